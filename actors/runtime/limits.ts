@@ -1,0 +1,62 @@
+/**
+ * Every limit of the system, in one place, with the reason for each number. A limit is refused with one clear
+ * error that names it; nothing in denamo grows without one.
+ *
+ * @module
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Sizes and counts that nothing may exceed. Sizes are bytes, times are milliseconds. */
+export const LIMITS = {
+  /** A key. Keys live in memory with every engine, so they are kept short. At least 1 byte. */
+  keyBytes: 1 * KIB,
+  /** One value. */
+  valueBytes: 8 * MIB,
+  /** Siblings of one key, counted where a write mints a version; merging never refuses. */
+  siblings: 100,
+  /** One key's whole object (clock and all siblings), counted where a write mints a version. */
+  objectBytes: 12 * MIB,
+  /** Entries in one version vector: one per process life that ever coordinated a write of that key. */
+  clockEntries: 4096,
+  /** One frame on the wire, header included; the largest object and its envelope fit. */
+  frameBytes: 16 * MIB,
+  /** A frame before the handshake is over: nobody is owed more memory than that yet. */
+  handshakeBytes: 4 * KIB,
+  /** Nesting of a decoded msgpack value. */
+  msgpackDepth: 32,
+  /** Ring members and partitions; a ring travels in one frame. */
+  members: 1024,
+  /** Partitions Q of the key space. */
+  partitions: 65536,
+  /** Replicas N of a key. */
+  replicas: 16,
+  /** Messages waiting for one actor, unless its specification says otherwise. */
+  mailbox: 65536,
+  /** Asks one node may have under way. */
+  asks: 65536,
+  /** Client connections of one node. */
+  connections: 4096,
+  /** Requests one connection may have under way; past it the node stops reading from it. */
+  requestsPerConnection: 1024,
+  /** Bytes waiting to be read by one client; past it the node stops reading from it. */
+  clientOutputBytes: 4 * MIB,
+  /** Bytes waiting for one peer; past it messages to that peer are dropped and counted. */
+  peerOutputBytes: 64 * MIB,
+  /** Client requests one coordinator may have under way; past it a request is answered `overloaded`. */
+  requestsInFlight: 16384,
+  /** The longest deadline a request may ask for. */
+  deadlineMs: 60_000,
+  /** The deadline of a request that names none. */
+  defaultDeadlineMs: 5_000,
+  /** A connection that has not finished its handshake by then is closed. */
+  handshakeMs: 5_000,
+  /** A connection on which nothing was read for so long is closed (half-open peers). */
+  idleMs: 300_000,
+} as const;
+
+// Relations the numbers must keep; a contradiction fails at import, not in production.
+if (LIMITS.objectBytes + 64 * KIB > LIMITS.frameBytes) throw new Error("limits: an object must fit a frame");
+if (LIMITS.valueBytes >= LIMITS.objectBytes) throw new Error("limits: a value must fit an object");
+if (LIMITS.defaultDeadlineMs > LIMITS.deadlineMs) throw new Error("limits: the default deadline is too long");

@@ -1,0 +1,136 @@
+/**
+ * The contract between the replica store and the place where bytes rest.
+ *
+ * An engine maps (partition, key) to a record: opaque bytes. It knows nothing of versions, clocks or
+ * tombstones; a deleted key is a record like any other until the replica store removes it. `memory`,
+ * `bitcask` and `lsm` meet this contract, and one conformance suite (`storage/conformance.ts`) judges them.
+ *
+ * @module
+ */
+
+/** One change. `record: null` removes the key. */
+export interface Change {
+  /** The partition the key belongs to, 0 to 65535. */
+  readonly partition: number;
+  /** 1 byte to `LIMITS.keyBytes`. The engine keeps or copies it; the caller must not change it afterwards. */
+  readonly key: Uint8Array;
+  /** The record's bytes, kept by reference where the engine can; null removes the key. */
+  readonly record: Uint8Array | null;
+}
+
+/** A key and its record, as a scan yields them. */
+export interface Entry {
+  /** The key. */
+  readonly key: Uint8Array;
+  /** Its record; not to be changed. */
+  readonly record: Uint8Array;
+}
+
+/** What to scan: keys of one partition in ascending unsigned byte order. */
+export interface ScanOptions {
+  /** The partition. */
+  readonly partition: number;
+  /** Only keys greater than this; absent: from the first. */
+  readonly after?: Uint8Array;
+  /** At most so many entries (at least 1). */
+  readonly limit: number;
+  /** Stop once the records and keys add up to this; the first entry is always given. */
+  readonly limitBytes: number;
+}
+
+/** A bounded piece of a scan. */
+export interface ScanPage {
+  /** The entries, in order. */
+  readonly entries: readonly Entry[];
+  /** Whether the partition holds nothing after the last entry. */
+  readonly done: boolean;
+}
+
+/** What an engine holds and owes. Sizes are bytes. */
+export interface EngineStats {
+  /** `memory`, `bitcask` or `lsm`. */
+  readonly engine: string;
+  /** Live keys. */
+  readonly keys: number;
+  /** Keys and records that are live. */
+  readonly liveBytes: number;
+  /** Bytes on disk. */
+  readonly diskBytes: number;
+  /** Bytes on disk that no live key needs. */
+  readonly deadBytes: number;
+  /** Files on disk. */
+  readonly files: number;
+  /** Bytes that compaction still has to rewrite. */
+  readonly compactionDebtBytes: number;
+  /** Writes acknowledged per sync of the disk, since the start; 0 before the first. */
+  readonly writesPerSync: number;
+  /** Null while all is well, else why the engine takes no writes (`poisoned: …`, `full: …`). */
+  readonly refusing: string | null;
+}
+
+/** One damaged place that {@link Engine.verify} found. */
+export interface Damage {
+  /** The file. */
+  readonly path: string;
+  /** Where in it. */
+  readonly offset: number;
+  /** What is wrong, for people. */
+  readonly detail: string;
+  /** The partition concerned, when it can be told. */
+  readonly partition?: number;
+}
+
+/** Why an engine refused. `poisoned`: a sync failed; nothing is written again before a new process reopens. */
+export type EngineErrorCode = "poisoned" | "full" | "corrupt" | "io" | "closed" | "overloaded";
+
+/** What engine calls throw or reject with. */
+export class EngineError extends Error {
+  override readonly name = "EngineError";
+  /** @param code what kind of failure @param detail for people */
+  constructor(readonly code: EngineErrorCode, detail: string) {
+    super(detail);
+  }
+}
+
+/** When a write counts as durable. */
+export type SyncPolicy = "always" | "never" | {
+  /** Sync at most this many milliseconds after a write; writes are acknowledged before. */
+  readonly intervalMs: number;
+};
+
+/** A store of records. One owner; not to be shared between actors. */
+export interface Engine {
+  /**
+   * Apply all changes or none. They are visible to {@link Engine.get} when the call returns; the promise
+   * resolves when they are durable (see {@link SyncPolicy}). Writes of one turn share one sync and may share
+   * one promise: compare it by identity to wait once for many.
+   *
+   * @throws {EngineError} at once, nothing applied, when the engine takes no writes; the promise rejects when
+   * durability could not be had (then the outcome is unknown until a restart).
+   */
+  write(changes: readonly Change[]): Promise<void>;
+  /**
+   * The record of a key, null when there is none. A promise only where a disk has to be waited for.
+   *
+   * @throws {EngineError} `corrupt` or `io`: the record is there and cannot be read; never null instead.
+   */
+  get(partition: number, key: Uint8Array): Uint8Array | null | Promise<Uint8Array | null>;
+  /** A bounded, ordered piece of a partition, consistent in itself; resume with the last key as `after`. */
+  scan(options: ScanOptions): ScanPage | Promise<ScanPage>;
+  /** Partitions that hold a key, ascending. */
+  partitions(): number[];
+  /** Keys of one partition, counted without reading them. */
+  count(partition: number): number;
+  /** Remove every key of a partition; resolves when that is durable. */
+  dropPartition(partition: number): Promise<void>;
+  /** Make everything written so far durable, whatever the sync policy. */
+  sync(): Promise<void>;
+  /** What it holds and owes. */
+  stats(): EngineStats;
+  /** Read everything and report what is damaged; `onProgress` gets the fraction done, 0 to 1. */
+  verify(onProgress?: (fraction: number) => void): Promise<readonly Damage[]>;
+  /** What opening the store had to cut, skip or repair; empty after a clean open. */
+  readonly damageAtOpen: readonly Damage[];
+  /** Sync, release files and the lock. Further calls throw `closed`. Closing twice does nothing. */
+  close(): Promise<void>;
+}
