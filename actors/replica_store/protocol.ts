@@ -1,0 +1,121 @@
+/**
+ * What the replica store is asked, by the coordinators of this node and of others.
+ *
+ * On the request path nothing is asked, only told: the coordinator keeps a table of requests in flight and the
+ * answer comes back as a message of its own ({@link module:actors/coordinator/protocol}). `from` and `replica`
+ * are node ids; on the wire they are not sent but taken from the connection, so nobody can speak for another.
+ *
+ * @module
+ */
+
+import type { Protocol } from "../runtime/protocol.ts";
+
+/** 16 random bytes naming a ring member for as long as its data lives, as 32 hex digits. */
+export type NodeId = string;
+
+/** 16 random bytes naming one who mints dots, as 32 hex digits. Not a {@link NodeId}: see DESIGN section 5. */
+export type ActorId = string;
+
+/** 16 random bytes naming one client write through all its retries, as 32 hex digits. */
+export type RequestId = string;
+
+/** One key's clock and siblings as bytes: the layout of `actors/replica_store/object_codec.ts`. */
+export type EncodedObject = Uint8Array;
+
+/** Where a request for a key belongs, and under which ring that was true. */
+export interface Placement {
+  /** The key's partition. */
+  readonly partition: number;
+  /** The epoch of the ring the sender used. */
+  readonly epoch: number;
+}
+
+/** A replica's answer to a read. */
+export type ReadAnswer =
+  /** The object, null when this whole replica holds nothing under the key. */
+  | { readonly ok: true; readonly object: EncodedObject | null }
+  /** `not-whole`: may have lost data, and `object` is what is left. It does not count towards R. */
+  | { readonly ok: false; readonly code: "not-whole"; readonly object: EncodedObject | null }
+  /** Damaged or unreadable here (`unreadable`), not an owner under the newer ring `epoch` (`wrong-epoch`). */
+  | {
+    readonly ok: false;
+    readonly code: "unreadable" | "wrong-epoch" | "overloaded" | "unavailable";
+    readonly epoch?: number;
+  };
+
+/** A replica's answer to a write. `ok`: on stable storage, as far as `storage.sync` asks for it. */
+export type WriteAnswer =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly code: WriteRefusal; readonly definite: boolean; readonly epoch?: number };
+
+/**
+ * Why a replica did not take a write. `future-dot`: the object's clock is ahead of what this node ever issued
+ * under its own actor id. `unavailable`: its store takes no writes.
+ */
+export type WriteRefusal =
+  | "wrong-epoch"
+  | "overloaded"
+  | "unavailable"
+  | "unreadable"
+  | "corrupt"
+  | "future-dot"
+  | "ring-changing";
+
+/** The coordinator's own replica turns a client's write into a version. */
+export interface Mint extends Placement {
+  /** The key. */
+  readonly key: Uint8Array;
+  /** The bytes to store, null to delete. */
+  readonly value: Uint8Array | null;
+  /** CRC-32C of `value` (0 for a delete), as the client's side computed it. */
+  readonly crc32c: number;
+  /** The client's context bytes, still to be verified; null for none. */
+  readonly context: Uint8Array | null;
+  /** Names the write through all retries. */
+  readonly requestId: RequestId;
+  /** The coordinator's number for the request. */
+  readonly ticket: number;
+}
+
+/** Outcome of {@link Mint}: the merged object to send to the others, or why there is none. */
+export type MintAnswer =
+  | { readonly ok: true; readonly object: EncodedObject }
+  | {
+    readonly ok: false;
+    readonly code: WriteRefusal | "bad-context" | "too-many-siblings" | "too-large";
+    readonly message: string;
+    readonly epoch?: number;
+  };
+
+/** Messages of the replica store. */
+export type ReplicaStoreProtocol = {
+  /** Read one key; answered by `coordinator.replicaRead`. */
+  read: [Placement & { key: Uint8Array; ticket: number; from: NodeId }, void];
+  /** Merge an object into a key; answered by `coordinator.replicaWrote` when durable. `ticket` 0: no answer. */
+  write: [Placement & { key: Uint8Array; object: EncodedObject; ticket: number; from: NodeId }, void];
+  /** Answered at once by `coordinator.minted`, and by `coordinator.replicaWrote` when durable. Local only. */
+  mint: [Mint, void];
+  /** A commit group became durable (or never will). Local only. */
+  durable: [{ group: number; failure: string | null }, void];
+  /** The ring changed. Local only. */
+  ring: [{ ring: import("../ring_manager/ring.ts").Ring }, void];
+  /** What this replica holds, for `status`. */
+  describe: [Record<never, never>, ReplicaStoreStatus];
+};
+
+/** The replica store's part of `status`. */
+export interface ReplicaStoreStatus {
+  /** The engine's own figures. */
+  readonly engine: import("../../storage/engine.ts").EngineStats;
+  /** The actor id under which dots are minted now. */
+  readonly actorId: ActorId;
+  /** Partitions owned whose contents may be incomplete. */
+  readonly notWhole: number;
+  /** What opening the store cut or repaired. */
+  readonly damage: number;
+  /** Alarms since the start: dots from the future, values that failed their CRC. */
+  readonly alarms: number;
+}
+
+/** The table as a `Protocol`, checked here so that a slip shows at its definition. */
+export type Checked = ReplicaStoreProtocol extends Protocol ? true : never;
