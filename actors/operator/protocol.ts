@@ -1,0 +1,153 @@
+/**
+ * What people and tools ask a node about itself and its cluster, and have it do. Doors pass these on as they
+ * are; replies are plain data (numbers, strings, booleans, arrays, records), ready for JSON or msgpack.
+ *
+ * @module
+ */
+
+import type { CoordinatorStatus, Explanation, Liveness } from "../coordinator/protocol.ts";
+import type { NodeId, ReplicaStoreStatus } from "../replica_store/protocol.ts";
+import type { Member } from "../ring_manager/ring.ts";
+
+/** A refusal that people will read. */
+export interface Refusal {
+  /** Discriminates from success. */
+  readonly ok: false;
+  /** Stable, for programs: `has-data`, `already-joined`, `mismatch`, `removed`, `no-majority`, … */
+  readonly code: string;
+  /** For people: what was refused, why, and what to do. */
+  readonly message: string;
+}
+
+/** One member as this node sees it. */
+export interface MemberState extends Member {
+  /** As this node's gossiper sees it. */
+  readonly liveness: Liveness;
+  /** How many of the Q partitions it owns a replica of. */
+  readonly owns: number;
+  /** Raised at every start and refutation. */
+  readonly incarnation: number;
+  /** Milliseconds since this node last had news of it; 0 for itself. */
+  readonly silentMs: number;
+}
+
+/** Answer to `cluster-state`. */
+export interface ClusterState {
+  /** The cluster's name. */
+  readonly cluster: string;
+  /** Its id. */
+  readonly clusterId: string;
+  /** The ring's epoch and checksum, as this node has it. */
+  readonly ring: { readonly epoch: number; readonly checksum: number };
+  /** Effective N, R, W (the configured ones, or less in a small cluster). */
+  readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
+  /** True while there are fewer members than N. */
+  readonly underReplicated: boolean;
+  /** The members. */
+  readonly members: readonly MemberState[];
+}
+
+/** Answer to `ring`. */
+export interface RingView {
+  /** The ring's epoch and checksum. */
+  readonly epoch: number;
+  /** See `epoch`. */
+  readonly checksum: number;
+  /** Members in index order. */
+  readonly members: readonly Member[];
+  /** Per partition, owners as indexes into `members`, in preference order. */
+  readonly owners: readonly (readonly number[])[];
+}
+
+/** One actor's line in `status`. */
+export interface ActorStatus {
+  /** Its name. */
+  readonly name: string;
+  /** Times its supervisor restarted it. */
+  readonly restarts: number;
+  /** Messages waiting. */
+  readonly waiting: number;
+  /** Messages handled since the node started. */
+  readonly handled: number;
+  /** Messages refused because the mailbox was full. */
+  readonly refused: number;
+}
+
+/** Answer to `status`. */
+export interface NodeStatus {
+  /** denamo's version. */
+  readonly version: string;
+  /** This node's id and address. */
+  readonly node: NodeId;
+  /** See `node`. */
+  readonly address: string;
+  /** Milliseconds since it started. */
+  readonly uptimeMs: number;
+  /** `serving`, or why not: `draining`, `fenced`, `poisoned: …`, `not-whole`, `under-replicated`. */
+  readonly state: string;
+  /** Cluster name, ring epoch, members and how many of them are alive. */
+  readonly cluster: string;
+  /** See `cluster`. */
+  readonly epoch: number;
+  /** See `cluster`. */
+  readonly members: number;
+  /** See `cluster`. */
+  readonly alive: number;
+  /** See {@link ClusterState.underReplicated}. */
+  readonly underReplicated: boolean;
+  /** The coordinator's counters. */
+  readonly coordinator: CoordinatorStatus;
+  /** The replica store's. */
+  readonly store: ReplicaStoreStatus;
+  /** Messages to no one, and to peers that could not be reached. */
+  readonly messages: { readonly deadLetters: number; readonly lostToPeers: number };
+  /** Connections open now. */
+  readonly connections: { readonly clients: number; readonly peers: number };
+  /** The supervision tree's actors. */
+  readonly actors: readonly ActorStatus[];
+}
+
+/** Answer to `join`. */
+export type JoinOutcome = {
+  /** Discriminates from refusal. */
+  readonly ok: true;
+  /** The ring's epoch once joined. */
+  readonly epoch: number;
+  /** Its members. */
+  readonly members: readonly Member[];
+} | Refusal;
+
+/** What a would-be member tells the cluster it asks to be admitted to. */
+export interface Candidate {
+  /** Itself. */
+  readonly member: Member;
+  /** The name of the cluster it was configured for. */
+  readonly cluster: string;
+  /** Its partition count. */
+  readonly partitions: number;
+  /** Its N. */
+  readonly n: number;
+  /** The name of its key hash. */
+  readonly hash: string;
+  /** Whether it holds any key. */
+  readonly holdsData: boolean;
+}
+
+/** Answer to `admit`: the new ring, encoded by `ring_codec.ts`. */
+export type AdmitOutcome = { readonly ok: true; readonly ring: Uint8Array } | Refusal;
+
+/** Messages of the operator. */
+export type OperatorProtocol = {
+  /** This node. */
+  status: [Record<never, never>, NodeStatus];
+  /** The cluster as this node sees it. */
+  clusterState: [Record<never, never>, ClusterState];
+  /** Who owns what. */
+  ring: [Record<never, never>, RingView];
+  /** Where a key lives and what each replica says of it. */
+  explain: [{ key: Uint8Array; timeoutMs: number }, Explanation];
+  /** Make this node a member of the cluster that `known` (`host:port`) belongs to. */
+  join: [{ known: string }, JoinOutcome];
+  /** A node asks to be let into this node's cluster. */
+  admit: [Candidate, AdmitOutcome];
+};
