@@ -139,12 +139,10 @@ export type CoordinatorProtocol = OriginProtocol & {
   minted: [{ ticket: number; answer: MintAnswer }, void];
   /** The ring changed. Local only. */
   ring: [{ ring: Ring }, void];
-  /** A member's liveness changed. Local only. */
-  liveness: [{ node: NodeId; liveness: Liveness }, void];
+  /** The connection to a member broke, or it is held to be down: what was sent to it may be lost. Local only. */
+  peerLost: [{ node: NodeId }, void];
   /** A deadline may have passed. Local only. */
   sweep: [Record<never, never>, void];
-  /** Ask every replica of a key what it holds, for `explain`. */
-  explain: [{ key: Uint8Array; timeoutMs: number }, Explanation];
   /** Counters for `status`. */
   describe: [Record<never, never>, CoordinatorStatus];
 };

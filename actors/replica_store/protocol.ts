@@ -8,7 +8,8 @@
  * @module
  */
 
-import type { Protocol } from "../runtime/protocol.ts";
+import type { EngineStats } from "../../storage/engine.ts";
+import type { Ring } from "../ring_manager/ring.ts";
 
 /** 16 random bytes naming a ring member for as long as its data lives, as 32 hex digits. */
 export type NodeId = string;
@@ -95,10 +96,17 @@ export type ReplicaStoreProtocol = {
   write: [Placement & { key: Uint8Array; object: EncodedObject; ticket: number; from: NodeId }, void];
   /** Answered at once by `coordinator.minted`, and by `coordinator.replicaWrote` when durable. Local only. */
   mint: [Mint, void];
-  /** A commit group became durable (or never will). Local only. */
-  durable: [{ group: number; failure: string | null }, void];
   /** The ring changed. Local only. */
-  ring: [{ ring: import("../ring_manager/ring.ts").Ring }, void];
+  ring: [{ ring: Ring }, void];
+  /** What this replica holds under a key, for `explain`. Any member may ask. */
+  inspect: [{ key: Uint8Array; partition: number }, ReadAnswer];
+  /**
+   * Take no client writes for `leaseMs`, or until the ring changes, and say whether any key is held: a join
+   * needs an empty cluster that stays empty while the new ring is agreed. Local only.
+   */
+  fence: [{ leaseMs: number }, { holdsData: boolean }];
+  /** Make everything durable, mark the close as clean and let go of the engine; the node is stopping. */
+  close: [Record<never, never>, { ok: boolean }];
   /** What this replica holds, for `status`. */
   describe: [Record<never, never>, ReplicaStoreStatus];
 };
@@ -106,7 +114,7 @@ export type ReplicaStoreProtocol = {
 /** The replica store's part of `status`. */
 export interface ReplicaStoreStatus {
   /** The engine's own figures. */
-  readonly engine: import("../../storage/engine.ts").EngineStats;
+  readonly engine: EngineStats;
   /** The actor id under which dots are minted now. */
   readonly actorId: ActorId;
   /** Partitions owned whose contents may be incomplete. */
@@ -116,6 +124,3 @@ export interface ReplicaStoreStatus {
   /** Alarms since the start: dots from the future, values that failed their CRC. */
   readonly alarms: number;
 }
-
-/** The table as a `Protocol`, checked here so that a slip shows at its definition. */
-export type Checked = ReplicaStoreProtocol extends Protocol ? true : never;
