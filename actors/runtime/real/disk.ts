@@ -91,8 +91,8 @@ class RealFile implements DiskFile {
   }
 
   sync(): Promise<void> {
-    this.#check();
     return new Promise((resolve, reject) => {
+      this.#check();
       fs.fdatasync(
         this.#descriptor,
         (error: Error | null) => error ? reject(asDiskError(error, this.path)) : resolve(),

@@ -1,0 +1,179 @@
+/**
+ * What a file holds, twice: as everyone reads it, and as a power cut would leave it.
+ *
+ * Naive: a crash cuts the file after the last synced byte. Disks do worse, and a log that relies on the naive
+ * answer loses acknowledged writes: the page cache writes sectors back in any order, so after a crash any
+ * subset of the sectors written since the last sync may be there, each in any version it ever had, the length
+ * of the file being one more thing written on its own; and a sector may be half written.
+ *
+ * A failed sync is worse still (Rebello et al., "Can Applications Recover from fsync Failures?", 2020): the
+ * kernel marks the pages clean, so they go on being read as if nothing had happened, are never written again
+ * by a later sync that succeeds, and are gone after the crash. So a failed sync here settles what reached the
+ * disk, forgets the rest and leaves what readers see alone.
+ *
+ * @module
+ */
+
+import type { SimulatedRandom } from "./random.ts";
+
+/** What a disk writes as a unit, most of the time. */
+const SECTOR_BYTES = 512;
+
+/** Something done to a file and not yet synced. */
+type Change =
+  | {
+    readonly kind: "write";
+    readonly sequence: number;
+    readonly position: number;
+    readonly bytes: Uint8Array;
+  }
+  | { readonly kind: "truncate"; readonly sequence: number; readonly sizeBytes: number };
+
+/** Bytes that grow; what lies beyond `size` is zero. */
+class Contents {
+  size = 0;
+  #bytes = new Uint8Array(0);
+
+  static copy(other: Contents): Contents {
+    const copy = new Contents();
+    copy.write(0, other.view());
+    return copy;
+  }
+
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.size);
+  }
+
+  write(position: number, bytes: Uint8Array): void {
+    this.resize(Math.max(this.size, position + bytes.length));
+    this.#bytes.set(bytes, position);
+  }
+
+  resize(sizeBytes: number): void {
+    if (sizeBytes > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(sizeBytes, 2 * this.#bytes.length));
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+    } else if (sizeBytes < this.size) this.#bytes.fill(0, sizeBytes, this.size);
+    this.size = sizeBytes;
+  }
+
+  apply(change: Change): void {
+    if (change.kind === "write") this.write(change.position, change.bytes);
+    else this.resize(change.sizeBytes);
+  }
+}
+
+/** A file's contents, whatever names it has. */
+export class SimulatedFile {
+  #visible = new Contents();
+  #durable = new Contents();
+  #pending: Change[] = [];
+  #sequence = 0;
+
+  /** A file that holds `bytes`, durably. */
+  static of(bytes: Uint8Array): SimulatedFile {
+    const file = new SimulatedFile();
+    file.#visible.write(0, bytes);
+    file.#durable.write(0, bytes);
+    return file;
+  }
+
+  /** What readers see; not to be changed. */
+  view(): Uint8Array {
+    return this.#visible.view();
+  }
+
+  /** Write; `bytes` are copied. */
+  write(position: number, bytes: Uint8Array): void {
+    this.#change({ kind: "write", sequence: ++this.#sequence, position, bytes: bytes.slice() });
+  }
+
+  /** Cut or extend. */
+  truncate(sizeBytes: number): void {
+    this.#change({ kind: "truncate", sequence: ++this.#sequence, sizeBytes });
+  }
+
+  /** A mark for {@link SimulatedFile.synced}: everything done so far. */
+  mark(): number {
+    return this.#sequence;
+  }
+
+  /** A sync that began at `mark` has succeeded. */
+  synced(mark: number): void {
+    for (const change of this.#take(mark)) this.#durable.apply(change);
+  }
+
+  /** A sync that began at `mark` has failed: part of it reached the disk, the rest never will. */
+  syncFailed(mark: number, random: SimulatedRandom): void {
+    this.#settle(this.#take(mark), random);
+  }
+
+  /** The power went: from now on readers see what reached the disk. */
+  crash(random: SimulatedRandom): void {
+    this.#settle(this.#take(Infinity), random);
+    this.#visible = Contents.copy(this.#durable);
+  }
+
+  /** Damage one bit on the medium, unnoticed. */
+  flipBit(position: number, bit: number): void {
+    for (const contents of [this.#visible, this.#durable]) {
+      if (position < contents.size) contents.view()[position]! ^= 1 << bit;
+    }
+  }
+
+  #change(change: Change): void {
+    this.#visible.apply(change);
+    this.#pending.push(change);
+  }
+
+  #take(mark: number): Change[] {
+    const later = this.#pending.findIndex((change) => change.sequence > mark);
+    return this.#pending.splice(0, later < 0 ? this.#pending.length : later);
+  }
+
+  /** Let chance decide what of `changes` reached the disk. */
+  #settle(changes: readonly Change[], random: SimulatedRandom): void {
+    const fate = random.pick(["nothing", "everything", "prefix", "sectors"] as const);
+    if (changes.length === 0 || fate === "nothing") return;
+    const whole = fate === "everything" ? changes.length : random.integer(changes.length + 1);
+    for (const change of changes.slice(0, whole)) this.#durable.apply(change);
+    const rest = changes.slice(whole);
+    const next = rest[0];
+    if (fate === "prefix") {
+      if (next?.kind === "write") this.#durable.write(next.position, head(next.bytes, random));
+    } else if (fate === "sectors") this.#scatter(rest, random);
+  }
+
+  /** Write back each sector of `changes`, up to the next truncation, as it was at some moment. */
+  #scatter(changes: readonly Change[], random: SimulatedRandom): void {
+    const truncation = changes.findIndex((change) => change.kind === "truncate");
+    const writes = truncation < 0 ? changes : changes.slice(0, truncation);
+    const before = this.#durable.size;
+    let size = before; // the length, too, is as it was at some moment
+    const sizeMoment = random.integer(writes.length + 1);
+    const moments = new Map<number, number>(); // sector -> how many of the writes it has seen
+    writes.forEach((change, i) => {
+      if (change.kind !== "write") return;
+      const end = change.position + change.bytes.length;
+      if (i < sizeMoment) size = Math.max(size, end);
+      for (let at = change.position; at < end;) {
+        const sector = Math.floor(at / SECTOR_BYTES);
+        const stop = Math.min(end, (sector + 1) * SECTOR_BYTES);
+        const moment = moments.get(sector) ?? random.integer(writes.length + 1);
+        moments.set(sector, moment);
+        if (i < moment) {
+          const piece = change.bytes.subarray(at - change.position, stop - change.position);
+          this.#durable.write(at, random.chance(0.1) ? head(piece, random) : piece);
+        }
+        at = stop;
+      }
+    });
+    this.#durable.resize(size);
+  }
+}
+
+/** Some first part of `bytes`, perhaps none. */
+function head(bytes: Uint8Array, random: SimulatedRandom): Uint8Array {
+  return bytes.subarray(0, random.integer(bytes.length + 1));
+}

@@ -1,0 +1,160 @@
+/**
+ * How anything travels from one machine to another: late, not at all, twice, or out of turn.
+ *
+ * A partition here is what it is to TCP: nothing is lost, everything waits. What arrives while a direction is
+ * cut is held and arrives, in order, once it is mended; whoever had to know by then has timed out. Loss,
+ * duplicates and reordering are drawn per unit (one `write` call) and are harsher than TCP: they stand for
+ * messages that a broken connection, a full buffer or a restarted peer swallowed without a word.
+ *
+ * @module
+ */
+
+import type { Events } from "./events.ts";
+import type { SimulatedRandom } from "./random.ts";
+
+/** What goes wrong from one machine to another: rates are probabilities per unit. Change it at any time. */
+export interface LinkFaults {
+  /** The shortest way. */
+  delayMinMs: number;
+  /** The longest way, on a good day. */
+  delayMaxMs: number;
+  /** A unit, and all behind it, comes late: */
+  slowRate: number;
+  /** by at most this much. */
+  slowMs: number;
+  /** A unit never arrives. */
+  lossRate: number;
+  /** A unit arrives twice. */
+  duplicateRate: number;
+  /** A unit is overtaken by those behind it. */
+  reorderRate: number;
+  /** The connection breaks instead of carrying the unit. */
+  resetRate: number;
+}
+
+/** A link with nothing wrong: a local network. */
+export function healthyLink(): LinkFaults {
+  return {
+    delayMinMs: 0.05,
+    delayMaxMs: 0.5,
+    slowRate: 0,
+    slowMs: 0,
+    lossRate: 0,
+    duplicateRate: 0,
+    reorderRate: 0,
+    resetRate: 0,
+  };
+}
+
+/** What travels in order, one behind the other: one direction of one connection. */
+export interface Lane {
+  /** Where from. */
+  readonly from: string;
+  /** Where to. */
+  readonly to: string;
+  /** When its last unit arrives. */
+  lastArrival: number;
+}
+
+/** One direction between two machines. */
+interface Link {
+  faults: LinkFaults | null;
+  cut: boolean;
+  /** What arrived while it was cut. */
+  readonly held: (() => void)[];
+  readonly random: SimulatedRandom;
+}
+
+/** Every direction between every two machines. */
+export class Links {
+  /** What goes wrong on each link that has no faults of its own. A machine's link to itself is always well. */
+  readonly faults: LinkFaults = healthyLink();
+
+  readonly #events: Events;
+  readonly #random: SimulatedRandom;
+  readonly #links = new Map<string, Link>();
+  readonly #loopback = healthyLink();
+
+  /** @param events where things travel @param random decides how */
+  constructor(events: Events, random: SimulatedRandom) {
+    this.#events = events;
+    this.#random = random;
+  }
+
+  /** The faults of one direction, its own from now on, to be changed. */
+  own(from: string, to: string): LinkFaults {
+    return this.#link(from, to).faults ??= { ...this.faults };
+  }
+
+  /** What goes wrong from one machine to another. */
+  faultsOf(from: string, to: string): Readonly<LinkFaults> {
+    return from === to ? this.#loopback : this.#link(from, to).faults ?? this.faults;
+  }
+
+  /** Where the dice for one direction are. */
+  randomOf(from: string, to: string): SimulatedRandom {
+    return this.#link(from, to).random;
+  }
+
+  /** Nothing arrives in this direction until it is mended. */
+  cut(from: string, to: string): void {
+    if (from !== to) this.#link(from, to).cut = true;
+  }
+
+  /** What was held arrives now. */
+  mend(from: string, to: string): void {
+    const link = this.#link(from, to);
+    if (!link.cut) return;
+    link.cut = false;
+    this.#events.schedule(0, null, `mend ${from}>${to}`, () => {
+      if (!link.cut) { for (const task of link.held.splice(0)) task(); }
+    });
+  }
+
+  /** Mend everything; every fault, shared or a link's own, is set back to none. */
+  heal(): void {
+    Object.assign(this.faults, healthyLink());
+    for (const [name, link] of this.#links) {
+      if (link.faults) Object.assign(link.faults, healthyLink());
+      const [from, to] = JSON.parse(name) as [string, string];
+      this.mend(from, to);
+    }
+  }
+
+  /** Let `task` happen at the far end of a lane, behind what already travels there. */
+  travel(lane: Lane, label: string, task: () => void): void {
+    const arrival = Math.max(lane.lastArrival, this.#events.now + this.#delayMs(lane));
+    lane.lastArrival = arrival;
+    this.#arrive(lane, arrival, label, task);
+  }
+
+  /** Let `task` happen at the far end of a lane later than need be, and not behind the others. */
+  stray(lane: Lane, label: string, task: () => void): void {
+    const delayMs = this.#delayMs(lane) + this.randomOf(lane.from, lane.to).between(0, 20);
+    this.#arrive(lane, this.#events.now + delayMs, label, task);
+  }
+
+  #arrive(lane: Lane, arrival: number, label: string, task: () => void): void {
+    const link = this.#link(lane.from, lane.to);
+    this.#events.schedule(arrival - this.#events.now, null, `${lane.from}>${lane.to} ${label}`, () => {
+      if (link.cut || link.held.length > 0) link.held.push(task);
+      else task();
+    });
+  }
+
+  #delayMs({ from, to }: Lane): number {
+    const { delayMinMs, delayMaxMs, slowRate, slowMs } = this.faultsOf(from, to);
+    const random = this.randomOf(from, to);
+    return random.between(delayMinMs, delayMaxMs) + (random.chance(slowRate) ? random.between(0, slowMs) : 0);
+  }
+
+  #link(from: string, to: string): Link {
+    const name = JSON.stringify([from, to]);
+    let link = this.#links.get(name);
+    if (!link) {
+      link = { faults: null, cut: false, held: [], random: this.#random.fork(`link/${from}>${to}`) };
+      this.#links.set(name, link);
+    }
+    return link;
+  }
+}
