@@ -20,20 +20,36 @@ export const LIMITS = {
   objectBytes: 12 * MIB,
   /** Entries in one version vector: one per process life that ever coordinated a write of that key. */
   clockEntries: 4096,
+  /** The same where a write mints a version: lower, so that what several coordinators minted can be merged. */
+  mintClockEntries: 1024,
+  /** Requests a version remembers having replaced, to know a late retry of one; those it saw itself always. */
+  replacedRequests: 16,
   /** One frame on the wire, header included; the largest object and its envelope fit. */
   frameBytes: 16 * MIB,
   /** A frame before the handshake is over: nobody is owed more memory than that yet. */
   handshakeBytes: 4 * KIB,
   /** Nesting of a decoded msgpack value. */
   msgpackDepth: 32,
+  /** Values inside one decoded msgpack value; a byte each on the wire, some eight in memory. */
+  msgpackItems: 1_048_576,
+  /** UTF-8 of a cluster's name, a zone, a member's address. */
+  nameBytes: 256,
   /** Ring members and partitions; a ring travels in one frame. */
   members: 1024,
   /** Partitions Q of the key space. */
   partitions: 65536,
+  /** Members times partitions: what a claim weighs at once (some 100 bytes each while it runs). */
+  claimCells: 4_194_304,
+  /** Ids of former members a ring remembers for ever; past it no member can be removed. */
+  removedMembers: 65_536,
   /** Replicas N of a key. */
   replicas: 16,
   /** Messages waiting for one actor, unless its specification says otherwise. */
   mailbox: 65536,
+  /** Messages an actor handles before the next one has its turn. */
+  messagesPerSlice: 64,
+  /** Messages a node handles before it lets the event loop look at sockets and timers. */
+  messagesPerTurn: 10_000,
   /** Asks one node may have under way. */
   asks: 65536,
   /** Client connections of one node. */
@@ -46,6 +62,16 @@ export const LIMITS = {
   peerOutputBytes: 64 * MIB,
   /** Client requests one coordinator may have under way; past it a request is answered `overloaded`. */
   requestsInFlight: 16384,
+  /** Changes of one atomic batch written to a store; three of the largest objects fit. */
+  batchBytes: 48 * MIB,
+  /** A segment of a journal is closed once it is so long: what an unclean start copies, and cleaning frees. */
+  segmentBytes: 64 * MIB,
+  /** Bytes waiting to be written to one journal; past it a write is answered `overloaded`. */
+  journalBacklogBytes: 64 * MIB,
+  /** A full disk is tried again this often. */
+  fullProbeMs: 1_000,
+  /** Dead bytes that a store's log may always hold; past it, it is cleaned when they are more than half. */
+  deadBytes: 16 * MIB,
   /** The longest deadline a request may ask for. */
   deadlineMs: 60_000,
   /** The deadline of a request that names none. */
@@ -59,4 +85,8 @@ export const LIMITS = {
 // Relations the numbers must keep; a contradiction fails at import, not in production.
 if (LIMITS.objectBytes + 64 * KIB > LIMITS.frameBytes) throw new Error("limits: an object must fit a frame");
 if (LIMITS.valueBytes >= LIMITS.objectBytes) throw new Error("limits: a value must fit an object");
+if (LIMITS.mintClockEntries * 4 > LIMITS.clockEntries) throw new Error("limits: merged clocks must fit");
+if (LIMITS.batchBytes < LIMITS.objectBytes + 64 * KIB) throw new Error("limits: an object must fit a batch");
+if (LIMITS.journalBacklogBytes < LIMITS.batchBytes) throw new Error("limits: a batch must fit the backlog");
+if (LIMITS.segmentBytes + LIMITS.batchBytes > 2 ** 31) throw new Error("limits: offsets must fit 32 bits");
 if (LIMITS.defaultDeadlineMs > LIMITS.deadlineMs) throw new Error("limits: the default deadline is too long");
