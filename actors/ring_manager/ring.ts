@@ -8,6 +8,9 @@
  */
 
 import type { NodeId } from "../replica_store/protocol.ts";
+import { encodeUtf8 } from "../runtime/bytes.ts";
+import { LIMITS } from "../runtime/limits.ts";
+import { murmur3 } from "../runtime/murmur3.ts";
 
 /** A ring member. */
 export interface Member {
@@ -37,6 +40,171 @@ export interface Ring {
   readonly members: readonly Member[];
   /** Per partition, its owners in preference order, as indexes into `members`; min(n, members) of them. */
   readonly owners: readonly (readonly number[])[];
-  /** Ids that were members once and never may be again. */
+  /** Ids that were members once and never may be again, sorted. */
   readonly removed: readonly NodeId[];
+}
+
+/** What a new cluster is made of. */
+export interface RingSeed {
+  /** See {@link Ring.clusterId}. */
+  readonly clusterId: string;
+  /** See {@link Ring.cluster}. */
+  readonly cluster: string;
+  /** See {@link Ring.n}. */
+  readonly n: number;
+  /** See {@link Ring.partitions}. */
+  readonly partitions: number;
+  /** The first member; it owns everything. */
+  readonly member: Member;
+}
+
+/**
+ * The ring of a new cluster of one member, at epoch 1.
+ *
+ * @throws {RangeError} when the seed breaks a limit; {@link checkRing} says which.
+ *
+ * @example
+ * ```ts
+ * import { createRing, partitionOf, preferenceList } from "./ring.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const member = { id: "0a".repeat(16), address: "127.0.0.1:3001", zone: "default", weight: 1 };
+ * const ring = createRing({ clusterId: "00".repeat(16), cluster: "demo", n: 3, partitions: 256, member });
+ * const partition = partitionOf(new TextEncoder().encode("hello"), ring.partitions);
+ * assertEquals(partition, 0x24); // murmur3 is 0x248bfa47, the top 8 bits of it choose among 256
+ * assertEquals(preferenceList(ring, partition), [member]);
+ * ```
+ */
+export function createRing({ clusterId, cluster, n, partitions, member }: RingSeed): Ring {
+  const owners = Array.from({ length: partitions }, () => [0]);
+  const ring = { clusterId, cluster, epoch: 1, n, partitions, members: [member], owners, removed: [] };
+  const fault = checkRing(ring);
+  if (fault !== null) throw new RangeError(`ring: ${fault}`);
+  return ring;
+}
+
+/** The partition, 0 to `partitions` - 1, whose slice of the 32-bit hash space the key falls into. */
+export function partitionOf(key: Uint8Array, partitions: number): number {
+  return Math.floor(murmur3(key) * partitions / 0x1_0000_0000);
+}
+
+/** Rings never change, so what is derived from one is kept as long as it is. */
+const preferenceLists = new WeakMap<Ring, readonly (readonly Member[])[]>();
+
+/** The owners of a partition in preference order (Dynamo, section 4.3); the same array every time. */
+export function preferenceList(ring: Ring, partition: number): readonly Member[] {
+  let lists = preferenceLists.get(ring);
+  if (lists === undefined) {
+    lists = ring.owners.map((owners) => owners.map((index) => ring.members[index]!));
+    preferenceLists.set(ring, lists);
+  }
+  const list = lists[partition];
+  if (list === undefined) throw new RangeError(`ring: no partition ${partition} of ${ring.partitions}`);
+  return list;
+}
+
+/** N, R and W as they are in force: a cluster of S < N members lowers each to S. */
+export interface Quorum {
+  /** Replicas. */
+  readonly n: number;
+  /** Answers a read needs. */
+  readonly r: number;
+  /** Acknowledgements a write needs. */
+  readonly w: number;
+}
+
+/** N, R and W, each at most the number of ring members: of all of them, never merely of the live ones. */
+export function effectiveQuorum(ring: Ring, n: number, r: number, w: number): Quorum {
+  const size = ring.members.length;
+  return { n: Math.min(n, size), r: Math.min(r, size), w: Math.min(w, size) };
+}
+
+/** Whether there are fewer members than replicas wanted. */
+export function underReplicated(ring: Ring): boolean {
+  return ring.members.length < ring.n;
+}
+
+const HEX_ID = /^[0-9a-f]{32}$/;
+
+/** What is unsound about a ring that came from elsewhere, null when nothing is. */
+export function checkRing(ring: Ring): string | null {
+  const { n, partitions, members, owners } = ring;
+  if (!HEX_ID.test(ring.clusterId)) return "the cluster id is not 32 hex digits";
+  if (!isName(ring.cluster, 1)) return `the cluster name is not 1 to ${LIMITS.nameBytes} bytes of text`;
+  if (!isCount(ring.epoch, Number.MAX_SAFE_INTEGER)) return `epoch ${ring.epoch}`;
+  if (!isCount(n, LIMITS.replicas)) return `n ${n} is not from 1 to ${LIMITS.replicas}`;
+  if (!isCount(partitions, LIMITS.partitions)) {
+    return `partitions ${partitions} is not from 1 to ${LIMITS.partitions}`;
+  }
+  if (!isCount(members.length, LIMITS.members)) {
+    return `${members.length} members are not from 1 to ${LIMITS.members}`;
+  }
+  if (owners.length !== partitions) return `owners for ${owners.length} of ${partitions} partitions`;
+  return checkMembers(ring) ?? checkOwners(ring);
+}
+
+/** What is unsound about one member, null when nothing is. */
+export function checkMember(member: Member): string | null {
+  if (!HEX_ID.test(member.id)) return `member id ${member.id} is not 32 hex digits`;
+  if (!isName(member.address, 1)) {
+    return `the address of ${member.id} is not 1 to ${LIMITS.nameBytes} bytes of text`;
+  }
+  if (!isName(member.zone, 0)) return `the zone of ${member.id} is longer than ${LIMITS.nameBytes} bytes`;
+  if (!(member.weight >= MIN_WEIGHT && member.weight <= MAX_WEIGHT)) {
+    return `the weight of ${member.id} is not from ${MIN_WEIGHT} to ${MAX_WEIGHT}`;
+  }
+  return null;
+}
+
+/** Weights further apart than this would only be typing errors. */
+const MIN_WEIGHT = 0.001;
+const MAX_WEIGHT = 1000;
+
+function checkMembers({ members, removed }: Ring): string | null {
+  for (const member of members) {
+    const fault = checkMember(member);
+    if (fault !== null) return fault;
+  }
+  const ids = members.map((member) => member.id);
+  if (!isAscending(ids)) return "members are not sorted by id, each once";
+  if (new Set(members.map((member) => member.address)).size < members.length) {
+    return "two members have one address";
+  }
+  if (removed.length > LIMITS.removedMembers) return `more than ${LIMITS.removedMembers} removed members`;
+  if (!removed.every((id) => HEX_ID.test(id))) return "a removed id is not 32 hex digits";
+  if (!isAscending(removed)) return "removed ids are not sorted, each once";
+  const gone = new Set(removed);
+  const returned = ids.find((id) => gone.has(id));
+  return returned === undefined ? null : `member ${returned} was removed`;
+}
+
+function checkOwners({ n, members, owners }: Ring): string | null {
+  const copies = Math.min(n, members.length);
+  for (let partition = 0; partition < owners.length; partition++) {
+    const list = owners[partition]!;
+    const fault = (what: string) => `partition ${partition} has ${what}`;
+    if (list.length !== copies) return fault(`${list.length} owners instead of ${copies}`);
+    for (let i = 0; i < copies; i++) {
+      const owner = list[i]!;
+      if (!Number.isInteger(owner) || members[owner] === undefined) {
+        return fault(`no member as owner ${owner}`);
+      }
+      if (list.indexOf(owner) !== i) return fault(`owner ${owner} twice`);
+    }
+  }
+  return null;
+}
+
+function isCount(value: number, most: number): boolean {
+  return Number.isSafeInteger(value) && value >= 1 && value <= most;
+}
+
+function isName(text: string, leastBytes: number): boolean {
+  if (!text.isWellFormed()) return false;
+  const sizeBytes = encodeUtf8(text).length;
+  return sizeBytes >= leastBytes && sizeBytes <= LIMITS.nameBytes;
+}
+
+function isAscending(ids: readonly string[]): boolean {
+  return ids.every((id, i) => i === 0 || ids[i - 1]! < id);
 }

@@ -1,0 +1,263 @@
+/**
+ * A ring as bytes: one canonical form, for the journal, for gossip, and to tell rings apart by checksum.
+ *
+ * All integers are big-endian; a text is a u16 length and its UTF-8; an id is its 16 bytes.
+ *
+ * ```text
+ * u8   format, 1                        u16  members, then per member, ascending by id:
+ * id   cluster id                            id, f64 weight, text address, text zone
+ * text cluster name                     u32  removed ids, then each id, ascending
+ * u64  epoch                            per partition min(n, members) x u16: owners, as indexes
+ * u8   n                                u32  CRC-32C of everything before it
+ * u32  partitions
+ * ```
+ *
+ * Canonical: a ring has one encoding, and bytes that decode at all encode to themselves.
+ *
+ * @module
+ */
+
+import { decodeUtf8Strict, encodeUtf8, toHex } from "../runtime/bytes.ts";
+import { crc32c } from "../runtime/crc32c.ts";
+import { LIMITS } from "../runtime/limits.ts";
+import { checkRing, type Member, type Ring } from "./ring.ts";
+
+/** The version of the layout, its first byte. */
+const FORMAT = 1;
+/** Largest text field, with its length. */
+const TEXT_BYTES = 2 + LIMITS.nameBytes;
+const CHECKSUM_BYTES = 4;
+
+/** Tells one ring from another in a few bytes; what gossip carries. */
+export interface RingDigest {
+  /** The ring's epoch. */
+  readonly epoch: number;
+  /** CRC-32C of the ring's bytes. */
+  readonly checksum: number;
+}
+
+/**
+ * Outcome of {@link decodeRing}. `damaged`: the bytes are not what was encoded. `newer-format`: written by a
+ * later version of this program. `unsound`: whole, and yet no ring (see {@link checkRing}).
+ */
+export type DecodedRing =
+  | { readonly ok: true; readonly ring: Ring }
+  | { readonly ok: false; readonly code: "damaged" | "newer-format" | "unsound"; readonly message: string };
+
+/**
+ * The canonical bytes of a sound ring.
+ *
+ * @example
+ * ```ts
+ * import { createRing } from "./ring.ts";
+ * import { decodeRing, encodeRing } from "./ring_codec.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const member = { id: "0a".repeat(16), address: "127.0.0.1:3001", zone: "default", weight: 1 };
+ * const ring = createRing({ clusterId: "00".repeat(16), cluster: "demo", n: 3, partitions: 8, member });
+ * assertEquals(decodeRing(encodeRing(ring)), { ok: true, ring });
+ * ```
+ */
+export function encodeRing(ring: Ring): Uint8Array<ArrayBuffer> {
+  const copies = Math.min(ring.n, ring.members.length);
+  const mostBytes = 64 + TEXT_BYTES + ring.members.length * (24 + 2 * TEXT_BYTES) + 16 * ring.removed.length +
+    2 * copies * ring.partitions;
+  const writer = new Writer(mostBytes);
+  writer.u8(FORMAT);
+  writer.id(ring.clusterId);
+  writer.text(ring.cluster);
+  writer.u64(ring.epoch);
+  writer.u8(ring.n);
+  writer.u32(ring.partitions);
+  writer.u16(ring.members.length);
+  for (const member of ring.members) {
+    writer.id(member.id);
+    writer.f64(member.weight);
+    writer.text(member.address);
+    writer.text(member.zone);
+  }
+  writer.u32(ring.removed.length);
+  for (const id of ring.removed) writer.id(id);
+  for (const owners of ring.owners) for (const owner of owners) writer.u16(owner);
+  return writer.checksummed();
+}
+
+/** The ring that bytes from a disk or a peer hold; never throws, whatever they are. */
+export function decodeRing(bytes: Uint8Array): DecodedRing {
+  if (bytes.length < 1 + CHECKSUM_BYTES) return failed("damaged", "too short");
+  const body = bytes.subarray(0, bytes.length - CHECKSUM_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (crc32c(body) !== view.getUint32(body.length)) return failed("damaged", "the checksum does not match");
+  if (body[0]! > FORMAT) return failed("newer-format", `format ${body[0]}, this program knows ${FORMAT}`);
+  try {
+    const ring = readRing(new Reader(body));
+    const fault = checkRing(ring);
+    return fault === null ? { ok: true, ring } : failed("unsound", fault);
+  } catch (error) {
+    if (error instanceof Unreadable) return failed("unsound", error.message);
+    throw error;
+  }
+}
+
+const digests = new WeakMap<Ring, RingDigest>();
+
+/** Epoch and checksum of a ring; computed once per ring. */
+export function ringDigest(ring: Ring): RingDigest {
+  let digest = digests.get(ring);
+  if (digest === undefined) {
+    const bytes = encodeRing(ring);
+    const checksum = new DataView(bytes.buffer).getUint32(bytes.length - CHECKSUM_BYTES);
+    digest = { epoch: ring.epoch, checksum };
+    digests.set(ring, digest);
+  }
+  return digest;
+}
+
+/** Whether two rings are the same ring. */
+export function sameRing(a: Ring, b: Ring): boolean {
+  if (a === b) return true;
+  return a.epoch === b.epoch && ringDigest(a).checksum === ringDigest(b).checksum;
+}
+
+function failed(code: "damaged" | "newer-format" | "unsound", message: string): DecodedRing {
+  return { ok: false, code, message: `ring: ${message}` };
+}
+
+function readRing(reader: Reader): Ring {
+  if (reader.u8() !== FORMAT) throw new Unreadable("an unknown format");
+  const clusterId = reader.id();
+  const cluster = reader.text();
+  const epoch = reader.u64();
+  const n = reader.u8();
+  const partitions = reader.u32();
+  const members: Member[] = [];
+  for (let left = reader.u16(); left > 0; left--) {
+    const id = reader.id();
+    const weight = reader.f64();
+    members.push({ id, address: reader.text(), zone: reader.text(), weight });
+  }
+  const removed = reader.many(reader.u32(), 16, () => reader.id());
+  const copies = Math.min(n, members.length);
+  if (copies === 0) throw new Unreadable("no member or no replicas");
+  const owners = reader.many(partitions, 2 * copies, () => reader.many(copies, 2, () => reader.u16()));
+  reader.end();
+  return { clusterId, cluster, epoch, n, partitions, members, owners, removed };
+}
+
+/** The bytes match their checksum but are no ring. */
+class Unreadable extends Error {}
+
+class Writer {
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(mostBytes: number) {
+    this.#bytes = new Uint8Array(mostBytes);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  #advance(sizeBytes: number): number {
+    const start = this.#at;
+    this.#at += sizeBytes;
+    return start;
+  }
+
+  u8(value: number): void {
+    this.#view.setUint8(this.#advance(1), value);
+  }
+
+  u16(value: number): void {
+    this.#view.setUint16(this.#advance(2), value);
+  }
+
+  u32(value: number): void {
+    this.#view.setUint32(this.#advance(4), value);
+  }
+
+  u64(value: number): void {
+    this.#view.setBigUint64(this.#advance(8), BigInt(value));
+  }
+
+  f64(value: number): void {
+    this.#view.setFloat64(this.#advance(8), value);
+  }
+
+  id(hex: string): void {
+    this.#bytes.set(Uint8Array.fromHex(hex), this.#advance(16));
+  }
+
+  text(text: string): void {
+    const utf8 = encodeUtf8(text);
+    this.u16(utf8.length);
+    this.#bytes.set(utf8, this.#advance(utf8.length));
+  }
+
+  checksummed(): Uint8Array<ArrayBuffer> {
+    this.u32(crc32c(this.#bytes.subarray(0, this.#at)));
+    return this.#bytes.slice(0, this.#at);
+  }
+}
+
+class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  #advance(sizeBytes: number): number {
+    const start = this.#at;
+    if (sizeBytes > this.#bytes.length - start) throw new Unreadable("it ends too early");
+    this.#at = start + sizeBytes;
+    return start;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#advance(1));
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#advance(2));
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#advance(4));
+  }
+
+  u64(): number {
+    const value = this.#view.getBigUint64(this.#advance(8));
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new Unreadable("an epoch past 2^53");
+    return Number(value);
+  }
+
+  f64(): number {
+    return this.#view.getFloat64(this.#advance(8));
+  }
+
+  id(): string {
+    const start = this.#advance(16);
+    return toHex(this.#bytes.subarray(start, start + 16));
+  }
+
+  text(): string {
+    const sizeBytes = this.u16();
+    const start = this.#advance(sizeBytes);
+    const text = decodeUtf8Strict(this.#bytes.subarray(start, start + sizeBytes));
+    if (text === null) throw new Unreadable("text that is not UTF-8");
+    return text;
+  }
+
+  /** `count` things of at least `leastBytes` each; a count that cannot fit is refused before anything is made. */
+  many<T>(count: number, leastBytes: number, read: () => T): T[] {
+    if (count * leastBytes > this.#bytes.length - this.#at) throw new Unreadable("a count that does not fit");
+    return Array.from({ length: count }, read);
+  }
+
+  end(): void {
+    if (this.#at !== this.#bytes.length) throw new Unreadable("bytes are left over");
+  }
+}
