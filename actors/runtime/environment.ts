@@ -50,8 +50,9 @@ export type DiskErrorCode = "not-found" | "exists" | "no-space" | "read-only" | 
 
 /** What every {@link Disk} call throws or rejects with. */
 export class DiskError extends Error {
+  /** Always `DiskError`. */
   override readonly name = "DiskError";
-  /** @param code what kind of failure @param path the file or directory @param detail for people */
+  /** Make one. @param code what kind of failure @param path the file or directory @param detail for people */
   constructor(readonly code: DiskErrorCode, readonly path: string, detail: string) {
     super(`${path}: ${detail}`);
   }
@@ -141,8 +142,9 @@ export type NetworkErrorCode = "refused" | "timeout" | "in-use" | "closed" | "re
 
 /** What every {@link Network} call rejects with. */
 export class NetworkError extends Error {
+  /** Always `NetworkError`. */
   override readonly name = "NetworkError";
-  /** @param code what kind of failure @param detail for people */
+  /** Make one. @param code what kind of failure @param detail for people */
   constructor(readonly code: NetworkErrorCode, detail: string) {
     super(detail);
   }

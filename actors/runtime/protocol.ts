@@ -71,10 +71,11 @@ export type AskErrorCode = "timeout" | "dead" | "overloaded" | "unreachable" | "
 
 /** What an ask rejects with. Whether the message was handled is known for `dead` and `overloaded` only. */
 export class AskError extends Error {
+  /** Always `AskError`. */
   override readonly name = "AskError";
   /** Whether the message was certainly never handled. */
   readonly definite: boolean;
-  /** @param code what happened @param to whom it was sent @param kind which message */
+  /** Make one. @param code what happened @param to whom it was sent @param kind which message */
   constructor(readonly code: AskErrorCode, readonly to: Address, readonly kind: string) {
     super(`ask ${to.actor}@${to.node}.${kind}: ${code}`);
     this.definite = code === "dead" || code === "overloaded";
