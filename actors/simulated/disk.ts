@@ -79,6 +79,7 @@ export class SimulatedDisk {
   readonly #random: SimulatedRandom;
   readonly #locks = new Map<SimulatedFile, Process>();
   #names = new Names();
+  #user: Process | null = null;
 
   /** @param events where syncs take their time @param random decides what fails and what a crash leaves */
   constructor(events: Events, random: SimulatedRandom) {
@@ -109,6 +110,7 @@ export class SimulatedDisk {
 
   /** An older copy in its place, durably. Not while a process uses it. */
   restore(snapshot: DiskSnapshot): void {
+    if (this.#user?.alive) throw new Error("kill the process before its disk is exchanged");
     this.#names = new Names();
     for (const [path, bytes] of snapshot) {
       this.#names.set(path, bytes ? SimulatedFile.of(bytes) : "directory");
@@ -136,6 +138,7 @@ export class SimulatedDisk {
 
   /** The disk as a process on this machine uses it. */
   forProcess(process: Process): Disk {
+    this.#user = process;
     const guard = (operation: DiskOperation, path: string) => {
       if (process.alive) this.beforeEach?.(operation, path);
       if (!process.alive) throw new DiskError("io", path, "the process has ended");
