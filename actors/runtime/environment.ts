@@ -121,9 +121,9 @@ export interface Connection {
   readonly remote: Endpoint;
   /** Read some bytes into `into`: how many, or null at the end of the stream. Rejects once broken. */
   read(into: Uint8Array): Promise<number | null>;
-  /** Write some of `bytes`: how many, which may be fewer than given. Rejects once broken. */
+  /** Write some of `bytes`: how many, which may be fewer than given. Rejects once broken or closed. */
   write(bytes: Uint8Array): Promise<number>;
-  /** Close both directions at once; a pending read ends. Closing twice does nothing. */
+  /** Close both directions at once; one's own reads, pending or later, give null. Closing twice does nothing. */
   close(): void;
 }
 

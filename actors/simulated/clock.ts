@@ -21,7 +21,11 @@ export class SimulatedClock {
   #since = 0;
   #elapsed = 0;
 
-  /** @param events the time that this clock misreads */
+  /**
+   * Make one.
+   *
+   * @param events the time that this clock misreads
+   */
   constructor(events: Events) {
     this.#events = events;
   }

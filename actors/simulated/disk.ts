@@ -81,7 +81,12 @@ export class SimulatedDisk {
   #names = new Names();
   #user: Process | null = null;
 
-  /** @param events where syncs take their time @param random decides what fails and what a crash leaves */
+  /**
+   * Make one.
+   *
+   * @param events where syncs take their time
+   * @param random decides what fails and what a crash leaves
+   */
   constructor(events: Events, random: SimulatedRandom) {
     this.#events = events;
     this.#random = random;

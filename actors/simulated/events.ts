@@ -25,7 +25,12 @@ export class Process {
   /** What was put aside, in order. */
   held: Scheduled[] = [];
 
-  /** @param node the node's name @param life 1 for its first process, then 2, and so on */
+  /**
+   * Make one.
+   *
+   * @param node the node's name
+   * @param life 1 for its first process, then 2, and so on
+   */
   constructor(readonly node: string, readonly life: number) {}
 }
 
@@ -61,7 +66,11 @@ export class Events {
   #sequence = 0;
   #sinceAdvance = 0;
 
-  /** @param traceLines how many of the last events {@link Events.trace} shows */
+  /**
+   * Make one.
+   *
+   * @param traceLines how many of the last events {@link Events.trace} shows
+   */
   constructor(traceLines: number) {
     this.#traceLines = traceLines;
   }

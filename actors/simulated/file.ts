@@ -86,7 +86,7 @@ export class SimulatedFile {
 
   /** Write; `bytes` are copied. */
   write(position: number, bytes: Uint8Array): void {
-    this.#change({ kind: "write", sequence: ++this.#sequence, position, bytes: bytes.slice() });
+    this.#change({ kind: "write", sequence: ++this.#sequence, position, bytes: new Uint8Array(bytes) });
   }
 
   /** Cut or extend. */

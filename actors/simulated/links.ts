@@ -75,7 +75,12 @@ export class Links {
   readonly #links = new Map<string, Link>();
   readonly #loopback = healthyLink();
 
-  /** @param events where things travel @param random decides how */
+  /**
+   * Make one.
+   *
+   * @param events where things travel
+   * @param random decides how
+   */
   constructor(events: Events, random: SimulatedRandom) {
     this.#events = events;
     this.#random = random;

@@ -43,7 +43,12 @@ export class SimulatedNetwork {
   #connections = 0;
   #nextPort = FIRST_EPHEMERAL_PORT;
 
-  /** @param events where everything happens @param random decides what */
+  /**
+   * Make one.
+   *
+   * @param events where everything happens
+   * @param random decides what
+   */
   constructor(events: Events, random: SimulatedRandom) {
     this.#events = events;
     this.#links = new Links(events, random);

@@ -36,7 +36,11 @@ export interface Parts {
 export class ProcessDisk implements Disk {
   readonly #parts: Parts;
 
-  /** @param parts what it works on */
+  /**
+   * Make one.
+   *
+   * @param parts what it works on
+   */
   constructor(parts: Parts) {
     this.#parts = parts;
   }

@@ -19,7 +19,11 @@ export class SimulatedRandom implements Random {
   readonly #path: string;
   readonly #state: Uint32Array;
 
-  /** @param path names the stream: the same path always gives the same numbers */
+  /**
+   * Make one.
+   *
+   * @param path names the stream: the same path always gives the same numbers
+   */
   constructor(path: string) {
     this.#path = path;
     const name = encodeUtf8(path);

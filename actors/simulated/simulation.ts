@@ -77,7 +77,11 @@ export class Simulation {
   readonly #machines = new Map<string, Machine>();
   #running = false;
 
-  /** @param options the seed, and what to watch */
+  /**
+   * Make one.
+   *
+   * @param options the seed, and what to watch
+   */
   constructor(options: SimulationOptions) {
     this.seed = options.seed;
     this.#root = new SimulatedRandom(String(options.seed));

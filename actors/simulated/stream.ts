@@ -17,7 +17,8 @@ import type { Lane, Links } from "./links.ts";
 const WINDOW_BYTES = 256 * 1024;
 
 /** Bytes that have arrived and wait to be read. */
-interface Chunk {
+export interface Chunk {
+  /** What is left of them. */
   bytes: Uint8Array;
   /** How much of the sender's window they take: a duplicate takes none. */
   credit: number;
@@ -78,7 +79,11 @@ export class Stream implements Connection {
   #closed = false; // this side is closed
   #broken: NetworkError | null = null;
 
-  /** @param parts what it is made of; the peer follows by {@link Stream.join} */
+  /**
+   * Make one.
+   *
+   * @param parts what it is made of; the peer follows by {@link Stream.join}
+   */
   constructor(parts: StreamParts) {
     this.#parts = parts;
     this.remote = parts.remote;
@@ -221,9 +226,11 @@ export class Stream implements Connection {
       else if (this.#broken) writer.reject(this.#broken);
       else if (writer.bytes.length === 0) writer.resolve(0);
       else if (room > 0) {
-        const unit = writer.bytes.slice(0, room);
-        this.#transmit(unit);
+        const unit = new Uint8Array(writer.bytes.subarray(0, room)); // a copy, whatever kind of array it is
         writer.resolve(unit.length);
+        this.#writers.shift(); // first: a reset under way ends every writer that is still waiting
+        this.#transmit(unit);
+        continue;
       } else return;
       this.#writers.shift();
     }

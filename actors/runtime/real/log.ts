@@ -27,7 +27,13 @@ export class RealLog implements Log {
   readonly #level: LogLevel;
   readonly #fields: LogFields;
 
-  /** @param node the name on each line @param level what is below it is dropped @param fields on each line */
+  /**
+   * Make one.
+   *
+   * @param node the name on each line
+   * @param level what is below it is dropped
+   * @param fields on each line
+   */
   constructor(node: string, level: LogLevel, fields: LogFields = {}) {
     this.#node = node;
     this.#level = level;
