@@ -19,9 +19,10 @@ Deno.test("simulation: one seed, one history; another seed, another", async () =
 });
 
 Deno.test("simulation: one seed, one history, in two processes", async () => {
-  const script = new URL("./testing/echo.ts", import.meta.url).pathname;
-  const args = ["run", "--no-check", "--allow-all", script, "7"];
-  const run = () => new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "inherit" }).output();
+  const script = new URL("./testing/echo.ts", import.meta.url).href;
+  const code =
+    `import { echoWorkload } from "${script}"; console.log(JSON.stringify(await echoWorkload(7)));`;
+  const run = () => new Deno.Command(Deno.execPath(), { args: ["eval", code], stderr: "inherit" }).output();
   const outputs = (await Promise.all([run(), run()])).map(({ stdout }) => new TextDecoder().decode(stdout));
   assertEquals(JSON.parse(outputs[0]!), JSON.parse(outputs[1]!));
   assertEquals(JSON.parse(outputs[0]!), await echoWorkload(7));

@@ -93,7 +93,3 @@ function start(environment: Environment, port: number): void {
   serve().catch((error) => log.error("no listener", { error }));
   talk();
 }
-
-if (import.meta.main) {
-  await Deno.stdout.write(new TextEncoder().encode(JSON.stringify(await echoWorkload(Number(Deno.args[0])))));
-}
