@@ -1,0 +1,211 @@
+/**
+ * What a command of the CLI is made of.
+ *
+ * @module
+ */
+
+import type { OperatorProtocol } from "../actors/operator/protocol.ts";
+import type { AskKind, Body, Reply } from "../actors/runtime/protocol.ts";
+import { defaulted, type Flags, optional, toggled, type Values } from "./flags.ts";
+import * as kind from "./kinds.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** How a command ends. */
+export const EXIT = {
+  /** Done. */
+  done: 0,
+  /** Failed, for a reason that has no number of its own. */
+  failed: 1,
+  /** The command line or the configuration makes no sense. */
+  usage: 2,
+  /** The key is not there. */
+  notFound: 3,
+  /** Siblings where one value was asked for. */
+  siblings: 4,
+  /** The quorum was not met, or not in time. */
+  quorum: 5,
+  /** Nothing answers at the address. */
+  connect: 6,
+} as const;
+
+/** The client as far as commands use it. */
+export interface Door {
+  /** Read a key. */
+  get(
+    key: Uint8Array,
+    options: { r?: number; timeoutMs?: number },
+  ): Promise<{ readonly values: readonly Sibling[]; readonly context: Uint8Array }>;
+  /** Write a key. */
+  put(
+    key: Uint8Array,
+    value: Uint8Array,
+    options: { context?: Uint8Array; w?: number; timeoutMs?: number },
+  ): Promise<unknown>;
+  /** Delete a key. */
+  del(key: Uint8Array, options: { context?: Uint8Array; w?: number; timeoutMs?: number }): Promise<unknown>;
+  /** Resolves when the node answers. */
+  ping(): Promise<unknown>;
+  /** Ask the node's operator. */
+  admin<K extends AskKind<OperatorProtocol>>(
+    kind: K,
+    body: Body<OperatorProtocol, K>,
+  ): Promise<Reply<OperatorProtocol, K>>;
+  /** Hang up. */
+  close(): unknown;
+}
+
+/** One live value of a key. */
+export interface Sibling {
+  /** The bytes. */
+  readonly value: Uint8Array;
+  /** Their CRC-32C. */
+  readonly crc32c: number;
+}
+
+/** The world as a command sees it. */
+export interface Context {
+  /** Standard streams, environment, files. */
+  readonly terminal: Terminal;
+  /** Reach a node at one of these `host:port`s. */
+  connect(addresses: string | string[]): Promise<Door>;
+  /** Start a node in this process; its log goes to standard error in this form. */
+  startNode(options: NodeOptions, logFormat: "text" | "json"): Promise<RunningNode>;
+}
+
+/** What a node is started with; `Node.start` takes this shape. */
+export interface NodeOptions {
+  /** Where to listen. */
+  readonly host: string;
+  /** See `host`; 0 takes a free port. */
+  readonly port: number;
+  /** Where others reach it, when that differs. */
+  readonly advertise?: string;
+  /** The cluster's name. */
+  readonly cluster: string;
+  /** Members to look for at the start. */
+  readonly seeds: readonly string[];
+  /** Failure zone. */
+  readonly zone: string;
+  /** Share of the partitions. */
+  readonly weight: number;
+  /** Q. */
+  readonly partitions: number;
+  /** N, R, W. */
+  readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
+  /** Gossip; the interval is in milliseconds. */
+  readonly heartbeat: { readonly fanout: number; readonly interval: number };
+  /** Where bytes rest. */
+  readonly storage: {
+    readonly engine: "memory";
+    readonly path: string;
+    readonly sync: "always" | "never" | { readonly intervalMs: number };
+    readonly persist: boolean;
+  };
+  /** How much is logged. */
+  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
+}
+
+/** A node as `denamo server` sees it. */
+export interface RunningNode {
+  /** Where it listens, the port resolved. */
+  readonly endpoint: { readonly host: string; readonly port: number };
+  /** Resolves when the root supervisor has given up. */
+  readonly terminated: Promise<{ readonly reason: string }>;
+  /** Drain and stop. */
+  stop(): Promise<unknown>;
+}
+
+/** One command. */
+export interface Command<F extends Flags = Flags> {
+  /** What is typed to get it. */
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** What `--help` says besides flags. */
+  readonly details?: string;
+  /** Lines to try, without the `denamo`. */
+  readonly examples: readonly string[];
+  /** What it takes. */
+  readonly flags: F;
+  /** How many words it takes besides flags; their name for help. Absent: none. */
+  readonly word?: string;
+  /** Do it; the result is the exit code. */
+  run(values: Values<F>, context: Context, words: readonly string[]): Promise<number>;
+}
+
+/** Types a command by its table of flags. */
+export function command<const F extends Flags>(definition: Command<F>): Command<F> {
+  return definition;
+}
+
+/** Flags of every command that talks to a node. */
+export const WHERE = {
+  port: defaulted(kind.port, 3001, "The node's port", "p"),
+  host: defaulted(kind.name("HOST"), "127.0.0.1", "The node's host"),
+};
+
+/** The flag of commands that print a table. */
+export const JSON_FLAG = {
+  json: toggled(kind.toggle, "Print JSON, as when standard output is not a terminal"),
+};
+
+/** The flag of requests that a deadline bounds. */
+export const TIMEOUT = {
+  timeout: optional(kind.integer(1, 60_000, "MS"), "Milliseconds to wait (default 5000)"),
+};
+
+/** Do something with a connection to the node that `WHERE` names, and hang up. */
+export async function withDoor<T>(
+  where: { readonly host: string; readonly port: number },
+  context: Context,
+  task: (door: Door) => Promise<T>,
+): Promise<T> {
+  const host = where.host.includes(":") ? `[${where.host}]` : where.host;
+  const door = await context.connect(`${host}:${where.port}`);
+  try {
+    return await task(door);
+  } finally {
+    await door.close();
+  }
+}
+
+/** One JSON line on standard output. */
+export function answer(context: Context, value: unknown): void {
+  context.terminal.out(JSON.stringify(value) + "\n");
+}
+
+/** What a failed request tells; `DenamoError` has this shape. */
+interface RequestFailure {
+  readonly code: string;
+  readonly definite: boolean;
+  readonly message: string;
+  readonly answered?: number;
+  readonly needed?: number;
+}
+
+/** Whether a thrown thing is a failed request rather than a bug. */
+export function isRequestFailure(error: unknown): error is Error & RequestFailure {
+  return error instanceof Error && "code" in error && typeof error.code === "string" &&
+    "definite" in error && typeof error.definite === "boolean";
+}
+
+const EXIT_BY_CODE: Readonly<Record<string, number>> = {
+  "connect": EXIT.connect,
+  "quorum-unmet": EXIT.quorum,
+  "timeout": EXIT.quorum,
+  "unavailable": EXIT.quorum,
+};
+
+/** Report a failed request on standard error, as one JSON line; the result is the exit code. */
+export function reportFailure(context: Context, failure: RequestFailure): number {
+  const { code, message, definite, answered, needed } = failure;
+  const error = {
+    code,
+    message,
+    definite,
+    ...(answered !== undefined && { answered }),
+    ...(needed !== undefined && { needed }),
+  };
+  context.terminal.err(JSON.stringify({ error }) + "\n");
+  return EXIT_BY_CODE[code] ?? EXIT.failed;
+}

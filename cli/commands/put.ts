@@ -1,0 +1,49 @@
+/**
+ * `denamo put`
+ *
+ * @module
+ */
+
+import { answer, type Command, command, EXIT, TIMEOUT, WHERE, withDoor } from "../command.ts";
+import { type Flags, optional, required } from "../flags.ts";
+import * as kind from "../kinds.ts";
+
+/** Write a key. */
+export const put: Command<Flags> = command({
+  name: "put",
+  summary: "Write a key; with the context of a get, replace what that get saw",
+  details: "Without -c the value becomes a sibling of whatever is there; a put never overwrites unseen data.",
+  examples: [
+    "put -p 3001 -k foo -v bar",
+    "put -k foo -v resolved -c CONTEXT",
+    "put -k photo -v - < photo.jpg",
+  ],
+  flags: {
+    ...WHERE,
+    key: required(kind.text("KEY"), "The key", "k"),
+    value: required(kind.text("VALUE"), "The value; - reads it from standard input", "v"),
+    context: optional(kind.hex, "The context that get printed", "c"),
+    w: optional(kind.integer(1, 16), "Replicas that must acknowledge (default the cluster's W)", "w"),
+    ...TIMEOUT,
+  },
+  async run(flags, context) {
+    const encoder = new TextEncoder();
+    const value = flags.value === "-" ? await context.terminal.readInput() : encoder.encode(flags.value);
+    await withDoor(flags, context, (door) => door.put(encoder.encode(flags.key), value, writeOptions(flags)));
+    answer(context, { message: "Ok" });
+    return EXIT.done;
+  },
+});
+
+/** The options of a write; an empty context, which a get of a new key prints, is none. */
+export function writeOptions(flags: {
+  readonly context: Uint8Array | undefined;
+  readonly w: number | undefined;
+  readonly timeout: number | undefined;
+}): { context?: Uint8Array; w?: number; timeoutMs?: number } {
+  return {
+    ...(flags.context !== undefined && flags.context.length > 0 && { context: flags.context }),
+    ...(flags.w !== undefined && { w: flags.w }),
+    ...(flags.timeout !== undefined && { timeoutMs: flags.timeout }),
+  };
+}

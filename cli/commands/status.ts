@@ -1,0 +1,82 @@
+/**
+ * `denamo status`
+ *
+ * @module
+ */
+
+import type { NodeStatus } from "../../actors/operator/protocol.ts";
+import { answer, type Command, command, EXIT, JSON_FLAG, WHERE, withDoor } from "../command.ts";
+import type { Flags } from "../flags.ts";
+import { brief, duration, type Paint, paint, size, table } from "../paint.ts";
+
+/** Show how a node is. */
+export const status: Command<Flags> = command({
+  name: "status",
+  summary: "Show how one node is: state, requests, store, actors",
+  examples: ["status -p 3001", "status --json"],
+  flags: { ...WHERE, ...JSON_FLAG },
+  async run(flags, context) {
+    const status = await withDoor(flags, context, (door) => door.admin("status", {}));
+    if (flags.json || !context.terminal.interactive) answer(context, status);
+    else context.terminal.out(showStatus(status, paint(context.terminal.coloured)));
+    return EXIT.done;
+  },
+});
+
+/** The status as people read it. */
+export function showStatus(status: NodeStatus, paint: Paint): string {
+  const well = status.state === "serving" ? paint.green : paint.yellow;
+  const alive = status.alive === status.members ? paint.green : paint.yellow;
+  const lines = [
+    `${well(`● ${status.state}`)}  ${paint.bold(status.address)}  node ${brief(status.node)}  ` +
+    `up ${duration(status.uptimeMs)}  denamo ${status.version}`,
+    `${status.cluster}  ${alive(`${status.alive} of ${status.members} alive`)}  ring epoch ${status.epoch}` +
+    (status.underReplicated ? `  ${paint.yellow("under-replicated")}` : ""),
+    "",
+    ...facts(status, paint).map(([name, text]) => `${paint.dim(name.padEnd(12))}${text}`),
+    "",
+  ];
+  const actors = status.actors.map((actor) => [
+    actor.name,
+    String(actor.handled),
+    String(actor.waiting),
+    actor.refused > 0 ? paint.yellow(String(actor.refused)) : "0",
+    actor.restarts > 0 ? paint.yellow(String(actor.restarts)) : "0",
+  ]);
+  return lines.join("\n") + "\n" +
+    table(paint, ["actor", "handled", "waiting", "refused", "restarts"], actors);
+}
+
+function facts(status: NodeStatus, paint: Paint): [name: string, text: string][] {
+  const { coordinator, store, messages, connections } = status;
+  const { engine } = store;
+  const alarm = (count: number, text: string) => count > 0 ? "  " + paint.red(text) : "";
+  const failures = Object.entries(coordinator.failures).filter(([, count]) => count > 0);
+  return [
+    [
+      "requests",
+      `${coordinator.gets} gets, ${coordinator.puts} puts, ${coordinator.inFlight} under way, ` +
+      `${coordinator.forwarded} forwarded, ${coordinator.failovers} failovers, ` +
+      `${coordinator.readRepairs} read repairs`,
+    ],
+    [
+      "failures",
+      failures.length === 0
+        ? "none"
+        : paint.yellow(failures.map(([code, count]) => `${count} ${code}`).join(", ")),
+    ],
+    [
+      "store",
+      `${engine.engine}, ${engine.keys} keys, ${size(engine.liveBytes)} live, ` +
+      `${size(engine.diskBytes)} in ${engine.files} files, ${
+        engine.writesPerSync.toFixed(1)
+      } writes per sync` +
+      (engine.refusing === null ? "" : "  " + paint.red(engine.refusing)) +
+      alarm(store.notWhole, `${store.notWhole} partitions not whole`) +
+      alarm(store.damage, `${store.damage} damaged places at open`) +
+      alarm(store.alarms, `${store.alarms} alarms`),
+    ],
+    ["connections", `${connections.clients} clients, ${connections.peers} peers`],
+    ["messages", `${messages.deadLetters} dead letters, ${messages.lostToPeers} lost to peers`],
+  ];
+}

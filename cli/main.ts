@@ -1,0 +1,24 @@
+/**
+ * The `denamo` program: {@link run} with this process's terminal, clients and nodes.
+ *
+ * @module
+ */
+
+import { Client, Node } from "../mod.ts";
+import { logToStderr } from "../actors/runtime/real/log.ts";
+import type { Context } from "./command.ts";
+import { run } from "./run.ts";
+import { RealTerminal } from "./terminal.ts";
+
+if (import.meta.main) {
+  const context: Context = {
+    terminal: new RealTerminal(),
+    connect: (addresses) => Client.connect(addresses),
+    startNode(options, logFormat) {
+      logToStderr(logFormat);
+      Deno.permissions.revokeSync({ name: "run" }); // a node never starts another program
+      return Node.start(options);
+    },
+  };
+  Deno.exit(await run(Deno.args, context));
+}
