@@ -7,14 +7,15 @@
  * changed value: the CRC-32C beside each is checked by `verifyValues`.)
  *
  * This is on the path of every request. An id is 16 bytes there and hex in memory: `toHex` costs 45 ns, a small
- * view 40 ns, so ids that stand together are turned into hex together, and those of actors, few and always the
- * same, are remembered. A fresh `Uint8Array` of more than 64 bytes costs 600 ns, for V8 keeps its bytes outside
+ * view 40 ns, so ids that stand together are turned into hex together, and those of actors are remembered (`fields.ts`). A
+ * fresh `Uint8Array` of more than 64 bytes costs 600 ns, for V8 keeps its bytes outside
  * its heap; small encodings are therefore cut from a shared slab.
  *
  * @module
  */
 
 import { LIMITS } from "../runtime/limits.ts";
+import { actorAt, ID_BYTES, ID_DIGITS, putId, putU32, putU64, u32At, u64At } from "./fields.ts";
 import { isCounter } from "./clock.ts";
 import type { Clock, Dot } from "./clock.ts";
 import { type Sibling, sizeBytes, type StoredObject } from "./object.ts";
@@ -22,8 +23,6 @@ import type { ActorId, EncodedObject, RequestId } from "./protocol.ts";
 
 const VERSION = 1;
 const TOMBSTONE = 1;
-const ID_BYTES = 16;
-const ID_DIGITS = 2 * ID_BYTES;
 
 /** Bytes that are not the encoding of an object. */
 export class ObjectFormatError extends Error {
@@ -84,31 +83,6 @@ function putSibling(bytes: Uint8Array, start: number, sibling: Sibling, actorInd
   for (const request of sibling.replaced) at = putId(bytes, at, request);
   bytes.set(sibling.value, at);
   return at + sibling.value.length;
-}
-
-function putU32(bytes: Uint8Array, at: number, value: number): number {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
-  return at + 4;
-}
-
-function putU64(bytes: Uint8Array, at: number, value: number): number {
-  putU32(bytes, at, value / 0x1_0000_0000);
-  return putU32(bytes, at + 4, value);
-}
-
-/** What a hex digit stands for, by character code. */
-const DIGIT = new Uint8Array(128);
-for (let value = 0; value < 16; value++) DIGIT["0123456789abcdef".charCodeAt(value)] = value;
-
-function putId(bytes: Uint8Array, at: number, id: ActorId | RequestId): number {
-  if (id.length !== ID_DIGITS) throw new RangeError(`an id of ${id.length} digits`);
-  for (let i = 0; i < ID_DIGITS; i += 2) {
-    bytes[at++] = DIGIT[id.charCodeAt(i)]! << 4 | DIGIT[id.charCodeAt(i + 1)]!;
-  }
-  return at;
 }
 
 const SLAB_BYTES = 16 * 1024;
@@ -231,12 +205,11 @@ class Reader {
   }
 
   u32(): number {
-    return readU32(this.#bytes, this.#take(4));
+    return u32At(this.#bytes, this.#take(4));
   }
 
   u64(): number {
-    const at = this.#take(8);
-    const value = readU32(this.#bytes, at) * 0x1_0000_0000 + readU32(this.#bytes, at + 4);
+    const value = u64At(this.#bytes, this.#take(8));
     if (value > Number.MAX_SAFE_INTEGER) throw new ObjectFormatError("a number past 2^53-1");
     return value;
   }
@@ -260,25 +233,4 @@ class Reader {
   actor(): ActorId {
     return actorAt(this.#bytes, this.#take(ID_BYTES));
   }
-}
-
-function readU32(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!) >>> 0;
-}
-
-/** Actors seen lately, each where the last byte of its id puts it. What stands there is only a hint. */
-const seenIds = new Uint8Array(256 * ID_BYTES);
-const seenActors: ActorId[] = new Array(256).fill("0".repeat(ID_DIGITS));
-
-function actorAt(bytes: Uint8Array, at: number): ActorId {
-  const slot = bytes[at + ID_BYTES - 1]!;
-  const seenAt = slot * ID_BYTES;
-  for (let i = 0; i < ID_BYTES; i++) {
-    if (bytes[at + i] !== seenIds[seenAt + i]) {
-      const id = bytes.subarray(at, at + ID_BYTES);
-      seenIds.set(id, seenAt);
-      return seenActors[slot] = id.toHex();
-    }
-  }
-  return seenActors[slot]!;
 }
