@@ -68,8 +68,14 @@ export interface EngineStats {
   readonly refusing: string | null;
 }
 
-/** One damaged place that {@link Engine.verify} found. */
+/** One damaged place, found when the store was opened or by {@link Engine.verify}. */
 export interface Damage {
+  /**
+   * `torn-tail`: a place in the part of a log that may never have been synced does not verify, which is what a
+   * crash leaves; it may hide damage to the very last writes that were acknowledged. `corrupt`: something that was
+   * durable is gone.
+   */
+  readonly kind: "torn-tail" | "corrupt";
   /** The file. */
   readonly path: string;
   /** Where in it. */
@@ -80,8 +86,21 @@ export interface Damage {
   readonly partition?: number;
 }
 
-/** Why an engine refused. `poisoned`: a sync failed; nothing is written again before a new process reopens. */
-export type EngineErrorCode = "poisoned" | "full" | "corrupt" | "io" | "closed" | "overloaded";
+/**
+ * Why an engine refused. `poisoned`: a sync or a write failed; nothing is written again before a new process
+ * reopens the store. `full`: no space; taken back by itself once there is. `overloaded`: too much is waiting for
+ * the disk, try again later. When opening: `locked`: another process has the directory; `newer`: a later release
+ * wrote it, nothing was touched.
+ */
+export type EngineErrorCode =
+  | "poisoned"
+  | "full"
+  | "corrupt"
+  | "io"
+  | "closed"
+  | "overloaded"
+  | "locked"
+  | "newer";
 
 /** What engine calls throw or reject with. */
 export class EngineError extends Error {
@@ -106,7 +125,9 @@ export interface Engine {
    * one promise: compare it by identity to wait once for many.
    *
    * @throws {EngineError} at once, nothing applied, when the engine takes no writes; the promise rejects when
-   * durability could not be had (then the outcome is unknown until a restart).
+   * durability could not be had (then the outcome is unknown until a restart; after `full`, the engine still
+   * holds what it applied and makes it durable as soon as there is space). Changes of one call that add up to
+   * more than `LIMITS.batchBytes` are a mistake of the caller (`RangeError`).
    */
   write(changes: readonly Change[]): Promise<void>;
   /**
@@ -131,6 +152,9 @@ export interface Engine {
   verify(onProgress?: (fraction: number) => void): Promise<readonly Damage[]>;
   /** What opening the store had to cut, skip or repair; empty after a clean open. */
   readonly damageAtOpen: readonly Damage[];
-  /** Sync, release files and the lock. Further calls throw `closed`. Closing twice does nothing. */
+  /**
+   * Sync, release files and the lock. Further calls throw `closed`. Closing twice does nothing. Rejects, with
+   * everything released all the same, when not all that was applied could be made durable: not a clean close.
+   */
   close(): Promise<void>;
 }

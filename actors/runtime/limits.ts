@@ -58,6 +58,8 @@ export const LIMITS = {
   requestsPerConnection: 1024,
   /** Bytes waiting to be read by one client; past it the node stops reading from it. */
   clientOutputBytes: 4 * MIB,
+  /** The same, past which a read is answered `overloaded` instead of with its values. */
+  clientOutputMaxBytes: 32 * MIB,
   /** Bytes waiting for one peer; past it messages to that peer are dropped and counted. */
   peerOutputBytes: 64 * MIB,
   /** Client requests one coordinator may have under way; past it a request is answered `overloaded`. */
@@ -80,6 +82,22 @@ export const LIMITS = {
   handshakeMs: 5_000,
   /** A connection on which nothing was read for so long is closed (half-open peers). */
   idleMs: 300_000,
+  /** Connecting to a node takes no longer, or has failed. */
+  dialMs: 2_000,
+  /** After a failed connection to a peer it is tried again so soon, and at last so seldom. */
+  redialMinMs: 50,
+  /** See `redialMinMs`. */
+  redialMaxMs: 2_000,
+  /** Peers are pinged this often, and idle connections looked at. */
+  pingMs: 2_000,
+  /** A peer that has said nothing for so long, not even to a ping, is disconnected. */
+  peerSilentMs: 10_000,
+  /** Bytes of requests one client may have under way; past it the node stops reading from it. */
+  requestBytesPerConnection: 32 * MIB,
+  /** A node that is stopping waits so long for its clients' requests to be answered. */
+  drainMs: 10_000,
+  /** Out of file descriptors: the next connection is accepted after this pause. */
+  acceptPauseMs: 100,
 } as const;
 
 // Relations the numbers must keep; a contradiction fails at import, not in production.
@@ -88,5 +106,5 @@ if (LIMITS.valueBytes >= LIMITS.objectBytes) throw new Error("limits: a value mu
 if (LIMITS.mintClockEntries * 4 > LIMITS.clockEntries) throw new Error("limits: merged clocks must fit");
 if (LIMITS.batchBytes < LIMITS.objectBytes + 64 * KIB) throw new Error("limits: an object must fit a batch");
 if (LIMITS.journalBacklogBytes < LIMITS.batchBytes) throw new Error("limits: a batch must fit the backlog");
-if (LIMITS.segmentBytes + LIMITS.batchBytes > 2 ** 31) throw new Error("limits: offsets must fit 32 bits");
+if (LIMITS.segmentBytes > 2 ** 27) throw new Error("limits: offsets in a segment are 24 bits, times 8");
 if (LIMITS.defaultDeadlineMs > LIMITS.deadlineMs) throw new Error("limits: the default deadline is too long");

@@ -1,0 +1,243 @@
+/**
+ * A journal: an append-only log that says when a record is durable, and gives every durable record back.
+ *
+ * It is the write-ahead log of the engines and the whole of the node's own memory. A directory holds one journal:
+ * numbered segments, of which only the newest is written. A record is appended whole or not at all, so a record
+ * is also the unit of atomicity. Old segments are the owner's to give up: it appends again what is still needed
+ * of the oldest and then removes it ({@link Journal.removeBefore}); so a log needs no manifest, and the order of
+ * the records is always the truth (Rosenblum and Ousterhout, "The Design and Implementation of a Log-Structured
+ * File System", 1992, section 3). The bytes are in `storage/FORMAT.md`, group commit and what happens when the
+ * disk fails in `journal/writer.ts`, repair in `journal/open.ts`.
+ *
+ * @module
+ */
+
+import { DiskError, type Lock } from "../actors/runtime/environment.ts";
+import { type Damage, EngineError } from "./engine.ts";
+import { makeDurableDirectory, recover, type Recovered, type Replay } from "./journal/open.ts";
+import { readSegment } from "./journal/reader.ts";
+import { readHeader, segmentPath } from "./journal/segments.ts";
+import { Writer, type WriterOptions } from "./journal/writer.ts";
+
+export type { JournalRecord, Replay } from "./journal/open.ts";
+export type { WriterOptions as JournalOptions } from "./journal/writer.ts";
+export { recordBytes } from "./journal/format.ts";
+
+/** A journal's verification pauses after so many bytes. */
+const VERIFY_SLICE_BYTES = 1 << 20;
+
+/** A failure of the disk as an {@link EngineError}; anything else as it is. */
+export function asEngineError(error: unknown): unknown {
+  if (!(error instanceof DiskError)) return error;
+  if (error.code === "locked") return new EngineError("locked", error.message);
+  return new EngineError(error.code === "no-space" ? "full" : "io", error.message);
+}
+
+/**
+ * Open the journal in a directory, which is made when it is missing, and hand every record that was ever durable
+ * to `replay`, oldest first (and perhaps records that were appended last and never acknowledged). One process at
+ * a time may have it open.
+ *
+ * @throws {EngineError} `locked`, `newer`, `corrupt` (a segment is missing), `full`, `io`
+ * @example
+ * ```ts
+ * import { openJournal } from "./journal.ts";
+ * import { realEnvironment } from "../actors/runtime/real/mod.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = `${Deno.makeTempDirSync()}/journal`;
+ * const options = { ...realEnvironment({ node: "n1" }), directory, sync: "always" as const };
+ * const journal = await openJournal(options, () => true);
+ * await journal.append(1, [Uint8Array.of(1, 2), Uint8Array.of(3)]);
+ * await journal.close();
+ *
+ * const seen: number[] = [];
+ * const again = await openJournal(options, ({ payload }) => seen.push(...payload) > 0);
+ * assertEquals(seen, [1, 2, 3]);
+ * await again.close();
+ * ```
+ */
+export async function openJournal(options: WriterOptions, replay: Replay): Promise<Journal> {
+  const { disk, log, directory } = options;
+  let lock: Lock | null = null;
+  try {
+    await makeDurableDirectory(disk, directory);
+    lock = disk.lock(`${directory}/lock`);
+    const recovered = await recover(options, replay);
+    for (const damage of recovered.damage) {
+      const fields = { ...damage };
+      if (damage.kind === "corrupt") log.error("a journal is damaged; the rest of it is kept", fields);
+      else log.warn("the end of a journal was torn and is cut off", fields);
+    }
+    return new Journal(options, recovered, lock);
+  } catch (error) {
+    lock?.release();
+    throw asEngineError(error);
+  }
+}
+
+/** An open journal; made by {@link openJournal}. */
+export class Journal {
+  /** What opening it cut or skipped. */
+  readonly damageAtOpen: readonly Damage[];
+  readonly #options: WriterOptions;
+  readonly #writer: Writer;
+  readonly #lock: Lock;
+  /** Sizes of the segments before the one being written. */
+  readonly #segments: Map<number, number>;
+  #segmentsBytes = 0;
+  #closing: Promise<void> | null = null;
+
+  /** @param options as given @param recovered what is there @param lock held until closed */
+  constructor(options: WriterOptions, recovered: Recovered, lock: Lock) {
+    this.#options = options;
+    this.#lock = lock;
+    this.damageAtOpen = recovered.damage;
+    this.#segments = recovered.segments;
+    for (const sizeBytes of this.#segments.values()) this.#segmentsBytes += sizeBytes;
+    this.#writer = new Writer(options, recovered.continuation);
+    this.#writer.onSegment = (number, sizeBytes) => {
+      this.#segments.set(number, sizeBytes);
+      this.#segmentsBytes += sizeBytes;
+    };
+  }
+
+  /**
+   * Append one record of `type` (1 to 255). The promise resolves when it is durable, as the sync policy has it;
+   * appends that are made durable together share one promise. Parts under 32 KiB are copied at once, longer ones
+   * written from where they are: they must not be changed before.
+   *
+   * @throws {EngineError} at once, nothing appended: `poisoned`, `full`, `overloaded`, `closed`. The promise
+   * rejects with `poisoned` (unknown whether the record is there after a restart) or with `full` (the record is
+   * kept and will be written when there is space).
+   */
+  append(type: number, parts: readonly Uint8Array[]): Promise<void> {
+    return this.#writer.append(type, parts);
+  }
+
+  /** Make everything appended so far durable, whatever the sync policy. Rejects as {@link Journal.append}. */
+  sync(): Promise<void> {
+    return this.#writer.sync();
+  }
+
+  /** The number of the segment that the last append went to. */
+  get segment(): number {
+    return this.#writer.segment;
+  }
+
+  /** The number of the oldest segment. */
+  get oldest(): number {
+    for (const number of this.#segments.keys()) return number;
+    return this.#writer.written.number;
+  }
+
+  /** Size of all segments, as written. */
+  get sizeBytes(): number {
+    return this.#segmentsBytes + this.#writer.written.sizeBytes;
+  }
+
+  /** Segments on disk. */
+  get files(): number {
+    return this.#segments.size + 1;
+  }
+
+  /** Records made durable per sync, since it was opened; 0 before the first sync. */
+  get recordsPerSync(): number {
+    const { records, syncs } = this.#writer.counts;
+    return syncs === 0 ? 0 : records / syncs;
+  }
+
+  /** Why it takes no appends (`poisoned: …`, `full: …`), null when it does. */
+  get refusing(): string | null {
+    return this.#writer.refusal?.message ?? null;
+  }
+
+  /** Let the next append begin a new segment, so that the present one can be removed some day. */
+  seal(): void {
+    this.#writer.seal();
+  }
+
+  /**
+   * Remove all segments before `number`, of which nothing is needed any more. Each is durably gone before the
+   * next goes, so that a crash never leaves an old record without the younger one that overrides it.
+   *
+   * @throws {EngineError} rejects with `io` when one cannot be removed, `poisoned` when that cannot be made sure
+   */
+  async removeBefore(number: number): Promise<void> {
+    const { disk, directory } = this.#options;
+    for (const [segment, sizeBytes] of [...this.#segments]) {
+      if (segment >= number) return;
+      try {
+        disk.remove(segmentPath(directory, segment));
+      } catch (error) {
+        throw asEngineError(error);
+      }
+      this.#segments.delete(segment);
+      this.#segmentsBytes -= sizeBytes;
+      try {
+        await disk.syncDirectory(directory);
+      } catch (error) {
+        this.#writer.poison(String(error));
+        throw this.#writer.refusal;
+      }
+    }
+  }
+
+  /** Read everything that has been written and report what is damaged, in slices. See `Engine.verify`. */
+  async verify(onProgress: (fraction: number) => void = () => {}): Promise<Damage[]> {
+    const { clock } = this.#options;
+    const damage: Damage[] = [];
+    const total = this.sizeBytes;
+    let done = 0;
+    const { number, sizeBytes } = this.#writer.written;
+    for (const [segment, end] of [...this.#segments, [number, sizeBytes] as const]) {
+      let resumeAt = VERIFY_SLICE_BYTES;
+      for (const offset of this.#verifySegment(segment, end, damage)) {
+        if (offset < resumeAt) continue;
+        resumeAt = offset + VERIFY_SLICE_BYTES;
+        onProgress(Math.min(1, (done + offset) / total));
+        await new Promise<void>((resolve) => clock.after(0, resolve));
+      }
+      done += end;
+    }
+    onProgress(1);
+    return damage;
+  }
+
+  /** Check one segment, yielding how far it got. */
+  *#verifySegment(segment: number, end: number, damage: Damage[]): Generator<number, void, void> {
+    const { disk, directory } = this.#options;
+    const path = segmentPath(directory, segment);
+    try {
+      const file = disk.open(path);
+      try {
+        const header = readHeader(file);
+        if (header?.number !== segment) {
+          damage.push({ kind: "corrupt", path, offset: 0, detail: "the header does not verify" });
+          return;
+        }
+        for (const found of readSegment(file, header.seed, end)) {
+          if (found.kind === "damage") {
+            damage.push({ kind: "corrupt", path, offset: found.offset, detail: found.detail });
+          }
+          yield found.end;
+        }
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      // Removed meanwhile, by whoever had no more need of it.
+      const wasRemoved = !this.#segments.has(segment) && segment !== this.#writer.written.number;
+      if (!wasRemoved) damage.push({ kind: "corrupt", path, offset: 0, detail: String(error) });
+    }
+  }
+
+  /**
+   * Make everything durable, mark the end as clean, let go of the files and the lock. Closing twice gives the
+   * same promise. Rejects, all let go the same, when not everything could be made durable.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#writer.close().finally(() => this.#lock.release());
+    return this.#closing;
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * The files of a journal: their names, how one comes into being, how one is replaced.
+ *
+ * A segment appears only whole. It is written under a temporary name, synced, renamed, and the directory is
+ * synced; so a crash leaves the old state or the new one, and a temporary file is always rubbish (Pillai et al.,
+ * "All File Systems Are Not Created Equal", OSDI 2014, section 3).
+ *
+ * @module
+ */
+
+import { crc32c } from "../../actors/runtime/crc32c.ts";
+import { type Disk, DiskError, type DiskFile } from "../../actors/runtime/environment.ts";
+import { BY_REFERENCE_BYTES, RecordBuffer, writeAll } from "./batch.ts";
+import { decodeSegmentHeader, END_RECORD, SEGMENT_HEADER_BYTES, type SegmentHeader } from "./format.ts";
+import { type FoundDamage, readSegment } from "./reader.ts";
+
+const SUFFIX = ".log";
+const TEMPORARY_SUFFIX = ".tmp";
+const QUARANTINE_SUFFIX = ".damaged";
+const FLUSH_BYTES = 192 * 1024;
+const NAME = /^(\d{10})\.log$/;
+
+/** The path of segment `number`. */
+export function segmentPath(directory: string, number: number): string {
+  return `${directory}/${String(number).padStart(10, "0")}${SUFFIX}`;
+}
+
+/** The numbers of the segments in a directory, ascending, and the temporary files that a crash left there. */
+export function listSegments(disk: Disk, directory: string): { numbers: number[]; rubbish: string[] } {
+  const numbers: number[] = [];
+  const rubbish: string[] = [];
+  for (const name of disk.list(directory)) {
+    const match = NAME.exec(name);
+    if (match) numbers.push(Number(match[1]));
+    else if (name.endsWith(SUFFIX + TEMPORARY_SUFFIX)) rubbish.push(`${directory}/${name}`);
+  }
+  return { numbers: numbers.sort((a, b) => a - b), rubbish };
+}
+
+/** The header of an open segment; null when no copy of it verifies. */
+export function readHeader(file: DiskFile): SegmentHeader | null {
+  const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+  return decodeSegmentHeader(bytes.subarray(0, file.read(bytes, 0)));
+}
+
+/** What one pass over a segment found. */
+export interface Scan {
+  /** Damaged stretches of what was durable once. */
+  readonly lost: readonly FoundDamage[];
+  /** Damaged stretches that may never have been durable: what a crash leaves. */
+  readonly torn: readonly FoundDamage[];
+  /** Whether the last thing in it is an end record: all before was durable when that was written. */
+  readonly ended: boolean;
+  /** Checksum over all its records, for comparing two passes. */
+  readonly digest: number;
+}
+
+/** Read a segment through. `onRecord` gets every record but end records; the payload is valid during the call. */
+export function scanSegment(
+  file: DiskFile,
+  seed: number,
+  onRecord: (type: number, payload: Uint8Array, offset: number) => void,
+): Scan {
+  const damage: FoundDamage[] = [];
+  let durable = 0;
+  let ended = false;
+  let digest = 0;
+  for (const found of readSegment(file, seed, file.size())) {
+    if (found.kind === "damage") {
+      damage.push(found);
+      ended = false;
+      continue;
+    }
+    durable = Math.max(durable, found.durable);
+    ended = found.type === END_RECORD;
+    if (ended) continue;
+    digest = crc32c(found.payload, crc32c(Uint8Array.of(found.type), digest));
+    onRecord(found.type, found.payload, found.offset);
+  }
+  const lost = damage.filter(({ offset }) => offset < durable);
+  return { lost, torn: damage.slice(lost.length), ended, digest };
+}
+
+/**
+ * Make a segment durable under its name, replacing what had it, and open it for writing. `fill` writes what it
+ * holds at first, behind the header, and may check it.
+ *
+ * @throws {DiskError} and nothing is changed
+ */
+export async function createSegment(
+  disk: Disk,
+  directory: string,
+  number: number,
+  header: Uint8Array,
+  fill?: (file: DiskFile) => void,
+): Promise<DiskFile> {
+  const path = segmentPath(directory, number);
+  const temporary = path + TEMPORARY_SUFFIX;
+  const file = disk.open(temporary, { write: true, create: true });
+  try {
+    file.truncate(0);
+    writeAll(file, [header], 0);
+    fill?.(file);
+    await file.sync();
+    disk.rename(temporary, path);
+  } catch (error) {
+    discard(disk, temporary);
+    throw error;
+  } finally {
+    file.close();
+  }
+  await disk.syncDirectory(directory);
+  return disk.open(path, { write: true });
+}
+
+/** Copy what is whole in `from` into the new segment `to`, with the seed `toSeed`, and read it back. */
+export function copyRecords(
+  from: DiskFile,
+  seed: number,
+  to: DiskFile,
+  toSeed: number,
+  digest: number,
+): void {
+  let buffer = new RecordBuffer();
+  let end = SEGMENT_HEADER_BYTES;
+  const flush = () => {
+    writeAll(to, buffer.pieces(), end);
+    end += buffer.sizeBytes;
+    buffer = new RecordBuffer(buffer.release());
+  };
+  const read = scanSegment(from, seed, (type, payload) => {
+    buffer.append({ seed: toSeed, durable: SEGMENT_HEADER_BYTES }, end + buffer.sizeBytes, type, [payload]);
+    // A long payload is kept by reference, and is gone after this call.
+    if (payload.length >= BY_REFERENCE_BYTES || buffer.sizeBytes >= FLUSH_BYTES) flush();
+  });
+  flush();
+  const copied = scanSegment(to, toSeed, () => {});
+  const whole = copied.lost.length + copied.torn.length === 0;
+  if (read.digest !== digest || copied.digest !== digest || !whole) {
+    throw new DiskError("io", from.path, "reads differently each time: the disk cannot be trusted");
+  }
+}
+
+/** Keep a damaged segment under another name, for whoever wants to know what happened. */
+export function quarantine(disk: Disk, path: string): string {
+  const kept = path + QUARANTINE_SUFFIX;
+  if (!disk.exists(kept)) disk.link(path, kept);
+  return kept;
+}
+
+function discard(disk: Disk, path: string): void {
+  try {
+    disk.remove(path);
+  } catch {
+    // Rubbish; the next start removes it.
+  }
+}

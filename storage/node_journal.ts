@@ -1,0 +1,257 @@
+/**
+ * The few facts that a node itself must not forget: who it is, how often it has started, the ring, what it promised
+ * and accepted as a Paxos acceptor, whether its store is whole.
+ *
+ * A table of names and bytes, small enough to be kept in memory and replayed from a journal, the last write of a
+ * name winning. Three facts are the table's own business:
+ *
+ * - The identity is 16 random bytes, made when there is none: a wiped directory is a new node.
+ * - The incarnation counts openings. It is durable before {@link openNodeJournal} returns, so no two lives of a node
+ *   ever share one.
+ * - The clean close says that the last life ended by {@link NodeJournal.close} and which dots it had issued. Opening
+ *   takes it away, durably: it can vouch for one life only, and a crash of that life leaves none.
+ *
+ * @module
+ */
+
+import { decodeUtf8, encodeUtf8, toHex } from "../actors/runtime/bytes.ts";
+import { type Damage, EngineError, type SyncPolicy } from "./engine.ts";
+import {
+  asEngineError,
+  type Journal,
+  type JournalOptions,
+  type JournalRecord,
+  openJournal,
+  recordBytes,
+} from "./journal.ts";
+
+const FACT_RECORD = 1;
+const IDENTITY = "identity";
+const INCARNATION = "incarnation";
+const CLEAN_CLOSE = "clean-close";
+const OWN = new Set([IDENTITY, INCARNATION, CLEAN_CLOSE]);
+const ACTOR_ID_BYTES = 16;
+/** The journal is rewritten when it is this long and four times what it need be. */
+const REWRITE_BYTES = 1024 * 1024;
+
+/** What a node that closed cleanly left: the actor whose dots it issued, and the last of them. */
+export interface CleanClose {
+  /** Actor id, 16 bytes. */
+  readonly actor: Uint8Array;
+  /** The counter of its last dot. */
+  readonly counter: number;
+}
+
+/** What {@link openNodeJournal} wants to know; spread an `Environment` into it. */
+export interface NodeJournalOptions extends Omit<JournalOptions, "sync"> {
+  /** When a fact counts as durable. Default `always`: a promise that is forgotten was never one. */
+  readonly sync?: SyncPolicy;
+}
+
+/**
+ * Open the node's own journal.
+ *
+ * @throws {EngineError} as `openJournal`
+ * @example
+ * ```ts
+ * import { openNodeJournal } from "./node_journal.ts";
+ * import { realEnvironment } from "../actors/runtime/real/mod.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const options = { ...realEnvironment({ node: "n1" }), directory: `${Deno.makeTempDirSync()}/node` };
+ * const first = await openNodeJournal(options);
+ * await first.set("ring", Uint8Array.of(1, 2, 3));
+ * await first.close({ actor: new Uint8Array(16), counter: 42 });
+ *
+ * const second = await openNodeJournal(options);
+ * assertEquals(second.identity, first.identity);
+ * assertEquals(second.incarnation, first.incarnation + 1);
+ * assertEquals(second.get("ring"), Uint8Array.of(1, 2, 3));
+ * assertEquals(second.cleanClose?.counter, 42);
+ * await second.close();
+ * ```
+ */
+export async function openNodeJournal(options: NodeJournalOptions): Promise<NodeJournal> {
+  const facts = new Map<string, Uint8Array>();
+  const journal = await openJournal({ sync: "always", ...options }, (record) => replay(facts, record));
+  try {
+    const isDamaged = journal.damageAtOpen.some(({ kind }) => kind === "corrupt");
+    const cleanClose = isDamaged ? null : decodeCleanClose(facts.get(CLEAN_CLOSE));
+    const identity = facts.get(IDENTITY) ?? options.random.bytes(16);
+    const incarnation = decodeCount(facts.get(INCARNATION)) + 1;
+    const own: Fact[] = [
+      [IDENTITY, identity],
+      [INCARNATION, encodeCount(incarnation)],
+      [CLEAN_CLOSE, new Uint8Array(0)],
+    ];
+    for (const [name, bytes] of own) facts.set(name, bytes);
+    journal.append(FACT_RECORD, own.flatMap(encodeFact));
+    await journal.sync();
+    return new NodeJournal(journal, facts, { identity: toHex(identity), incarnation, cleanClose });
+  } catch (error) {
+    await journal.close().catch(() => {});
+    throw asEngineError(error);
+  }
+}
+
+type Fact = readonly [name: string, bytes: Uint8Array];
+
+/** A node's own facts; made by {@link openNodeJournal}. */
+export class NodeJournal {
+  /** The node's id: 32 hex digits, the same for as long as the directory is. */
+  readonly identity: string;
+  /** How often it has been opened, this time included. */
+  readonly incarnation: number;
+  /** What the last life left if it closed cleanly; null after anything else. */
+  readonly cleanClose: CleanClose | null;
+  readonly #journal: Journal;
+  readonly #facts: Map<string, Uint8Array>;
+  #liveBytes = 0;
+  #rewriting: Promise<void> | null = null;
+  #closing: Promise<void> | null = null;
+
+  /** @param journal where facts go @param facts what is known @param own what the last life left */
+  constructor(
+    journal: Journal,
+    facts: Map<string, Uint8Array>,
+    own: { identity: string; incarnation: number; cleanClose: CleanClose | null },
+  ) {
+    this.#journal = journal;
+    this.#facts = facts;
+    this.identity = own.identity;
+    this.incarnation = own.incarnation;
+    this.cleanClose = own.cleanClose;
+    for (const fact of facts) this.#liveBytes += factBytes(fact);
+  }
+
+  /** What opening it cut or skipped. After a `corrupt` one any fact may be older than what was promised. */
+  get damageAtOpen(): readonly Damage[] {
+    return this.#journal.damageAtOpen;
+  }
+
+  /** Why it takes no facts, null when it does. */
+  get refusing(): string | null {
+    return this.#journal.refusing;
+  }
+
+  /** The bytes last set under a name, null when there are none; not to be changed. */
+  get(name: string): Uint8Array | null {
+    return this.#facts.get(name) ?? null;
+  }
+
+  /**
+   * Set the bytes under a name. {@link NodeJournal.get} shows them at once; the promise resolves when they are
+   * durable: act on a fact only then.
+   *
+   * @throws {EngineError} rejects with what the journal throws
+   */
+  async set(name: string, bytes: Uint8Array): Promise<void> {
+    if (OWN.has(name)) throw new RangeError(`${name} is the journal's own`);
+    if (this.#closing) throw new EngineError("closed", "the node's journal is closed");
+    const durable = this.#append([name, bytes.slice()]);
+    this.#rewriteIfLong();
+    await durable;
+  }
+
+  /**
+   * Make everything durable and let go. `cleanClose` vouches for the dots this life has issued: give it only when
+   * every one of them is durable, which is after the engine has closed without an error.
+   */
+  close(cleanClose?: CleanClose): Promise<void> {
+    this.#closing ??= this.#close(cleanClose);
+    return this.#closing;
+  }
+
+  #append(fact: Fact): Promise<void> {
+    const [name, bytes] = fact;
+    const durable = this.#journal.append(FACT_RECORD, encodeFact(fact));
+    const old = this.#facts.get(name);
+    if (old) this.#liveBytes -= factBytes([name, old]);
+    this.#liveBytes += factBytes(fact);
+    this.#facts.set(name, bytes);
+    return durable;
+  }
+
+  #rewriteIfLong(): void {
+    const { sizeBytes } = this.#journal;
+    if (this.#rewriting || sizeBytes < REWRITE_BYTES || sizeBytes < 4 * this.#liveBytes) return;
+    this.#rewriting = this.#rewrite().finally(() => this.#rewriting = null);
+  }
+
+  /** Write all facts to a new segment, and remove the old ones once it is durable. */
+  async #rewrite(): Promise<void> {
+    try {
+      this.#journal.seal();
+      let segment: number | null = null;
+      for (const fact of [...this.#facts]) {
+        this.#append(fact);
+        segment ??= this.#journal.segment;
+      }
+      if (segment === null) return;
+      await this.#journal.sync();
+      await this.#journal.removeBefore(segment);
+    } catch {
+      // The journal says why in `refusing`; the old segments are still there.
+    }
+  }
+
+  async #close(cleanClose?: CleanClose): Promise<void> {
+    await this.#rewriting;
+    try {
+      if (cleanClose) await this.#append([CLEAN_CLOSE, encodeCleanClose(cleanClose)]);
+    } finally {
+      await this.#journal.close();
+    }
+  }
+}
+
+function replay(facts: Map<string, Uint8Array>, { type, payload }: JournalRecord): boolean {
+  if (type !== FACT_RECORD) return false;
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  for (let at = 0; at < payload.length;) {
+    if (at + 4 > payload.length) return false;
+    const nameBytes = payload[at]!;
+    const valueAt = at + 4 + nameBytes;
+    const end = valueAt + (view.getUint32(at) & 0xffffff);
+    if (end > payload.length) return false;
+    facts.set(decodeUtf8(payload.subarray(at + 4, valueAt)), payload.slice(valueAt, end));
+    at = end;
+  }
+  return true;
+}
+
+function factBytes([name, bytes]: Fact): number {
+  return recordBytes(4 + name.length + bytes.length);
+}
+
+function encodeFact([name, bytes]: Fact): Uint8Array[] {
+  const nameBytes = encodeUtf8(name);
+  if (nameBytes.length > 255 || bytes.length > 0xffffff) throw new RangeError(`the fact ${name} is too long`);
+  const header = new Uint8Array(4);
+  new DataView(header.buffer).setUint32(0, (nameBytes.length << 24) | bytes.length);
+  return [header, nameBytes, bytes];
+}
+
+function encodeCount(count: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(count));
+  return bytes;
+}
+
+function decodeCount(bytes: Uint8Array | undefined): number {
+  if (bytes?.length !== 8) return 0;
+  return Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0));
+}
+
+function encodeCleanClose({ actor, counter }: CleanClose): Uint8Array {
+  if (actor.length !== ACTOR_ID_BYTES) throw new RangeError("an actor id has 16 bytes");
+  const bytes = new Uint8Array(ACTOR_ID_BYTES + 8);
+  bytes.set(actor);
+  bytes.set(encodeCount(counter), ACTOR_ID_BYTES);
+  return bytes;
+}
+
+function decodeCleanClose(bytes: Uint8Array | undefined): CleanClose | null {
+  if (bytes?.length !== ACTOR_ID_BYTES + 8) return null;
+  return { actor: bytes.slice(0, ACTOR_ID_BYTES), counter: decodeCount(bytes.subarray(ACTOR_ID_BYTES)) };
+}
