@@ -88,10 +88,14 @@ export const stepsWithRetries: fc.Arbitrary<Step[]> = fc.array(
 );
 
 /** A replica, and what the twin says it knows. */
-interface Replica {
+export interface Replica {
+  /** What it holds. */
   object: StoredObject | null;
+  /** The twin: the writes it knows of. */
   known: ReadonlySet<RequestId>;
+  /** Whom it mints as. */
   actor: ActorId;
+  /** The last counter it minted. */
   counter: number;
 }
 

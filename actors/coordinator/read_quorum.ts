@@ -1,0 +1,161 @@
+/**
+ * What the replicas of a key answered to a read, and what follows (Dynamo, sections 4.5 and 4.7). A value that
+ * answers are added to: no messages, no clock. Modelled on `riak_kv_get_core`.
+ *
+ * The obvious way to read from R replicas is to wait until R of them say the same. A write that is on its way,
+ * or was missed by one replica, makes three replicas say v2, v1 and nothing: then no two ever agree and the read
+ * fails, though all that is needed is there. Versions know better than votes: whichever R replicas answer, one of
+ * them took part in the last acknowledged write (R + W > N), and the merge of what they hold has it, as well as
+ * whatever was concurrent with it. So answers are counted however they differ, and merged. A whole replica that
+ * holds nothing counts too; one that may have lost data (`not-whole`) does not, but what it still holds is true
+ * and is merged with the rest. So is what comes in after R were reached.
+ *
+ * @module
+ */
+
+import { equalBytes } from "../runtime/bytes.ts";
+import { includes, merge, type StoredObject, verifyValues } from "../replica_store/object.ts";
+import { decodeObject, encodeObject, ObjectFormatError } from "../replica_store/object_codec.ts";
+import type { EncodedObject, NodeId, ReadAnswer } from "../replica_store/protocol.ts";
+
+/** What a quorum is asked of. */
+export interface QuorumOptions {
+  /** Replicas that must answer well, at least 1. */
+  readonly needed: number;
+  /** Those that are asked. */
+  readonly replicas: readonly NodeId[];
+}
+
+/** What a replica should be sent. */
+export interface Repair {
+  /** Who lacks something. */
+  readonly replica: NodeId;
+  /** All that is known. */
+  readonly object: EncodedObject;
+}
+
+/** An answer that holds something, decoded; equal answers share one. */
+interface Held {
+  readonly bytes: EncodedObject;
+  readonly object: StoredObject;
+}
+
+/** What a replica's answer comes to. Nothing more can be expected of one that is `silent`. */
+type Finding = Held | "nothing" | "unreadable" | "silent";
+
+/**
+ * A read quorum.
+ *
+ * @example
+ * ```ts
+ * import { ReadQuorum } from "./read_quorum.ts";
+ * import { assert, assertEquals } from "../runtime/testing/assert.ts";
+ *
+ * const quorum = new ReadQuorum({ needed: 2, replicas: ["a", "b", "c"] });
+ * quorum.add("a", { ok: true, object: null });
+ * quorum.add("b", { ok: false, code: "overloaded" });
+ * assert(!quorum.enough() && !quorum.impossible());
+ * quorum.add("c", { ok: true, object: null });
+ * assert(quorum.enough());
+ * assertEquals(quorum.response(), null);
+ * ```
+ */
+export class ReadQuorum {
+  readonly #needed: number;
+  readonly #replicas: readonly NodeId[];
+  readonly #findings: (Finding | undefined)[] = [];
+  #heard = 0;
+  #counted = 0;
+  #merged: StoredObject | null = null;
+
+  /** @throws {RangeError} when `needed` is less than 1. */
+  constructor({ needed, replicas }: QuorumOptions) {
+    if (!(needed >= 1)) throw new RangeError(`a quorum of ${needed}`);
+    this.#needed = needed;
+    this.#replicas = replicas;
+  }
+
+  /** Take an answer. Only the first of a replica counts; one that was not asked is ignored. */
+  add(replica: NodeId, answer: ReadAnswer): void {
+    const index = this.#replicas.indexOf(replica);
+    if (index < 0 || this.#findings[index] !== undefined) return;
+    const finding = this.#judge(answer);
+    this.#findings[index] = finding;
+    this.#heard++;
+    if (answer.ok && finding !== "unreadable") this.#counted++;
+  }
+
+  /** Replicas that answered well. */
+  get answered(): number {
+    return this.#counted;
+  }
+
+  /** Whether as many as needed answered well. */
+  enough(): boolean {
+    return this.#counted >= this.#needed;
+  }
+
+  /** Whether there can never be enough. */
+  impossible(): boolean {
+    return this.#counted + this.#replicas.length - this.#heard < this.#needed;
+  }
+
+  /** Whether every replica has answered. */
+  settled(): boolean {
+    return this.#heard === this.#replicas.length;
+  }
+
+  /** All that the answers so far hold together; null for nothing. Its values match their CRC-32C. */
+  response(): StoredObject | null {
+    return this.#merged;
+  }
+
+  /** Whoever answered and lacks something of {@link response}, with what to send; the damaged lack it all. */
+  repairs(): Repair[] {
+    const merged = this.#merged;
+    if (merged === null) return [];
+    let object: EncodedObject | null = null;
+    const repairs: Repair[] = [];
+    this.#findings.forEach((finding, index) => {
+      if (finding === undefined || finding === "silent") return;
+      if (typeof finding === "object" && includes(finding.object, merged)) return;
+      object ??= this.#held().find((held) => held.object === merged)?.bytes ?? encodeObject(merged);
+      repairs.push({ replica: this.#replicas[index]!, object });
+    });
+    return repairs;
+  }
+
+  #judge(answer: ReadAnswer): Finding {
+    if (!answer.ok && answer.code !== "not-whole") {
+      return answer.code === "unreadable" ? "unreadable" : "silent";
+    }
+    if (answer.object === null) return "nothing";
+    const bytes = answer.object;
+    const same = this.#held().find((held) => equalBytes(held.bytes, bytes));
+    if (same !== undefined) return same;
+    const object = decodeVerified(bytes);
+    if (object === null) return "unreadable";
+    this.#merged = this.#merged === null ? object : united(this.#merged, object);
+    return { bytes, object };
+  }
+
+  #held(): Held[] {
+    return this.#findings.filter((finding) => typeof finding === "object");
+  }
+}
+
+/** The merge; the operand itself where one has it all, so that it need not be encoded again. */
+function united(a: StoredObject, b: StoredObject): StoredObject {
+  return includes(a, b) ? a : includes(b, a) ? b : merge(a, b);
+}
+
+/** The object, null when it is damaged: what is corrupt is never served. */
+function decodeVerified(bytes: EncodedObject): StoredObject | null {
+  try {
+    const object = decodeObject(bytes);
+    return verifyValues(object) ? object : null;
+  } catch (error) {
+    if (error instanceof ObjectFormatError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * What the replicas of a key answered to a write, and what follows (Dynamo, section 4.5). A value that answers
+ * are added to: no messages, no clock.
+ *
+ * W acknowledgements mean that W nodes have the write on stable storage. Fewer do not mean that it did not happen:
+ * a replica that kept it, or may have, will spread it by repair. A failure is `definite` only when every replica
+ * has said that it certainly did not keep the write; a client may then forget it, otherwise it must not.
+ *
+ * @module
+ */
+
+import type { NodeId, WriteAnswer } from "../replica_store/protocol.ts";
+import type { FailureCode } from "./protocol.ts";
+import type { QuorumOptions } from "./read_quorum.ts";
+
+/** Why a write quorum was not met: the `Failure` to answer, but for what else the coordinator knows. */
+export interface WriteFailure {
+  /** Why. */
+  readonly code: FailureCode;
+  /** For people. */
+  readonly message: string;
+  /** Whether certainly no replica kept the write. */
+  readonly definite: boolean;
+  /** Replicas that acknowledged. */
+  readonly answered: number;
+  /** Replicas that were needed. */
+  readonly needed: number;
+}
+
+/**
+ * A write quorum.
+ *
+ * @example
+ * ```ts
+ * import { WriteQuorum } from "./write_quorum.ts";
+ * import { assert, assertEquals } from "../runtime/testing/assert.ts";
+ *
+ * const quorum = new WriteQuorum({ needed: 2, replicas: ["a", "b", "c"] });
+ * quorum.add("a", { ok: true });
+ * quorum.add("b", { ok: false, code: "overloaded", definite: true });
+ * assert(!quorum.enough() && !quorum.impossible());
+ * quorum.add("c", { ok: false, code: "unavailable", definite: true });
+ * assert(quorum.impossible());
+ * assertEquals(quorum.failure().definite, false); // a has it
+ * ```
+ */
+export class WriteQuorum {
+  readonly #needed: number;
+  readonly #replicas: readonly NodeId[];
+  readonly #answers: (WriteAnswer | undefined)[] = [];
+  #heard = 0;
+  #acknowledged = 0;
+
+  /** @throws {RangeError} when `needed` is less than 1. */
+  constructor({ needed, replicas }: QuorumOptions) {
+    if (!(needed >= 1)) throw new RangeError(`a quorum of ${needed}`);
+    this.#needed = needed;
+    this.#replicas = replicas;
+  }
+
+  /** Take an answer. Only the first of a replica counts; one that was not asked is ignored. */
+  add(replica: NodeId, answer: WriteAnswer): void {
+    const index = this.#replicas.indexOf(replica);
+    if (index < 0 || this.#answers[index] !== undefined) return;
+    this.#answers[index] = answer;
+    this.#heard++;
+    if (answer.ok) this.#acknowledged++;
+  }
+
+  /** Replicas that acknowledged. */
+  get answered(): number {
+    return this.#acknowledged;
+  }
+
+  /** Whether as many as needed acknowledged. */
+  enough(): boolean {
+    return this.#acknowledged >= this.#needed;
+  }
+
+  /** Whether there can never be enough. */
+  impossible(): boolean {
+    return this.#acknowledged + this.#replicas.length - this.#heard < this.#needed;
+  }
+
+  /** Whether every replica has answered. */
+  settled(): boolean {
+    return this.#heard === this.#replicas.length;
+  }
+
+  /** Why there are not enough: for good when {@link impossible}, else by now (`timeout`). */
+  failure(): WriteFailure {
+    return {
+      code: this.#code(),
+      message:
+        `${this.#acknowledged} of the ${this.#needed} replicas needed acknowledged the write (${this.#roll()})`,
+      definite: this.#replicas.every((_, index) => isRefusal(this.#answers[index])),
+      answered: this.#acknowledged,
+      needed: this.#needed,
+    };
+  }
+
+  /** `quorum-unmet`, unless all replicas say the same and a client had better know that. */
+  #code(): FailureCode {
+    if (!this.impossible()) return "timeout";
+    const refusals = new Set<string>();
+    for (let index = 0; index < this.#replicas.length; index++) {
+      const answer = this.#answers[index];
+      if (!isRefusal(answer)) return "quorum-unmet";
+      refusals.add(answer.code === "wrong-epoch" ? "ring-changing" : answer.code);
+    }
+    const [only] = refusals;
+    return refusals.size === 1 && (only === "overloaded" || only === "ring-changing") ? only : "quorum-unmet";
+  }
+
+  #roll(): string {
+    return this.#replicas.map((replica, index) => {
+      const answer = this.#answers[index];
+      return `${replica.slice(0, 8)} ${answer === undefined ? "silent" : answer.ok ? "ok" : answer.code}`;
+    }).join(", ");
+  }
+}
+
+/** Whether the replica certainly did not keep the write. */
+function isRefusal(answer: WriteAnswer | undefined): answer is WriteAnswer & { ok: false } {
+  return answer !== undefined && !answer.ok && answer.definite;
+}
