@@ -17,6 +17,11 @@ export interface ActorSpec<P extends Protocol> {
   /** Messages that may wait; default `LIMITS.mailbox`. */
   readonly mailboxCapacity?: number;
   /**
+   * Handlers whose promises are pending do not keep others from running: for an actor without state of its own
+   * that waits for others. Default false: one message at a time.
+   */
+  readonly reentrant?: boolean;
+  /**
    * Make an incarnation. The next child of the supervisor waits until the handlers are there; messages wait in
    * the mailbox. A throw or rejection is a failed start.
    */
@@ -29,6 +34,8 @@ export interface AnyActorSpec {
   readonly name: string;
   /** See {@link ActorSpec.mailboxCapacity}. */
   readonly mailboxCapacity?: number;
+  /** See {@link ActorSpec.reentrant}. */
+  readonly reentrant?: boolean;
   /** See {@link ActorSpec.start}. */
   start(context: never): object;
 }

@@ -223,12 +223,24 @@ export class Cell implements Child, Runnable {
   }
 
   #await(life: Incarnation, reply: Promise<unknown>): void {
+    if (this.#spec.reentrant) return this.#awaitAside(life, reply);
     life.waiting = true;
     const done = (value: unknown) => {
       if (!life.alive) return;
       life.waiting = false;
       this.#finish(life, value);
       this.#wake();
+    };
+    reply.then(done, (error) => this.fail(life, error));
+  }
+
+  #awaitAside(life: Incarnation, reply: Promise<unknown>): void {
+    const asker = life.asker;
+    life.asker = null;
+    if (asker !== null) life.aside.add(asker);
+    const done = (value: unknown) => {
+      if (asker === null || !life.aside.delete(asker)) return;
+      asker.answer(value);
     };
     reply.then(done, (error) => this.fail(life, error));
   }

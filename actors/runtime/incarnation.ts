@@ -31,6 +31,8 @@ export class Incarnation {
   waiting = false;
   /** Who asked for what is being handled now. */
   asker: Asker | null = null;
+  /** Who asked for what a reentrant actor has under way. */
+  readonly aside: Set<Asker> = new Set();
   /** Rejects at its end, with the reason. */
   readonly ended: PromiseWithResolvers<never> = Promise.withResolvers<never>();
   /** Resolves when it is gone; of interest once it has ended. */
@@ -53,6 +55,8 @@ export class Incarnation {
     this.#timers.clear();
     this.asker?.fail("crashed");
     this.asker = null;
+    for (const asker of this.aside) asker.fail("crashed");
+    this.aside.clear();
     this.#host.asks.abort(this);
     this.ended.reject(reason);
     this.cleaned = this.#cleanUp();
