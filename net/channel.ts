@@ -1,0 +1,170 @@
+/**
+ * A connection that speaks frames: reads them one by one, and writes everything that became ready in a turn
+ * with one call. While a write is under way the next batch gathers behind it.
+ *
+ * @module
+ */
+
+import { type Clock, type Connection, NetworkError, type Timer } from "../actors/runtime/environment.ts";
+import { LIMITS } from "../actors/runtime/limits.ts";
+import { type Frame, FrameReader, WireError } from "./frame.ts";
+import { FrameWriter } from "./frame_writer.ts";
+import { type Header, type Message, writeMessage } from "./messages/message.ts";
+
+/** A framed connection. It starts in the handshake: {@link Channel.open} lifts the limit on frames. */
+export class Channel {
+  /** What is written here goes out after {@link Channel.flush}. */
+  readonly writer: FrameWriter = new FrameWriter(LIMITS.frameBytes);
+  readonly #connection: Connection;
+  readonly #clock: Clock;
+  readonly #reader = new FrameReader(LIMITS.handshakeBytes);
+  readonly #idle: (() => void)[] = [];
+  #lastReadAt: number;
+  #flushing = false;
+  #writingBytes = 0;
+  #closed: string | null = null;
+
+  /** @param connection fresh, nothing read or written @param clock tells when something was read last */
+  constructor(connection: Connection, clock: Clock) {
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#lastReadAt = clock.now();
+  }
+
+  /** The other side, for logs. */
+  get remote(): string {
+    const { host, port } = this.#connection.remote;
+    return `${host}:${port}`;
+  }
+
+  /** Why it was closed, null while it is open. */
+  get closed(): string | null {
+    return this.#closed;
+  }
+
+  /** Bytes handed over and not yet taken by the socket. */
+  get queuedBytes(): number {
+    return this.writer.sizeBytes + this.#writingBytes;
+  }
+
+  /** When something was read last, on the clock; at first when the channel was made. */
+  get lastReadAt(): number {
+    return this.#lastReadAt;
+  }
+
+  /** The handshake is over: frames may be as large as any. */
+  open(): void {
+    this.#reader.limitBytes = LIMITS.frameBytes;
+  }
+
+  /** Write one message; it goes out at the end of the turn. False when it is too large or all is over. */
+  send<T>(message: Message<T>, header: Header, body: T): boolean {
+    if (this.#closed !== null || !writeMessage(this.writer, message, header, body)) return false;
+    this.flush();
+    return true;
+  }
+
+  /** See that what the writer holds goes out at the end of the turn. */
+  flush(): void {
+    if (this.#flushing || this.#closed !== null) return;
+    this.#flushing = true;
+    queueMicrotask(() => void this.#drain());
+  }
+
+  /** Resolves when everything handed over so far has been taken by the socket, or the channel is closed. */
+  flushed(): Promise<void> {
+    if (!this.#flushing || this.#closed !== null) return Promise.resolve();
+    return new Promise((resolve) => void this.#idle.push(resolve));
+  }
+
+  /** The next frame, null at the end of the stream. Rejects with a {@link WireError} or NetworkError. */
+  async receive(): Promise<Frame | null> {
+    for (;;) {
+      const frame = this.#reader.next();
+      if (frame) return frame;
+      const count = await this.#connection.read(this.#reader.space());
+      if (count === null || this.#closed !== null) return null;
+      this.#reader.fed(count);
+      this.#lastReadAt = this.#clock.now();
+    }
+  }
+
+  /**
+   * Hand every frame to `onFrame` until the stream ends or breaks, then close and give the reason. `pause` is
+   * asked after each frame: while its promise is pending nothing more is taken. What `onFrame` throws, except
+   * a {@link WireError}, is a bug and rejects.
+   */
+  async run(onFrame: (frame: Frame) => void, pause?: () => Promise<void> | null): Promise<string> {
+    try {
+      for (;;) {
+        // Not `receive`: a promise per frame would cost more than all the rest.
+        for (let frame = this.#reader.next(); frame; frame = this.#reader.next()) {
+          onFrame(frame);
+          const pausing = pause?.();
+          if (pausing) await pausing;
+          if (this.#closed !== null) return this.#closed;
+        }
+        const count = await this.#connection.read(this.#reader.space());
+        if (this.#closed !== null) return this.#closed;
+        if (count === null) {
+          return this.close(this.#reader.waitingBytes > 0 ? "hung up in mid-frame" : "hung up");
+        }
+        this.#reader.fed(count);
+        this.#lastReadAt = this.#clock.now();
+      }
+    } catch (error) {
+      return this.close(reasonOf(error));
+    } finally {
+      this.close("broken");
+    }
+  }
+
+  /** Close at once; what has not gone out is lost. Gives the reason it was first closed for. */
+  close(reason: string): string {
+    if (this.#closed === null) {
+      this.#closed = reason;
+      this.#connection.close();
+      this.#wake();
+    }
+    return this.#closed;
+  }
+
+  /** Close unless cancelled within `delayMs`. */
+  closeAfter(delayMs: number, reason: string): Timer {
+    return this.#clock.after(delayMs, () => void this.close(reason));
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      while (this.writer.sizeBytes > 0 && this.#closed === null) {
+        this.#writingBytes = this.writer.sizeBytes;
+        for (const chunk of this.writer.take()) await this.#write(chunk);
+        this.writer.written();
+      }
+    } catch (error) {
+      this.close(reasonOf(error));
+    } finally {
+      this.#flushing = false;
+      this.#wake();
+    }
+  }
+
+  async #write(chunk: Uint8Array): Promise<void> {
+    let at = 0;
+    while (at < chunk.length) {
+      const count = await this.#connection.write(at === 0 ? chunk : chunk.subarray(at));
+      at += count;
+      this.#writingBytes -= count;
+    }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}
+
+/** What ended a stream, for people. Rethrows what is a bug. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof WireError || error instanceof NetworkError) return error.message;
+  throw error;
+}

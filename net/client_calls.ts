@@ -1,0 +1,252 @@
+/**
+ * The engine of the client: calls under way over one connection at a time.
+ *
+ * A call keeps its number through every connection it is sent on. When a connection breaks, the next address
+ * is tried and what was under way is sent again: a read harmlessly, a write under its request id, of which the
+ * store keeps one version at most. One timer looks after all deadlines.
+ *
+ * @module
+ */
+
+import type { Clock, Connection, Environment, Random, Timer } from "../actors/runtime/environment.ts";
+import { NetworkError } from "../actors/runtime/environment.ts";
+import { LIMITS } from "../actors/runtime/limits.ts";
+import { parseAddress } from "./address.ts";
+import { Channel, reasonOf } from "./channel.ts";
+import { type ClientFailure, definitely } from "./client_errors.ts";
+import { remaining } from "./control_codec.ts";
+import type { Frame } from "./frame.ts";
+import { greet } from "./greet.ts";
+import { PING } from "./messages/handshake.ts";
+import type { Header } from "./messages/message.ts";
+
+/** Deadlines are looked at this often while calls are under way. */
+const SWEEP_MS = 50;
+/** A node that owes answers and is silent this long is asked whether it lives, */
+const DOUBT_MS = 1_000;
+/** and this long is given up for the next. */
+const GIVE_UP_MS = 3_000;
+/** The node answers `timeout` itself; a little later the client does. */
+const GRACE_MS = 250;
+const RETRY_MIN_MS = 20;
+const RETRY_MAX_MS = 500;
+
+/** Something asked of a node. */
+export interface Call<T extends { readonly ok: true }> {
+  /** When to give up, on the client's clock. */
+  readonly deadline: number;
+  /** Whether it may be sent again when its answer is in doubt. */
+  readonly repeatable: boolean;
+  /** Whether an unknown outcome may have changed something. */
+  readonly isWrite: boolean;
+  /** Write the request; false when it is too large. */
+  send(channel: Channel, header: Header): boolean;
+  /** Read the answer. */
+  read(frame: Frame): T | ClientFailure;
+  /** Called exactly once. */
+  done(outcome: T | ClientFailure): void;
+}
+
+interface Pending {
+  readonly call: Call<{ readonly ok: true }>;
+  sent: boolean;
+  refusals: number;
+}
+
+/** What the client uses of an environment. */
+export type ClientEnvironment = Pick<Environment, "clock" | "network" | "random">;
+
+/** Calls under way. */
+export class Calls {
+  readonly #addresses: readonly string[];
+  readonly #environment: ClientEnvironment;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #pending = new Map<number, Pending>();
+  #last = 0;
+  #address = 0;
+  #channel: Channel | null = null;
+  #connecting = false;
+  #sweeper: Timer | null = null;
+  #closed = false;
+  /** Since when some call is under way. */
+  #busySince = 0;
+  #pingedAt = 0;
+
+  /** @param addresses `host:port`s, tried in turn @param environment time, chance and sockets */
+  constructor(addresses: readonly string[], environment: ClientEnvironment) {
+    this.#addresses = addresses;
+    this.#environment = environment;
+    this.#clock = environment.clock;
+    this.#random = environment.random;
+  }
+
+  /** The address in use. */
+  get address(): string {
+    return this.#addresses[this.#address]!;
+  }
+
+  /** Connect to the first address that takes us; rejects with what the last one said. */
+  async connect(): Promise<void> {
+    for (let tried = 1;; tried++) {
+      try {
+        this.#adopt(await this.#dial());
+        return;
+      } catch (error) {
+        reasonOf(error); // a bug is no reason to try another address
+        this.#nextAddress();
+        if (tried >= this.#addresses.length) throw error;
+      }
+    }
+  }
+
+  /** Send a call now, or as soon as there is a connection. */
+  submit<T extends { readonly ok: true }>(call: Call<T>): number {
+    const number = ++this.#last;
+    if (this.#closed) call.done(definitely("closed", "the client is closed"));
+    else if (this.#pending.size >= LIMITS.requestsInFlight) {
+      call.done(definitely("overloaded", `this client has ${LIMITS.requestsInFlight} calls under way`));
+    } else {
+      if (this.#pending.size === 0) this.#busySince = this.#clock.now();
+      const pending = { call: call as unknown as Pending["call"], sent: false, refusals: 0 };
+      this.#pending.set(number, pending);
+      this.#sweeper ??= this.#clock.after(SWEEP_MS, () => this.#sweep());
+      if (this.#channel) this.#send(this.#channel, number, pending);
+      else this.#reconnect();
+    }
+    return number;
+  }
+
+  /** Give a call up. Nothing happens when it is over. */
+  abort(number: number): void {
+    this.#fail(number, "aborted", "the caller gave up");
+  }
+
+  /** End everything. */
+  close(): void {
+    this.#closed = true;
+    this.#sweeper?.cancel();
+    this.#channel?.close("the client is closed");
+    for (const number of [...this.#pending.keys()]) this.#fail(number, "closed", "the client was closed");
+  }
+
+  #send(channel: Channel, number: number, pending: Pending): void {
+    const { call } = pending;
+    if (call.send(channel, { number, remainingMs: remaining(call.deadline, this.#clock.now()) })) {
+      pending.sent = true;
+    } else if (channel.closed === null) {
+      this.#finish(number, definitely("too-large", `over the limit of ${LIMITS.frameBytes} bytes a message`));
+    }
+  }
+
+  #onFrame(frame: Frame): void {
+    const { number } = frame;
+    const pending = this.#pending.get(number);
+    if (!pending) return; // given up before
+    const outcome = pending.call.read(frame);
+    if (outcome.ok || !this.#tryElsewhere(pending, outcome)) this.#finish(number, outcome);
+  }
+
+  /** A node that is stopping, or sees no one, has done nothing: another may do better. */
+  #tryElsewhere(pending: Pending, { code, definite }: ClientFailure): boolean {
+    if (code !== "unavailable" || !definite || !pending.call.repeatable) return false;
+    if (++pending.refusals >= this.#addresses.length) return false;
+    pending.sent = false;
+    this.#channel?.close("unavailable");
+    return true;
+  }
+
+  #finish(number: number, outcome: { readonly ok: true } | ClientFailure): void {
+    const pending = this.#pending.get(number);
+    if (!pending) return;
+    this.#pending.delete(number);
+    pending.call.done(outcome);
+  }
+
+  #fail(number: number, code: ClientFailure["code"], message: string): void {
+    const pending = this.#pending.get(number);
+    if (!pending) return;
+    const definite = !pending.sent || !pending.call.isWrite;
+    this.#finish(number, { ok: false, code, message, definite });
+  }
+
+  #sweep(): void {
+    this.#sweeper = null;
+    const now = this.#clock.now();
+    for (const [number, { call, sent }] of this.#pending) {
+      if (now < call.deadline + (sent ? GRACE_MS : 0)) continue;
+      if (sent) this.#fail(number, "timeout", `no answer from ${this.address}`);
+      else this.#fail(number, "connect", "no node could be reached");
+    }
+    if (this.#pending.size === 0) return;
+    this.#checkSilence(now);
+    this.#sweeper = this.#clock.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  #checkSilence(now: number): void {
+    const channel = this.#channel;
+    if (!channel) return;
+    const silentMs = now - Math.max(channel.lastReadAt, this.#busySince);
+    if (silentMs >= GIVE_UP_MS) channel.close(`silent for ${Math.round(silentMs)} ms`);
+    else if (silentMs >= DOUBT_MS && now - this.#pingedAt >= DOUBT_MS) {
+      this.#pingedAt = now;
+      channel.send(PING, { number: 0 }, null);
+    }
+  }
+
+  async #dial(): Promise<Channel> {
+    const address = this.address;
+    const endpoint = parseAddress(address);
+    if (!endpoint) throw new NetworkError("failed", `${address} is not host:port`);
+    const connection: Connection = await this.#environment.network.connect(endpoint, LIMITS.dialMs);
+    const channel = new Channel(connection, this.#clock);
+    try {
+      await greet(channel, null);
+      return channel;
+    } catch (error) {
+      channel.close("handshake failed");
+      throw error;
+    }
+  }
+
+  #adopt(channel: Channel): void {
+    if (this.#closed) return void channel.close("the client is closed");
+    this.#channel = channel;
+    void channel.run((frame) => this.#onFrame(frame)).then(() => this.#onLost());
+    for (const [number, pending] of this.#pending) this.#send(channel, number, pending);
+  }
+
+  #onLost(): void {
+    this.#channel = null;
+    for (const [number, { call, sent }] of this.#pending) {
+      if (sent && !call.repeatable) this.#fail(number, "lost", `the connection to ${this.address} broke`);
+    }
+    this.#nextAddress();
+    if (this.#pending.size > 0) this.#reconnect();
+  }
+
+  #nextAddress(): void {
+    this.#address = (this.#address + 1) % this.#addresses.length;
+  }
+
+  /** Keep trying for as long as anyone waits. */
+  #reconnect(): void {
+    if (this.#connecting) return;
+    this.#connecting = true;
+    void this.#tryAll().finally(() => this.#connecting = false);
+  }
+
+  async #tryAll(): Promise<void> {
+    for (let round = 0; this.#pending.size > 0 && !this.#closed; round++) {
+      try {
+        return await this.connect();
+      } catch (error) {
+        reasonOf(error);
+        const longest = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(round, 16));
+        await new Promise<void>((resolve) => {
+          this.#clock.after(longest * (0.5 + this.#random.next() / 2), resolve);
+        });
+      }
+    }
+  }
+}

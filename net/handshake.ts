@@ -1,0 +1,75 @@
+/**
+ * Who may talk to whom: decided once, when a connection begins. Pure.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../actors/replica_store/protocol.ts";
+import {
+  type Facts,
+  type Hello,
+  PROTOCOL_VERSION,
+  type Refused,
+  type Version,
+} from "./messages/handshake.ts";
+
+/** The hash that maps keys to partitions, as handshakes and ring files name it. */
+export const HASH_NAME = "murmur3-32";
+
+/** What a node can say of itself at any moment. Read anew for every handshake: a join changes it. */
+export interface NodeFacts extends Omit<Facts, "hash"> {
+  /** Whether this id was a member once and never may be again. */
+  isRemoved(id: NodeId): boolean;
+}
+
+/** The part of the facts that travels. */
+export function wireFacts(facts: NodeFacts): Facts {
+  const { nodeId, bootId, address, cluster, clusterId, partitions, n, epoch } = facts;
+  return { nodeId, bootId, address, cluster, clusterId, partitions, n, epoch, hash: HASH_NAME };
+}
+
+/** The version both sides speak, null when the major numbers differ. */
+export function negotiate(theirs: Version): Version | null {
+  const { major, minor } = PROTOCOL_VERSION;
+  return theirs.major === major ? { major, minor: Math.min(minor, theirs.minor) } : null;
+}
+
+/** Why the side that connected may not talk, or the version to speak. */
+export function judgeHello(hello: Hello, own: NodeFacts): Refused | Version {
+  if (!hello.magic) return { code: "bad-magic", message: "this is denamo's native port" };
+  const version = negotiate(hello.version);
+  if (!version) {
+    const { major, minor } = PROTOCOL_VERSION;
+    return {
+      code: "version",
+      message:
+        `protocol ${hello.version.major}.${hello.version.minor} is not spoken here, ${major}.${minor} is`,
+    };
+  }
+  return hello.facts && judgePeer(hello.facts, own) || version;
+}
+
+/** Why a node may not be a peer of this one, or null. */
+export function judgePeer(theirs: Facts, own: NodeFacts): Refused | null {
+  const mismatch = (code: Refused["code"], what: string, here: unknown, there: unknown): Refused => ({
+    code,
+    message: `${what} is ${here} here and ${there} there`,
+  });
+  if (theirs.cluster !== own.cluster) return mismatch("cluster", "cluster", own.cluster, theirs.cluster);
+  if (theirs.clusterId !== own.clusterId) {
+    return mismatch("cluster-id", `the id of cluster ${own.cluster}`, own.clusterId, theirs.clusterId);
+  }
+  if (theirs.partitions !== own.partitions) {
+    return mismatch("partitions", "the partition count", own.partitions, theirs.partitions);
+  }
+  if (theirs.n !== own.n) return mismatch("n", "N", own.n, theirs.n);
+  if (theirs.hash !== HASH_NAME) return mismatch("hash", "the key hash", HASH_NAME, theirs.hash);
+  if (own.isRemoved(theirs.nodeId)) {
+    return { code: "removed", message: `node ${theirs.nodeId} was removed from this cluster` };
+  }
+  if (theirs.nodeId === own.nodeId) {
+    const who = theirs.bootId === own.bootId ? "this very process" : `another process, at ${theirs.address},`;
+    return { code: "duplicate-id", message: `${who} goes by this node's id ${own.nodeId}` };
+  }
+  return null;
+}

@@ -1,0 +1,309 @@
+/**
+ * The door: clients and peers come in here. Accepting, handshakes, and the end of it all; what clients then say
+ * is for {@link module:net/client_session}, what peers say goes to the actor it is for.
+ *
+ * The naive accept loop ends at the first error, and "out of file descriptors" is one: the node is then alive
+ * and deaf. Here that is a pause. What arrives before a handshake is over is owed next to nothing: frames are
+ * small, time is short, and everything that is not denamo (a TLS hello, a browser) looks like a frame far over
+ * the limit and is closed.
+ *
+ * @module
+ */
+
+import type { CoordinatorProtocol, OriginProtocol } from "../actors/coordinator/protocol.ts";
+import type { OperatorProtocol } from "../actors/operator/protocol.ts";
+import type { NodeId } from "../actors/replica_store/protocol.ts";
+import type { ActorContext, ActorSpec } from "../actors/runtime/actor.ts";
+import {
+  type Connection,
+  type Endpoint,
+  type Listener,
+  NetworkError,
+} from "../actors/runtime/environment.ts";
+import { LIMITS } from "../actors/runtime/limits.ts";
+import type { Envelope, TellResult } from "../actors/runtime/protocol.ts";
+import { formatAddress } from "./address.ts";
+import { Channel, reasonOf } from "./channel.ts";
+import { ClientSession, type Desk, Tickets } from "./client_session.ts";
+import { EnvelopeCodec } from "./codec.ts";
+import type { ControlCodec } from "./control_codec.ts";
+import { judgeHello, type NodeFacts, wireFacts } from "./handshake.ts";
+import {
+  type Facts,
+  HELLO,
+  type Hello,
+  REFUSED,
+  type Refused,
+  type Version,
+  WELCOME,
+} from "./messages/handshake.ts";
+import { readMessage } from "./messages/message.ts";
+import { PeerSession } from "./peer_session.ts";
+
+/** Who is connected now. */
+export interface ListenerStatus {
+  /** Clients. */
+  readonly clients: number;
+  /** Peers that have dialled this node. */
+  readonly peers: number;
+  /** Clients' requests not yet answered. */
+  readonly inFlight: number;
+}
+
+/** Messages of the listener. */
+export type ListenerProtocol = OriginProtocol & {
+  /**
+   * The node is stopping: accept nothing and nobody new. The reply says how many answers are still to be
+   * given or sent; ask again until it is 0, when every client has been let go.
+   */
+  drain: [Record<never, never>, { waiting: number }];
+  /** Who is connected now. */
+  describe: [Record<never, never>, ListenerStatus];
+  /** Look for what is late, idle or removed. Own timer. */
+  tick: [Record<never, never>, void];
+};
+
+/** What {@link listener} is made of. */
+export interface ListenerOptions {
+  /** Where to listen. Port 0 takes a free one, and keeps it through restarts of the actor. */
+  readonly endpoint: Endpoint;
+  /** This node. */
+  readonly facts: NodeFacts;
+  /** Control messages, shared with the peers. */
+  readonly control: ControlCodec;
+  /** Take in what a peer sent: `ActorSystem.deliver`. */
+  readonly deliver: (envelope: Envelope) => TellResult;
+  /** Send to a peer: `Transport.send`. */
+  readonly send: (envelope: Envelope) => boolean;
+  /** Hears where it listens, at every start. */
+  readonly onListening?: (endpoint: Endpoint) => void;
+  /** Hears that a member has connected. */
+  readonly onPeer?: (node: NodeId) => void;
+  /** Hears that two processes use one node id: someone copied a data directory. */
+  readonly onDuplicate?: (node: NodeId, address: string) => void;
+}
+
+/** The actor that lets clients and peers in. Its start rejects with a clear error when the port is in use. */
+export function listener(options: ListenerOptions): ActorSpec<ListenerProtocol> {
+  let endpoint = options.endpoint;
+  return {
+    name: "listener",
+    async start(context) {
+      const socket = await listen(context, endpoint);
+      endpoint = socket.endpoint;
+      const door = new Door(context, options, socket);
+      context.onStop(() => door.close("this node is stopping"));
+      context.after(LIMITS.pingMs, "tick", {});
+      door.acceptAll().catch(context.crash);
+      options.onListening?.(endpoint);
+      return {
+        answer: ({ ticket, outcome }) => door.tickets.answer(ticket, outcome),
+        drain: () => ({ waiting: door.drain() }),
+        describe: () => door.describe(),
+        tick: () => {
+          door.tick();
+          context.after(LIMITS.pingMs, "tick", {});
+        },
+      };
+    },
+  };
+}
+
+async function listen(context: ActorContext<ListenerProtocol>, endpoint: Endpoint): Promise<Listener> {
+  try {
+    return await context.environment.network.listen(endpoint);
+  } catch (error) {
+    const why = error instanceof NetworkError && error.code === "in-use"
+      ? "the port is in use"
+      : String(error);
+    throw new Error(`cannot listen on ${formatAddress(endpoint)}: ${why}`, { cause: error });
+  }
+}
+
+/** Everyone who has come in through one listening socket. */
+class Door {
+  readonly tickets: Tickets;
+  readonly #context: ActorContext<ListenerProtocol>;
+  readonly #options: ListenerOptions;
+  readonly #socket: Listener;
+  readonly #desk: Desk;
+  readonly #codec: EnvelopeCodec;
+  readonly #shaking = new Set<Channel>();
+  readonly #clients = new Map<Channel, ClientSession>();
+  readonly #peers = new Map<NodeId, { readonly channel: Channel; readonly bootId: string }>();
+  #draining = false;
+
+  constructor(context: ActorContext<ListenerProtocol>, options: ListenerOptions, socket: Listener) {
+    const { clock, random } = context.environment;
+    this.#context = context;
+    this.#options = options;
+    this.#socket = socket;
+    this.tickets = new Tickets(random.integer(2 ** 31) * 2 ** 20);
+    this.#codec = new EnvelopeCodec(options.control, options.facts.nodeId, () => clock.now());
+    this.#desk = {
+      self: context.self.address,
+      coordinator: context.ref<CoordinatorProtocol>("coordinator"),
+      operator: context.ref<OperatorProtocol>("operator"),
+      tickets: this.tickets,
+      clock,
+      log: context.log,
+      crash: (error) => context.crash(error),
+      draining: () => this.#draining,
+    };
+  }
+
+  /** Accept until the socket is closed. */
+  async acceptAll(): Promise<void> {
+    const { clock } = this.#context.environment;
+    let troubled = false;
+    for (;;) {
+      try {
+        const connection = await this.#socket.accept();
+        troubled = false;
+        this.#serve(connection).catch((error) => this.#context.crash(error));
+      } catch (error) {
+        if (!(error instanceof NetworkError)) throw error;
+        if (error.code === "closed") return;
+        if (!troubled) this.#context.log.warn("cannot accept connections now", { reason: error.message });
+        troubled = true;
+        await new Promise<void>((resolve) => clock.after(LIMITS.acceptPauseMs, resolve));
+      }
+    }
+  }
+
+  describe(): ListenerStatus {
+    return { clients: this.#clients.size, peers: this.#peers.size, inFlight: this.#inFlight() };
+  }
+
+  /** See {@link ListenerProtocol}. */
+  drain(): number {
+    this.#draining = true;
+    this.#socket.close();
+    let waiting = this.#inFlight();
+    for (const [channel, session] of this.#clients) {
+      if (session.inFlight === 0 && channel.queuedBytes > 0) waiting++;
+    }
+    if (waiting === 0) { for (const channel of this.#clients.keys()) channel.close("this node is stopping"); }
+    return waiting;
+  }
+
+  tick(): void {
+    const now = this.#context.environment.clock.now();
+    this.tickets.sweep(now);
+    for (const channel of this.#clients.keys()) {
+      if (now - channel.lastReadAt > LIMITS.idleMs) channel.close("idle");
+    }
+    for (const [node, { channel }] of this.#peers) {
+      if (now - channel.lastReadAt > LIMITS.peerSilentMs) channel.close("silent");
+      if (this.#options.facts.isRemoved(node)) channel.close("removed from the cluster");
+    }
+  }
+
+  close(reason: string): void {
+    this.#socket.close();
+    for (const channel of this.#shaking) channel.close(reason);
+    for (const channel of this.#clients.keys()) channel.close(reason);
+    for (const { channel } of this.#peers.values()) channel.close(reason);
+  }
+
+  #inFlight(): number {
+    let inFlight = 0;
+    for (const session of this.#clients.values()) inFlight += session.inFlight;
+    return inFlight;
+  }
+
+  /** A connection, from its first byte to its last. */
+  async #serve(connection: Connection): Promise<void> {
+    if (this.#shaking.size >= LIMITS.connections) return connection.close();
+    const channel = new Channel(connection, this.#context.environment.clock);
+    const timer = channel.closeAfter(LIMITS.handshakeMs, "no handshake in time");
+    this.#shaking.add(channel);
+    try {
+      const frame = await channel.receive();
+      if (!frame) return;
+      const hello = readMessage(HELLO, frame);
+      const verdict = this.#judge(hello);
+      if ("code" in verdict) return await this.#refuse(channel, verdict);
+      const facts = hello.magic ? hello.facts : null;
+      channel.send(WELCOME, { number: 0 }, { version: verdict, facts: wireFacts(this.#options.facts) });
+      channel.open();
+      timer.cancel();
+      this.#shaking.delete(channel);
+      await (facts ? this.#servePeer(channel, facts) : this.#serveClient(channel));
+    } catch (error) {
+      this.#context.log.debug("a connection failed", { remote: channel.remote, reason: reasonOf(error) });
+    } finally {
+      timer.cancel();
+      this.#shaking.delete(channel);
+      channel.close("over");
+    }
+  }
+
+  #judge(hello: Hello): Refused | Version {
+    const verdict = judgeHello(hello, this.#options.facts);
+    if ("code" in verdict) {
+      if (verdict.code === "duplicate-id" && hello.magic && hello.facts) this.#alarm(hello.facts);
+      return verdict;
+    }
+    if (this.#draining) return { code: "draining", message: "this node is stopping" };
+    const facts = hello.magic ? hello.facts : null;
+    if (facts) return this.#judgeTwin(facts) ?? verdict;
+    if (this.#clients.size < LIMITS.connections) return verdict;
+    return {
+      code: "too-many-connections",
+      message: `this node has its limit of ${LIMITS.connections} clients`,
+    };
+  }
+
+  /**
+   * A node has one process. A connection under its id from another one that was heard of just now (peers ping)
+   * means two are alive; one that has gone silent was left behind by a machine that lost its power.
+   */
+  #judgeTwin({ nodeId, bootId, address }: Facts): Refused | null {
+    const known = this.#peers.get(nodeId);
+    if (!known || known.bootId === bootId) return null;
+    const silentMs = this.#context.environment.clock.now() - known.channel.lastReadAt;
+    if (silentMs > 2 * LIMITS.pingMs) return null;
+    this.#alarm({ nodeId, address });
+    return {
+      code: "duplicate-id",
+      message: `node ${nodeId} is connected from ${known.channel.remote} already`,
+    };
+  }
+
+  #alarm({ nodeId, address }: Pick<Facts, "nodeId" | "address">): void {
+    this.#context.log.error("two processes use one node id", { peer: nodeId, address });
+    this.#options.onDuplicate?.(nodeId, address);
+  }
+
+  async #refuse(channel: Channel, refused: Refused): Promise<void> {
+    this.#context.log.info("refused a connection", { remote: channel.remote, ...refused });
+    channel.send(REFUSED, { number: 0 }, refused);
+    await channel.flushed();
+  }
+
+  async #serveClient(channel: Channel): Promise<void> {
+    const session = new ClientSession(channel, this.#desk);
+    this.#clients.set(channel, session);
+    try {
+      const reason = await channel.run((frame) => session.onFrame(frame), () => session.pause());
+      this.#context.log.debug("a client left", { remote: channel.remote, reason });
+    } finally {
+      this.#clients.delete(channel);
+      session.onClose();
+    }
+  }
+
+  async #servePeer(channel: Channel, { nodeId, bootId, address }: Facts): Promise<void> {
+    this.#peers.get(nodeId)?.channel.close("dialled again");
+    this.#peers.set(nodeId, { channel, bootId });
+    const session = new PeerSession(channel, nodeId, this.#codec, this.#options, this.#context.log);
+    this.#options.onPeer?.(nodeId);
+    try {
+      const reason = await channel.run((frame) => session.onFrame(frame));
+      this.#context.log.debug("a peer left", { peer: nodeId, address, reason });
+    } finally {
+      if (this.#peers.get(nodeId)?.channel === channel) this.#peers.delete(nodeId);
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * What of the operator people and tools may ask from outside, and what their questions must look like.
+ *
+ * @module
+ */
+
+import type { OperatorProtocol } from "../../actors/operator/protocol.ts";
+import { LIMITS } from "../../actors/runtime/limits.ts";
+import type { Body, Kind } from "../../actors/runtime/protocol.ts";
+import { bytes, flag, hexId, integer, real, record, type Shape, text } from "../../actors/runtime/shape.ts";
+
+const nothing = record({});
+
+/** Kind to the shape of its body: every kind of the operator. */
+export const ADMIN_BODIES: { readonly [K in Kind<OperatorProtocol>]: Shape<Body<OperatorProtocol, K>> } = {
+  status: nothing,
+  clusterState: nothing,
+  ring: nothing,
+  explain: record({ key: bytes(LIMITS.keyBytes, 1), timeoutMs: integer(1, LIMITS.deadlineMs) }),
+  join: record({ known: text(LIMITS.nameBytes, 1) }),
+  admit: record({
+    member: record({
+      id: hexId(16),
+      address: text(LIMITS.nameBytes, 1),
+      zone: text(LIMITS.nameBytes),
+      weight: real(Number.MIN_VALUE, 1e6),
+    }),
+    cluster: text(LIMITS.nameBytes),
+    partitions: integer(1, LIMITS.partitions),
+    n: integer(1, LIMITS.replicas),
+    hash: text(LIMITS.nameBytes),
+    holdsData: flag,
+  }),
+};

@@ -1,0 +1,93 @@
+/**
+ * One peer at the door: what it says goes to the actor it is for, under the peer's own name.
+ *
+ * @module
+ */
+
+import type { GetRequest, PutRequest } from "../actors/coordinator/protocol.ts";
+import type { NodeId, ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
+import type { Log } from "../actors/runtime/environment.ts";
+import type { Body, Envelope, TellResult } from "../actors/runtime/protocol.ts";
+import { ShapeError } from "../actors/runtime/shape.ts";
+import type { Channel } from "./channel.ts";
+import type { EnvelopeCodec } from "./codec.ts";
+import type { Frame } from "./frame.ts";
+import { PING, PONG } from "./messages/handshake.ts";
+import { readMessage } from "./messages/message.ts";
+
+/** The way to the actors here, and back to the peer. */
+export interface PeerDesk {
+  /** Take in what a peer sent. */
+  readonly deliver: (envelope: Envelope) => TellResult;
+  /** Send to a peer. */
+  readonly send: (envelope: Envelope) => boolean;
+}
+
+/** One peer's connection, past its handshake. */
+export class PeerSession {
+  readonly #channel: Channel;
+  readonly #node: NodeId;
+  readonly #codec: EnvelopeCodec;
+  readonly #desk: PeerDesk;
+  readonly #log: Log;
+  #complained = false;
+
+  /** @param channel open @param node whose it is @param codec this node's @param desk the node @param log its log */
+  constructor(channel: Channel, node: NodeId, codec: EnvelopeCodec, desk: PeerDesk, log: Log) {
+    this.#channel = channel;
+    this.#node = node;
+    this.#codec = codec;
+    this.#desk = desk;
+    this.#log = log;
+  }
+
+  /** A frame came. */
+  onFrame(frame: Frame): void {
+    if (frame.message === PING.number) {
+      readMessage(PING, frame);
+      return void this.#channel.send(PONG, { number: frame.number }, null);
+    }
+    const envelope = this.#decode(frame);
+    if (!envelope) return;
+    const result = this.#desk.deliver(envelope);
+    if (result !== "sent") this.#bounce(envelope, result);
+  }
+
+  /** The frame was whole, so the stream is in step: a message that nobody here takes is dropped. */
+  #decode(frame: Frame): Envelope | null {
+    try {
+      return this.#codec.decode(frame, this.#node);
+    } catch (error) {
+      if (!(error instanceof ShapeError)) throw error;
+      if (!this.#complained) {
+        this.#log.warn("a peer's message was dropped", { peer: this.#node, reason: error.message });
+      }
+      this.#complained = true;
+      return null;
+    }
+  }
+
+  /** On the request path somebody waits: say at once that nothing was done. Asks are answered by the system. */
+  #bounce({ to, kind, body }: Envelope, result: TellResult): void {
+    const code = result === "overloaded" ? "overloaded" : "unavailable";
+    const back = { to: { node: this.#node, actor: "coordinator" }, from: to };
+    if (to.actor === "coordinator" && (kind === "get" || kind === "put")) {
+      const { ticket } = body as GetRequest | PutRequest;
+      const outcome = { ok: false, code, definite: true, message: `node ${to.node}: ${result}` };
+      this.#desk.send({ ...back, kind: "answer", body: { ticket, outcome } });
+    } else if (to.actor === "replica_store" && kind === "read") {
+      const { ticket } = body as Body<ReplicaStoreProtocol, "read">;
+      this.#desk.send({
+        ...back,
+        kind: "replicaRead",
+        body: { ticket, replica: to.node, answer: { ok: false, code } },
+      });
+    } else if (to.actor === "replica_store" && kind === "write") {
+      const { ticket } = body as Body<ReplicaStoreProtocol, "write">;
+      const answer = { ok: false, code, definite: true };
+      if (ticket !== 0) {
+        this.#desk.send({ ...back, kind: "replicaWrote", body: { ticket, replica: to.node, answer } });
+      }
+    }
+  }
+}
