@@ -68,7 +68,7 @@ export class ReadQuorum {
   #counted = 0;
   #merged: StoredObject | null = null;
 
-  /** @throws {RangeError} when `needed` is less than 1. */
+  /** A quorum that nobody has answered. @throws {RangeError} when `needed` is less than 1. */
   constructor({ needed, replicas }: QuorumOptions) {
     if (!(needed >= 1)) throw new RangeError(`a quorum of ${needed}`);
     this.#needed = needed;

@@ -51,7 +51,7 @@ export class WriteQuorum {
   #heard = 0;
   #acknowledged = 0;
 
-  /** @throws {RangeError} when `needed` is less than 1. */
+  /** A quorum that nobody has answered. @throws {RangeError} when `needed` is less than 1. */
   constructor({ needed, replicas }: QuorumOptions) {
     if (!(needed >= 1)) throw new RangeError(`a quorum of ${needed}`);
     this.#needed = needed;

@@ -29,10 +29,15 @@ const ENTRY_BYTES = 32;
 const CHECKSUM_BYTES = 4;
 const SEPARATOR = Uint8Array.of(0);
 
+/** The last cluster a checksum was made for: nearly always the only one, and UTF-8 costs more than the rest. */
+let cluster = { id: "", seed: crc32c(SEPARATOR) };
+
 /** The checksum of the count and entries at the head of `bytes`, for this key of this cluster. */
 function checksum(bytes: Uint8Array, key: Uint8Array, clusterId: string): number {
-  const cluster = crc32c(SEPARATOR, crc32c(encodeUtf8(clusterId)));
-  return crc32c(bytes.subarray(0, bytes.length - CHECKSUM_BYTES), crc32c(key, cluster));
+  if (cluster.id !== clusterId) {
+    cluster = { id: clusterId, seed: crc32c(SEPARATOR, crc32c(encodeUtf8(clusterId))) };
+  }
+  return crc32c(bytes.subarray(0, bytes.length - CHECKSUM_BYTES), crc32c(key, cluster.seed));
 }
 
 /**

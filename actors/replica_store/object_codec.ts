@@ -26,6 +26,7 @@ const TOMBSTONE = 1;
 
 /** Bytes that are not the encoding of an object. */
 export class ObjectFormatError extends Error {
+  /** The class, for logs. */
   override readonly name = "ObjectFormatError";
 }
 
