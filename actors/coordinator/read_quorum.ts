@@ -1,14 +1,14 @@
 /**
- * What the replicas of a key answered to a read, and what follows (Dynamo, sections 4.5 and 4.7). A value that
- * answers are added to: no messages, no clock. Modelled on `riak_kv_get_core`.
+ * What the replicas of a key answered to a read, and what follows (Dynamo, sections 4.5 and 4.7). A value
+ * that answers are added to: no messages, no clock. Modelled on `riak_kv_get_core`.
  *
- * The obvious way to read from R replicas is to wait until R of them say the same. A write that is on its way,
- * or was missed by one replica, makes three replicas say v2, v1 and nothing: then no two ever agree and the read
- * fails, though all that is needed is there. Versions know better than votes: whichever R replicas answer, one of
- * them took part in the last acknowledged write (R + W > N), and the merge of what they hold has it, as well as
- * whatever was concurrent with it. So answers are counted however they differ, and merged. A whole replica that
- * holds nothing counts too; one that may have lost data (`not-whole`) does not, but what it still holds is true
- * and is merged with the rest. So is what comes in after R were reached.
+ * The obvious way to read from R replicas is to wait until R of them say the same. A write that is on its
+ * way, or was missed by one replica, makes three replicas say v2, v1 and nothing: then no two ever agree and
+ * the read fails, though all that is needed is there. Versions know better than votes: whichever R replicas
+ * answer, one of them took part in the last acknowledged write (R + W > N), and the merge of what they hold
+ * has it, as well as whatever was concurrent with it. So answers are counted however they differ, and merged.
+ * A whole replica that holds nothing counts too; one that may have lost data (`not-whole`) does not, but what
+ * it still holds is true and is merged with the rest. So is what comes in after R were reached.
  *
  * @module
  */

@@ -1,10 +1,11 @@
 /**
- * What the replicas of a key answered to a write, and what follows (Dynamo, section 4.5). A value that answers
- * are added to: no messages, no clock.
+ * What the replicas of a key answered to a write, and what follows (Dynamo, section 4.5). A value that
+ * answers are added to: no messages, no clock.
  *
- * W acknowledgements mean that W nodes have the write on stable storage. Fewer do not mean that it did not happen:
- * a replica that kept it, or may have, will spread it by repair. A failure is `definite` only when every replica
- * has said that it certainly did not keep the write; a client may then forget it, otherwise it must not.
+ * W acknowledgements mean that W nodes have the write on stable storage. Fewer do not mean that it did not
+ * happen: a replica that kept it, or may have, will spread it by repair. A failure is `definite` only when
+ * every replica has said that it certainly did not keep the write; a client may then forget it, otherwise it
+ * must not.
  *
  * @module
  */

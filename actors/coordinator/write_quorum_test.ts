@@ -79,7 +79,7 @@ function acknowledgedIsRead(make: Make) {
   });
 }
 
-Deno.test("write quorum: counts as the dumb twin does, and is definite only when nobody can have kept it", () => {
+Deno.test("write quorum: counts as the dumb twin does, definite only when nobody can have it", () => {
   fc.assert(countsLikeTheTwin(real), { numRuns: 5000 });
 });
 
@@ -122,7 +122,7 @@ Deno.test("write quorum: planted and found: it acknowledges before W", () => {
   assert(found(acknowledgedIsRead((options) => new AcknowledgesBeforeW(options))));
 });
 
-Deno.test("write quorum: planted and found: a failure is called definite though one has kept the write", () => {
+Deno.test("write quorum: planted and found: a failure is definite though one kept the write", () => {
   assert(found(countsLikeTheTwin((options) => new SaysDefiniteAtOnce(options))));
   assert(found(acknowledgedIsRead((options) => new SaysDefiniteAtOnce(options))));
 });

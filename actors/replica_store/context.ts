@@ -1,5 +1,6 @@
 /**
- * The context a client is given with a read and gives back with its next write: the clock of what it has seen.
+ * The context a client is given with a read and gives back with its next write: the clock of what it has
+ * seen.
  *
  * To the client it is opaque; a client that makes one up, mixes up two keys or damages one would silently
  * replace values it never saw. So the layout of RLDB (count, then entries) is followed by a checksum over the
@@ -11,9 +12,9 @@
  * | 32 each | actor id (16), counter (16), ascending by actor id, counters 1 to 2^53-1 |
  * | 4 | CRC-32C of the cluster id in UTF-8, a zero byte, the key, and everything above |
  *
- * Numbers are big-endian. Nothing seen is no bytes at all. A CRC sees every flipped bit and every burst of up to
- * 32, and another key passes once in 2^32; it is no defence against one who forges contexts on purpose, who
- * may as well delete the key.
+ * Numbers are big-endian. Nothing seen is no bytes at all. A CRC sees every flipped bit and every burst of up
+ * to 32, and another key passes once in 2^32; it is no defence against one who forges contexts on purpose,
+ * who may as well delete the key.
  *
  * @module
  */
@@ -29,7 +30,7 @@ const ENTRY_BYTES = 32;
 const CHECKSUM_BYTES = 4;
 const SEPARATOR = Uint8Array.of(0);
 
-/** The last cluster a checksum was made for: nearly always the only one, and UTF-8 costs more than the rest. */
+/** The last cluster a checksum was made for: nearly always the only one, and UTF-8 costs time. */
 let cluster = { id: "", seed: crc32c(SEPARATOR) };
 
 /** The checksum of the count and entries at the head of `bytes`, for this key of this cluster. */

@@ -93,7 +93,7 @@ Deno.test("context: planted and found: a checksum that is not looked at", () => 
   assert(fc.check(refusesDamage(careless)).failed);
 });
 
-Deno.test("FAULTS 25, 27: entries over the limit are refused before they are read, as many as may be are taken", () => {
+Deno.test("FAULTS 25, 27: entries over the limit are refused, as many as may be are taken", () => {
   const entries = (count: number) =>
     Array.from({ length: count }, (_, n) => ({ actor: n.toString(16).padStart(32, "0"), counter: 1 }));
   const most = entries(LIMITS.clockEntries);

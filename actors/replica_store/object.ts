@@ -2,9 +2,10 @@
  * Objects: the versions of one key, and what it takes to know which of them are concurrent.
  *
  * Problem. Any node may take a write, so two clients that have not seen each other's may write one key. Both
- * values must be kept, as siblings, until somebody who has read both writes again. But a write that had seen a
- * value must replace it. Which of the two it was must be known from the versions alone, on every replica, in
- * whatever order the versions arrive. Clocks of the wall do not know: the last write wins, the other is lost.
+ * values must be kept, as siblings, until somebody who has read both writes again. But a write that had seen
+ * a value must replace it. Which of the two it was must be known from the versions alone, on every replica,
+ * in whatever order the versions arrive. Clocks of the wall do not know: the last write wins, the other is
+ * lost.
  *
  * Naive attempt. Give each value a version vector: what its writer had read, and one more for the server that
  * took the write (Dynamo, section 4.4). A and B read nothing, and both write at server s: A's value gets
@@ -12,19 +13,19 @@
  * client, and vectors grow with the number of clients and are pruned, and pruning loses causality (Riak's
  * siblings exploded over this). One number per server cannot say "2, but not 1".
  *
- * The idea: dotted version vectors (Preguiça, Baquero, Almeida, Fonte, Gonçalves 2010, "Dotted Version Vectors:
- * Efficient Causality Tracking for Distributed Key-Value Stores"; Almeida et al. 2014, "Scalable and Accurate
- * Causality Tracking for Eventually Consistent Stores", section 5). Keep apart what a value is and what its
- * writer had seen. Each value is named by its own dot (s, 2). The object has one clock: all dots whose fate it
- * knows. A sibling that is there is current. A dot which the clock covers and which is not there has been
- * replaced. So
+ * The idea: dotted version vectors (Preguiça, Baquero, Almeida, Fonte, Gonçalves 2010, "Dotted Version
+ * Vectors: Efficient Causality Tracking for Distributed Key-Value Stores"; Almeida et al. 2014, "Scalable and
+ * Accurate Causality Tracking for Eventually Consistent Stores", section 5). Keep apart what a value is and
+ * what its writer had seen. Each value is named by its own dot (s, 2). The object has one clock: all dots
+ * whose fate it knows. A sibling that is there is current. A dot which the clock covers and which is not
+ * there has been replaced. So
  *  - a write with a context replaces exactly the siblings whose dots the context covers ({@link mint});
  *  - a merge keeps a sibling if the other side has it too, or has never heard of it ({@link merge}).
  * Siblings are then exactly the concurrent writes, and the clock has one entry per server.
  *
- * The gap rule. A clock entry (s, 2) claims to know the fate of (s, 1) too. That is true only if whoever holds
- * dot (s, n) of a key holds, or has a clock that covers, every earlier dot of s for the key. Therefore a
- * coordinator merges a write into its own object first and sends the merged object, whole: the new version
+ * The gap rule. A clock entry (s, 2) claims to know the fate of (s, 1) too. That is true only if whoever
+ * holds dot (s, n) of a key holds, or has a clock that covers, every earlier dot of s for the key. Therefore
+ * a coordinator merges a write into its own object first and sends the merged object, whole: the new version
  * alone, with a clock that covers (s, 2), would make a replica that misses (s, 1) believe it was replaced. It
  * is also why a server that may have forgotten what it issued must take a new actor id: counting again from 1
  * it mints dots that others' clocks cover already, and its writes vanish on the first merge (Riak's kv679).
@@ -52,7 +53,7 @@ import { LIMITS } from "../runtime/limits.ts";
 import { type Clock, compareDots, covers, descends, type Dot, EMPTY_CLOCK, join, withDot } from "./clock.ts";
 import type { RequestId } from "./protocol.ts";
 
-/** One version of a key. Whatever carries this dot is this version, byte for byte, everywhere and for ever. */
+/** One version of a key. Whatever carries this dot is this version, byte for byte, everywhere for ever. */
 export interface Sibling {
   /** Its name. */
   readonly dot: Dot;
@@ -94,7 +95,7 @@ export interface Write {
   readonly dot: Dot;
 }
 
-/** Outcome of {@link mint}. `applied` is false when `local` knows the request already: the dot stays unused. */
+/** Outcome of {@link mint}. `applied`: false when `local` knows the request already; the dot is unused. */
 export type MintOutcome =
   | { readonly ok: true; readonly applied: boolean; readonly object: StoredObject }
   | {
@@ -120,7 +121,8 @@ const NO_BYTES = new Uint8Array(0);
  * const write = (text: string, n: number) => {
  *   const value = new TextEncoder().encode(text);
  *   const requestId = `${n}`.padStart(32, "0");
- *   return { context: [], value, crc32c: crc32c(value), requestId, wallMs: 0, dot: { actor: "a", counter: n } };
+ *   const dot = { actor: "a", counter: n };
+ *   return { context: [], value, crc32c: crc32c(value), requestId, wallMs: 0, dot };
  * };
  * const one = mint(null, write("bar1", 1));
  * assert(one.ok);
@@ -166,7 +168,7 @@ function knows(sibling: Sibling, requestId: RequestId): boolean {
   return sibling.requestId === requestId || sibling.replaced.includes(requestId);
 }
 
-/** The requests of the versions replaced, then as many of those which they had replaced as the limit allows. */
+/** The requests of the versions replaced, then as many of those they had replaced as the limit allows. */
 function requestsReplaced(replaced: readonly Sibling[]): readonly RequestId[] {
   const requests = new Set(replaced.map((sibling) => sibling.requestId));
   for (const earlier of replaced.flatMap((sibling) => sibling.replaced)) {
@@ -231,9 +233,9 @@ export function merge(a: StoredObject, b: StoredObject): StoredObject {
 }
 
 /**
- * The siblings (sorted by dot) without second copies of one request. Honest request ids cannot list each other
- * in a circle, for a context is older than the request it is sent with; should it happen all the same (an id
- * used for two writes), better all of the circle than none.
+ * The siblings (sorted by dot) without second copies of one request. Honest request ids cannot list each
+ * other in a circle, for a context is older than the request it is sent with; should it happen all the same
+ * (an id used for two writes), better all of the circle than none.
  */
 function withoutRetries(siblings: readonly Sibling[]): readonly Sibling[] {
   if (siblings.length < 2) return siblings;

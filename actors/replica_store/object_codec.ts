@@ -1,15 +1,16 @@
 /**
- * Objects as bytes, the same for the disk, the wire and the hash tree: layout in `storage/FORMAT.md`, "Object".
+ * Objects as bytes, the same for the disk, the wire and the hash tree: layout in `storage/FORMAT.md`,
+ * "Object".
  *
  * The encoding is canonical: two objects are equal exactly when their bytes are, so replicas are compared
  * without being decoded. Therefore, and because the bytes may come from a damaged disk or a confused peer,
  * {@link decodeObject} accepts what {@link encodeObject} writes and nothing else. (What it cannot see is a
  * changed value: the CRC-32C beside each is checked by `verifyValues`.)
  *
- * This is on the path of every request. An id is 16 bytes there and hex in memory: `toHex` costs 45 ns, a small
- * view 40 ns, so ids that stand together are turned into hex together, and those of actors are remembered (`fields.ts`). A
- * fresh `Uint8Array` of more than 64 bytes costs 600 ns, for V8 keeps its bytes outside
- * its heap; small encodings are therefore cut from a shared slab.
+ * This is on the path of every request. An id is 16 bytes there and hex in memory: `toHex` costs 45 ns, a
+ * small view 40 ns, so ids that stand together are turned into hex together, and those of actors are
+ * remembered (`fields.ts`). A fresh `Uint8Array` of more than 64 bytes costs 600 ns, for V8 keeps its bytes
+ * outside its heap; small encodings are therefore cut from a shared slab.
  *
  * @module
  */
@@ -30,7 +31,7 @@ export class ObjectFormatError extends Error {
   override readonly name = "ObjectFormatError";
 }
 
-// --- encoding ------------------------------------------------------------------------------------------------
+// --- encoding ---------------------------------------------------------------------------------------------
 
 /**
  * The bytes of an object. Small ones share a buffer with others: whoever keeps them for long, copies them.
@@ -102,7 +103,7 @@ function allocate(size: number): Uint8Array {
   return slab.subarray(slabUsed - size, slabUsed);
 }
 
-// --- decoding ------------------------------------------------------------------------------------------------
+// --- decoding ---------------------------------------------------------------------------------------------
 
 /**
  * The object in these bytes; its values are views of them.

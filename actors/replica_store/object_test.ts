@@ -18,7 +18,7 @@ import {
 const requestsOf = (object: StoredObject | null) =>
   (object?.siblings ?? []).map((sibling) => sibling.requestId).sort();
 
-/** Whether a planted bug makes the property fail. It ends with the first failure, so trying long costs little. */
+/** Whether a planted bug makes the property fail. The first failure ends it, so trying long costs little. */
 function found<Ts>(property: fc.IProperty<Ts>): boolean {
   return fc.check(property, { numRuns: 100_000, endOnFailure: true }).failed;
 }
@@ -77,7 +77,7 @@ function nothingReturns(core: Core) {
   });
 }
 
-/** With retries: all meet, no request is there twice or beside what replaced it, none that is current is gone. */
+/** With retries: all meet, no request is there twice or beside what replaced it, nothing current is gone. */
 function retriesTakenOnce(core: Core) {
   return fc.property(stepsWithRetries, gossip, (history: Step[], order) => {
     const world = new World(core);
@@ -192,7 +192,7 @@ Deno.test("object: planted and found: a merge keeps both copies of a retried wri
   assert(found(retriesTakenOnce(plain)));
 });
 
-Deno.test("object: merge is commutative and idempotent, and includes() says when it would change nothing", () => {
+Deno.test("object: merge is commutative and idempotent, includes() says when it changes nothing", () => {
   fc.assert(
     fc.property(objectsOfOneKey, fc.nat(), fc.nat(), (objects, m, n) => {
       const [a, b] = [objects[m % objects.length]!, objects[n % objects.length]!];
@@ -215,7 +215,7 @@ Deno.test("object: merge is commutative and idempotent, and includes() says when
   );
 });
 
-// --- by name -------------------------------------------------------------------------------------------------
+// --- by name ----------------------------------------------------------------------------------------------
 
 const A = "a".repeat(32);
 const B = "b".repeat(32);
@@ -237,7 +237,7 @@ function minted(local: StoredObject | null, write: Write): StoredObject {
 
 const dotsOf = (object: StoredObject) => object.siblings.map(({ dot }) => `${dot.actor[0]}${dot.counter}`);
 
-Deno.test("FAULTS 29: a stale context after a delete makes a concurrent sibling, nothing is resurrected", () => {
+Deno.test("FAULTS 29: a stale context after a delete makes a sibling, nothing is resurrected", () => {
   const one = minted(null, write(1, at(A, 1)));
   const deleted = minted(one, write(2, at(A, 2), { value: null, context: one.clock }));
   assertEquals(liveValues(deleted), []);
@@ -260,7 +260,7 @@ Deno.test("FAULTS 31: a retry through another coordinator leaves one sibling, wh
   assert(retried.ok && !retried.applied);
 });
 
-Deno.test("FAULTS 31: a retry is known after as many overwrites as replacedRequests, and then a sibling", () => {
+Deno.test("FAULTS 31: a retry is known for replacedRequests overwrites, and then a sibling", () => {
   let object = minted(null, write(1, at(A, 1)));
   const late = minted(null, write(1, at(B, 1)));
   for (let n = 2; n <= 1 + LIMITS.replacedRequests; n++) {
@@ -272,7 +272,7 @@ Deno.test("FAULTS 31: a retry is known after as many overwrites as replacedReque
   assertEquals(dotsOf(merge(object, late)), ["a99", "b1"]);
 });
 
-Deno.test("FAULTS 32: one context used twice at one coordinator makes two siblings under two versions", () => {
+Deno.test("FAULTS 32: one context used twice at one coordinator makes two siblings, two versions", () => {
   const one = minted(null, write(1, at(A, 1)));
   const two = minted(one, write(2, at(A, 2), { context: one.clock }));
   const three = minted(two, write(3, at(A, 3), { context: one.clock }));
@@ -290,7 +290,7 @@ Deno.test("FAULTS 26: a dot that the object or the context knows already is not 
   }
 });
 
-Deno.test("FAULTS 28: past the sibling limit a blind write is refused, a resolving one and a merge never", () => {
+Deno.test("FAULTS 28: past the sibling limit a blind write is refused, resolving and merging never", () => {
   let full: StoredObject | null = null;
   for (let n = 1; n <= LIMITS.siblings; n++) full = minted(full, write(n, at(A, n)));
   assert(full !== null);

@@ -1,7 +1,7 @@
 /**
  * Histories of one key, lived twice: by replicas that hold objects, and by a dumb twin that remembers every
- * write by name and, of each, everything its writer had seen. What the twin says is current by definition, the
- * objects have to find out from clocks.
+ * write by name and, of each, everything its writer had seen. What the twin says is current by definition,
+ * the objects have to find out from clocks.
  *
  * @module
  */
