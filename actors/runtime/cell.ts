@@ -142,7 +142,6 @@ export class Cell implements Child, Runnable {
       life.handlers = handlerTable(handlers);
     } catch (error) {
       this.#end(life, error);
-      await life.cleaned;
       throw error;
     }
     this.#wake();
@@ -226,7 +225,6 @@ export class Cell implements Child, Runnable {
     if (this.#spec.reentrant) return this.#awaitAside(life, reply);
     life.waiting = true;
     const done = (value: unknown) => {
-      if (!life.alive) return;
       life.waiting = false;
       this.#finish(life, value);
       this.#wake();

@@ -151,12 +151,14 @@ Deno.test("a callback can crash its incarnation, once, and never another", async
 });
 
 Deno.test("an actor can crash itself in the middle of a handler; its answer does not leave", async () => {
-  const { system, clock, ref } = await one();
+  const { system, clock, ref, diary } = await one();
   const act = (context: Context) => {
     context.crash(new Error("boom"));
+    diary.push("rest of the handler");
     return "answer";
   };
   assertEquals(await outcome(ref.ask("act", act, soon)), "!crashed");
+  assertEquals(diary, ["a 1 up", "rest of the handler", "a 1 down"]);
   await clock.advance(20);
   assertEquals(await ref.ask("echo", "x", soon), "x 2");
   await system.stop();
@@ -200,11 +202,30 @@ Deno.test("an actor that crashes while it starts is a failed start, tried again"
     context.crash(new Error("during start"));
     return new Promise(() => {});
   };
-  const { system, clock } = await stage(oneForOne(puppet("a", diary, { begin })));
+  const { system, clock, lines } = await stage(oneForOne(puppet("a", diary, { begin })));
   system.crash("a");
   await clock.advance(500);
   assertEquals(diary, ["a 1 up", "a 1 down", "cleaned up", "a 4 up"]);
+  const count = (line: string) => lines.filter((other) => other.startsWith(line)).length;
+  assertEquals([count("error actor crashed"), count("error start failed")], [1, 2]);
   await system.stop();
+});
+
+Deno.test("at whatever moment of its start an actor crashes, a fresh one follows", async () => {
+  for (let moment = 0; moment < 12; moment++) {
+    const begin = (context: Context, incarnation: number) => {
+      if (incarnation === 2) void crashLater(context, moment);
+    };
+    const { system, clock } = await stage(oneForOne(puppet("a", [], { begin })));
+    system.crash("a");
+    await clock.advance(500);
+    assertEquals(await system.ref<PuppetProtocol>("a").ask("echo", "x", soon), "x 3");
+    await system.stop();
+  }
+  async function crashLater(context: Context, microtasks: number) {
+    for (let n = 0; n < microtasks; n++) await undefined;
+    context.crash(new Error("boom"));
+  }
 });
 
 Deno.test("a start that finishes after its incarnation was given up changes nothing", async () => {

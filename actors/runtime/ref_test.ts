@@ -1,3 +1,4 @@
+import { RemoteAsker } from "./asks.ts";
 import type { Envelope } from "./protocol.ts";
 import { ActorSystem } from "./system.ts";
 import { assert, assertEquals } from "./testing/assert.ts";
@@ -49,13 +50,14 @@ Deno.test("a ref on another node's actor tells and asks like one nearby", async 
 });
 
 Deno.test("the address of a far sender comes with its message", async () => {
-  const { one, stop } = await pair();
+  const { one, far, stop } = await pair();
   const senders: unknown[] = [];
   await one.system.ref<PuppetProtocol>("a").ask("act", (context) => {
-    const far = context.ref<PuppetProtocol>({ node: "n2", actor: "b" });
-    return far.ask("act", (_, from) => void senders.push(from), soon);
+    const b = context.ref<PuppetProtocol>({ node: "n2", actor: "b" });
+    return b.ask("act", (_, from) => void senders.push(from), soon);
   }, soon);
-  assertEquals(senders, [{ node: "n1", actor: "a" }]);
+  await far.ask("act", (_, from) => void senders.push(from), soon); // no actor sends this one
+  assertEquals(senders, [{ node: "n1", actor: "a" }, undefined]);
   await stop();
 });
 
@@ -104,6 +106,22 @@ Deno.test("a far ask past its deadline is neither handled nor answered", async (
   assertEquals(envelopes.length, sent);
   assertEquals(two.system.stats().perActor[0]?.expired, 1);
   await stop();
+});
+
+Deno.test("a far asker is answered once", () => {
+  const sent: Envelope[] = [];
+  const question = {
+    to: { node: "n1", actor: "a" },
+    from: { node: "n2", actor: "" },
+    kind: "x",
+    body: 1,
+    ask: 7,
+  };
+  const asker = new RemoteAsker(question, fake().clock, (envelope) => void sent.push(envelope));
+  asker.answer("one");
+  asker.answer("two");
+  asker.fail("crashed");
+  assertEquals([sent.map((envelope) => envelope.body), asker.waiting()], [["one"], false]);
 });
 
 Deno.test("only the one who was asked can answer, and only once", async () => {

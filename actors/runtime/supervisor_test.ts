@@ -9,12 +9,14 @@ class Puppet implements Child {
   up = false;
   starts = 0;
   failNextStart = false;
+  /** A start waits for it. */
+  gate: Promise<void> | undefined;
   crash: (error: unknown) => void = () => {};
 
   constructor(readonly name: string, readonly diary: string[]) {}
 
   async start(onCrash: (error: unknown) => void): Promise<void> {
-    await undefined;
+    await this.gate;
     this.starts++;
     if (this.failNextStart) {
       this.failNextStart = false;
@@ -95,10 +97,45 @@ Deno.test("children that crash together are restarted once, and once is counted"
 Deno.test("one-for-one restarts children side by side", async () => {
   const { puppets, diary, start, clock, supervisor } = stage("one-for-one");
   await start();
+  const [a, , c] = puppets;
+  assert(a && c);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  a.gate = promise; // a slow start holds up nobody
+  a.crash(new Error("boom"));
+  c.crash(new Error("boom"));
+  await clock.advance(100);
+  assertEquals(diary.slice(3).join(" "), "*a *c +c");
+  resolve();
+  await clock.advance(0);
+  await supervisor.stop(true);
+});
+
+Deno.test("a crash while others still start for the first time is dealt with afterwards", async () => {
+  const { puppets, diary, start, clock, supervisor } = stage("one-for-all");
+  const [a, , c] = puppets;
+  assert(a && c);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  c.gate = promise;
+  const started = start();
+  await clock.advance(0);
+  a.crash(new Error("boom"));
+  await clock.advance(500);
+  assertEquals(diary.join(" "), "+a +b *a");
+  resolve();
+  await started;
+  await clock.advance(500);
+  assertEquals(diary.slice(3).join(" "), "+c -c -b +a +b +c");
+  await supervisor.stop(true);
+});
+
+Deno.test("a supervisor that gave up restarts nobody more", async () => {
+  const { puppets, start, clock, escalations, supervisor } = stage("one-for-one", 1);
+  await start();
   puppets[0]?.crash(new Error("boom"));
-  puppets[2]?.crash(new Error("boom"));
-  await clock.advance(20);
-  assertEquals(diary.slice(3).join(" "), "*a *c +a +c");
+  await clock.advance(1); // its restart waits
+  puppets[1]?.crash(new Error("boom"));
+  await clock.advance(500);
+  assertEquals([escalations.length, puppets[0]?.up, puppets[1]?.up], [1, false, false]);
   await supervisor.stop(true);
 });
 

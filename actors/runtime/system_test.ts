@@ -271,6 +271,25 @@ Deno.test("after stop everyone is dead, asks are over, and stopping again does n
   assertEquals(clock.pending, 0);
 });
 
+Deno.test("stopped while an actor is down, what waits for it is dead", async () => {
+  const { system } = await stage(oneForOne(puppet("a", [])));
+  const ref = system.ref<PuppetProtocol>("a");
+  system.crash("a");
+  assertEquals(ref.tell("note", "x"), "sent");
+  const ask = outcome(ref.ask("echo", "x", soon));
+  await system.stop();
+  assertEquals([await ask, system.stats().deadLetters], ["!dead", 1]);
+});
+
+Deno.test("stopped in the middle of a long turn, a system leaves no timer", async () => {
+  const { system, clock } = await stage(oneForOne(puppet("a", [])));
+  for (let n = 0; n < LIMITS.messagesPerTurn / 2; n++) system.ref<PuppetProtocol>("a").tell("note", "x");
+  await Promise.resolve();
+  assertEquals(clock.pending, 1);
+  await system.stop();
+  assertEquals(clock.pending, 0);
+});
+
 Deno.test("stopped while it starts, a system ends", async () => {
   const { environment, clock } = fake();
   const diary: string[] = [];
