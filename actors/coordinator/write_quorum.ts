@@ -90,10 +90,10 @@ export class WriteQuorum {
 
   /** Why there are not enough: for good when {@link impossible}, else by now (`timeout`). */
   failure(): WriteFailure {
+    const count = `${this.#acknowledged} of the ${this.#needed} replicas needed`;
     return {
       code: this.#code(),
-      message:
-        `${this.#acknowledged} of the ${this.#needed} replicas needed acknowledged the write (${this.#roll()})`,
+      message: `${count} acknowledged the write (${this.#roll()})`,
       definite: this.#replicas.every((_, index) => isRefusal(this.#answers[index])),
       answered: this.#acknowledged,
       needed: this.#needed,

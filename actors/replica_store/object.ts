@@ -9,9 +9,10 @@
  *
  * Naive attempt. Give each value a version vector: what its writer had read, and one more for the server that
  * took the write (Dynamo, section 4.4). A and B read nothing, and both write at server s: A's value gets
- * {s: 1}. B's value gets {s: 2} and replaces A's, which B never saw; or it gets {s: 1, B: 1}, an entry per
- * client, and vectors grow with the number of clients and are pruned, and pruning loses causality (Riak's
- * siblings exploded over this). One number per server cannot say "2, but not 1".
+ * {s: 1}. If B's gets {s: 2}, it replaces A's, which B never saw. If both are kept under {s: 2}, a writer who
+ * has seen one of them cannot say which, nothing is ever replaced, and siblings pile up (Riak's sibling
+ * explosion). With an entry per client instead, vectors grow with the clients, are pruned, and so forget. One
+ * number per server cannot say "2, but not 1".
  *
  * The idea: dotted version vectors (Preguiça, Baquero, Almeida, Fonte, Gonçalves 2010, "Dotted Version
  * Vectors: Efficient Causality Tracking for Distributed Key-Value Stores"; Almeida et al. 2014, "Scalable and

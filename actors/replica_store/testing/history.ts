@@ -37,7 +37,7 @@ export const CORE: Core = {
 
 /** One step of a history. Replicas and contexts are numbers taken modulo how many there are. */
 export type Step =
-  /** A client writes through replica `at`, with the context of an earlier read or none; `to` get it at once. */
+  /** A client writes through replica `at`, with an earlier read's context or none; `to` get it at once. */
   | { kind: "put"; at: number; context: number | null; tombstone: boolean; to: number[] }
   /** A client reads from some replicas. */
   | { kind: "read"; from: number[] }
