@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { OperatorProtocol } from "../actors/operator/protocol.ts";
-import type { AskKind, Body, Reply } from "../actors/runtime/protocol.ts";
+import type { Client } from "../net/client.ts";
+import type { Node, NodeOptions } from "../net/node.ts";
 import { defaulted, type Flags, optional, toggled, type Values } from "./flags.ts";
 import * as kind from "./kinds.ts";
 import type { Terminal } from "./terminal.ts";
@@ -29,38 +29,10 @@ export const EXIT = {
 } as const;
 
 /** The client as far as commands use it. */
-export interface Door {
-  /** Read a key. */
-  get(
-    key: Uint8Array,
-    options: { r?: number; timeoutMs?: number },
-  ): Promise<{ readonly values: readonly Sibling[]; readonly context: Uint8Array }>;
-  /** Write a key. */
-  put(
-    key: Uint8Array,
-    value: Uint8Array,
-    options: { context?: Uint8Array; w?: number; timeoutMs?: number },
-  ): Promise<unknown>;
-  /** Delete a key. */
-  del(key: Uint8Array, options: { context?: Uint8Array; w?: number; timeoutMs?: number }): Promise<unknown>;
-  /** Resolves when the node answers. */
-  ping(): Promise<unknown>;
-  /** Ask the node's operator. */
-  admin<K extends AskKind<OperatorProtocol>>(
-    kind: K,
-    body: Body<OperatorProtocol, K>,
-  ): Promise<Reply<OperatorProtocol, K>>;
-  /** Hang up. */
-  close(): unknown;
-}
+export type Door = Pick<Client, "get" | "put" | "del" | "ping" | "admin" | "close">;
 
-/** One live value of a key. */
-export interface Sibling {
-  /** The bytes. */
-  readonly value: Uint8Array;
-  /** Their CRC-32C. */
-  readonly crc32c: number;
-}
+/** A node as `denamo server` sees it. */
+export type RunningNode = Pick<Node, "endpoint" | "terminated" | "stop">;
 
 /** The world as a command sees it. */
 export interface Context {
@@ -68,51 +40,8 @@ export interface Context {
   readonly terminal: Terminal;
   /** Reach a node at one of these `host:port`s. */
   connect(addresses: string | string[]): Promise<Door>;
-  /** Start a node in this process; its log goes to standard error in this form. */
-  startNode(options: NodeOptions, logFormat: "text" | "json"): Promise<RunningNode>;
-}
-
-/** What a node is started with; `Node.start` takes this shape. */
-export interface NodeOptions {
-  /** Where to listen. */
-  readonly host: string;
-  /** See `host`; 0 takes a free port. */
-  readonly port: number;
-  /** Where others reach it, when that differs. */
-  readonly advertise?: string;
-  /** The cluster's name. */
-  readonly cluster: string;
-  /** Members to look for at the start. */
-  readonly seeds: readonly string[];
-  /** Failure zone. */
-  readonly zone: string;
-  /** Share of the partitions. */
-  readonly weight: number;
-  /** Q. */
-  readonly partitions: number;
-  /** N, R, W. */
-  readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
-  /** Gossip; the interval is in milliseconds. */
-  readonly heartbeat: { readonly fanout: number; readonly interval: number };
-  /** Where bytes rest. */
-  readonly storage: {
-    readonly engine: "memory";
-    readonly path: string;
-    readonly sync: "always" | "never" | { readonly intervalMs: number };
-    readonly persist: boolean;
-  };
-  /** How much is logged. */
-  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
-}
-
-/** A node as `denamo server` sees it. */
-export interface RunningNode {
-  /** Where it listens, the port resolved. */
-  readonly endpoint: { readonly host: string; readonly port: number };
-  /** Resolves when the root supervisor has given up. */
-  readonly terminated: Promise<{ readonly reason: string }>;
-  /** Drain and stop. */
-  stop(): Promise<unknown>;
+  /** Start a node in this process. */
+  startNode(options: NodeOptions): Promise<RunningNode>;
 }
 
 /** One command. */

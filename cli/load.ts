@@ -105,7 +105,7 @@ export class Load {
 
   async #read(door: Door, key: string, expected: string): Promise<void> {
     const { values } = await door.get(encode(key), {});
-    const found = values.map(({ value }) => new TextDecoder().decode(value));
+    const found = values.map((value) => new TextDecoder().decode(value));
     if (found.length === 1 && found[0] === expected) this.#gets++;
     else this.#wrong.push(`${key}: acknowledged "${expected}", found ${JSON.stringify(found)}`);
   }

@@ -5,7 +5,6 @@
  */
 
 import { Client, Node } from "../mod.ts";
-import { logToStderr } from "../actors/runtime/real/log.ts";
 import type { Context } from "./command.ts";
 import { run } from "./run.ts";
 import { RealTerminal } from "./terminal.ts";
@@ -14,8 +13,7 @@ if (import.meta.main) {
   const context: Context = {
     terminal: new RealTerminal(),
     connect: (addresses) => Client.connect(addresses),
-    startNode(options, logFormat) {
-      logToStderr(logFormat);
+    startNode(options) {
       Deno.permissions.revokeSync({ name: "run" }); // a node never starts another program
       return Node.start(options);
     },

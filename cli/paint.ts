@@ -44,14 +44,15 @@ export function width(text: string): number {
 }
 
 /**
- * Rows under headings, columns aligned; columns of numbers to the right.
+ * Rows under headings, columns aligned; a heading that opens with `>` aligns its column to the right.
  *
  * @example
  * ```ts
  * import { paint, table } from "./paint.ts";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(table(paint(false), ["node", "owns"], [["a", "9"], ["bb", "10"]]), "node  owns\na        9\nbb      10\n");
+ * const rows = [["a", "9"], ["bb", "10"]];
+ * assertEquals(table(paint(false), ["node", ">owns"], rows), "node  owns\na        9\nbb      10\n");
  * ```
  */
 export function table(
@@ -59,18 +60,16 @@ export function table(
   headings: readonly string[],
   rows: readonly (readonly string[])[],
 ): string {
-  const widths = headings.map((heading, column) =>
-    Math.max(width(heading), ...rows.map((row) => width(row[column] ?? "")))
-  );
-  const numeric = headings.map((_, column) =>
-    rows.length > 0 && rows.every((row) => /^[\d.,]+%?$/.test(row[column] ?? ""))
+  const names = headings.map((heading) => heading.replace(/^>/, ""));
+  const widths = names.map((name, column) =>
+    Math.max(width(name), ...rows.map((row) => width(row[column] ?? "")))
   );
   const line = (cells: readonly string[]) =>
     cells.map((cell, column) => {
       const gap = " ".repeat(widths[column]! - width(cell));
-      return numeric[column] ? gap + cell : cell + gap;
+      return headings[column]!.startsWith(">") ? gap + cell : cell + gap;
     }).join("  ").trimEnd();
-  return [headings.map(paint.dim), ...rows].map((cells) => line(cells) + "\n").join("");
+  return [names.map(paint.dim), ...rows].map((cells) => line(cells) + "\n").join("");
 }
 
 /** A share from 0 to 1 as a bar of `columns` characters, in eighths. */

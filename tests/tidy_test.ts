@@ -221,6 +221,11 @@ Deno.test("planted: every banned call is caught, and its replacement named", () 
   }
 });
 
+Deno.test("planted: a unit test may draw chance and read files, but not wait", () => {
+  none(tidy.bannedCalls("net/a_test.ts", "Deno.test('x', () => { Math.random(); Deno.cwd(); });"));
+  assertEquals(tidy.bannedCalls("net/a_test.ts", "await new Promise((go) => setTimeout(go, 5));").length, 1);
+});
+
 Deno.test("planted: what only looks like a banned call is left alone", () => {
   const innocent = [
     "// Deno.open and Date.now() in a comment",

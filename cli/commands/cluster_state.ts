@@ -40,7 +40,7 @@ export function showClusterState(state: ClusterState, paint: Paint): string {
     String(member.incarnation),
     member.silentMs === 0 ? "" : duration(member.silentMs),
   ]);
-  const headings = ["", "node", "address", "zone", "partitions", "incarnation", "last heard"];
+  const headings = ["", "node", "address", "zone", ">partitions", ">incarnation", "last heard"];
   return `${heading}\n\n${table(paint, headings, rows)}`;
 }
 

@@ -10,7 +10,7 @@ import * as kind from "../kinds.ts";
 import { Load, type Tally } from "../load.ts";
 import { freePorts, joinAll, LocalNode, settled, sleep } from "../local_node.ts";
 import { type Paint, paint } from "../paint.ts";
-import { shownValue } from "./get.ts";
+import { shownFound } from "./get.ts";
 
 /** Tell the story. */
 export const demo: Command<Flags> = command({
@@ -173,8 +173,8 @@ class Story {
   }
 
   async #read(node: LocalNode, key: string): Promise<{ values: unknown[]; context: Uint8Array }> {
-    const { values, context } = await this.#at(node, (door) => door.get(encode(key), {}));
-    return { values: values.map(shownValue), context };
+    const found = await this.#at(node, (door) => door.get(encode(key), {}));
+    return { values: shownFound(found).values, context: found.context };
   }
 
   async #at<T>(node: LocalNode, task: (door: Door) => Promise<T>): Promise<T> {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { answer, type Command, command, EXIT, type Sibling, TIMEOUT, WHERE, withDoor } from "../command.ts";
+import { answer, type Command, command, EXIT, TIMEOUT, WHERE, withDoor } from "../command.ts";
+import type { GetResult } from "../../net/client.ts";
 import { type Flags, optional, required, toggled } from "../flags.ts";
 import * as kind from "../kinds.ts";
 
@@ -31,7 +32,7 @@ export const get: Command<Flags> = command({
       }));
     const { values } = found;
     if (!flags.raw) {
-      answer(context, { values: values.map(shownValue), context: found.context.toHex() });
+      answer(context, shownFound(found));
       return values.length === 0 ? EXIT.notFound : EXIT.done;
     }
     if (values.length === 0) return EXIT.notFound;
@@ -41,17 +42,23 @@ export const get: Command<Flags> = command({
       );
       return EXIT.siblings;
     }
-    context.terminal.outBytes(values[0]!.value);
+    context.terminal.outBytes(values[0]!);
     return EXIT.done;
   },
 });
 
-/** A value for JSON: text where it is text, else base64. */
-export function shownValue({ value, crc32c }: Sibling): Record<string, unknown> {
-  try {
-    // ignoreBOM: the byte order mark is part of the value, not of its encoding.
-    return { value: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value), crc32c };
-  } catch {
-    return { value_base64: value.toBase64(), crc32c };
-  }
+/** What a key holds, as JSON shows it: values in UTF-8 as text, others in base64, the context in hex. */
+export function shownFound(found: GetResult): { values: Record<string, unknown>[]; context: string } {
+  const values = found.values.map((bytes, index) => {
+    const crc32c = found.checksums[index]!;
+    try {
+      return { value: UTF8.decode(bytes), crc32c };
+    } catch {
+      return { value_base64: bytes.toBase64(), crc32c };
+    }
+  });
+  return { values, context: found.context.toHex() };
 }
+
+/** A byte order mark is kept: it is part of the value. */
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

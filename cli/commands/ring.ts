@@ -59,7 +59,7 @@ export function showRing(view: RingView, paint: Paint, columns: number): string 
     String(replicas[index]),
     paint.nth(index, bar(replicas[index]! / most, 16)),
   ]);
-  const headings = ["", "node", "address", "zone", "weight", "first", "replicas", ""];
+  const headings = ["", "node", "address", "zone", ">weight", ">first", ">replicas", ""];
   const heading = `ring epoch ${view.epoch}: ${owners.length} partitions, ${members.length} members`;
   return `${paint.bold(heading)}\n\n${lines.join("\n")}\n\n${table(paint, headings, rows)}`;
 }

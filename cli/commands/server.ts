@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type Command, command, type Context, EXIT, type NodeOptions, type RunningNode } from "../command.ts";
+import { type Command, command, type Context, EXIT, type RunningNode } from "../command.ts";
+import type { NodeOptions } from "../../net/node.ts";
 import * as settings from "../config.ts";
 import { type Flags, optional, toggled } from "../flags.ts";
 import * as kind from "../kinds.ts";
@@ -37,7 +38,7 @@ export const server: Command<Flags> = command({
     const stopped = untilStopped(context, flags["stop-with-input"] === true);
     let node: RunningNode;
     try {
-      node = await context.startNode(nodeOptions(config), config["log.format"]);
+      node = await context.startNode(nodeOptions(config));
     } catch (error) {
       say(error instanceof Error ? error.message : String(error));
       return EXIT.failed;
@@ -94,6 +95,7 @@ export function nodeOptions(config: settings.Config): NodeOptions {
       persist: config["storage.persist"],
     },
     logLevel: config["log.level"],
+    logFormat: config["log.format"],
   };
 }
 

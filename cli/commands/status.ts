@@ -44,7 +44,7 @@ export function showStatus(status: NodeStatus, paint: Paint): string {
     actor.restarts > 0 ? paint.yellow(String(actor.restarts)) : "0",
   ]);
   return lines.join("\n") + "\n" +
-    table(paint, ["actor", "handled", "waiting", "refused", "restarts"], actors);
+    table(paint, ["actor", ">handled", ">waiting", ">refused", ">restarts"], actors);
 }
 
 function facts(status: NodeStatus, paint: Paint): [name: string, text: string][] {

@@ -1,0 +1,210 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "../actors/runtime/testing/assert.ts";
+import { COMMANDS, run } from "./run.ts";
+import { Exited, Refused, World, type WorldOptions } from "./testing/world.ts";
+
+/** Run a line of words and give the world afterwards with the exit code. */
+async function denamo(line: string, options: WorldOptions | World = {}): Promise<World & { code: number }> {
+  const world = options instanceof World ? options : new World(options);
+  const code = await run(line === "" ? [] : line.split(" "), world);
+  assertEquals(world.open, 0, "every connection is closed");
+  return Object.assign(world, { code });
+}
+
+const encode = (text: string) => new TextEncoder().encode(text);
+
+Deno.test("RLDB's transcript: put, get, siblings, resolution", async () => {
+  const world = new World();
+  await denamo("put -p 3001 -k foo -v bar", world);
+  assertEquals(world.stdout, `{"message":"Ok"}\n`);
+  world.stdout = "";
+  assertEquals((await denamo("get -p 3001 -k foo", world)).code, 0);
+  assertEquals(world.stdout, `{"values":[{"value":"bar","crc32c":179770161}],"context":"0709"}\n`);
+
+  for (const [port, value] of [[3001, "bar1"], [3002, "bar2"], [3003, "bar3"]]) {
+    await denamo(`put -p ${port} -k foo2 -v ${value}`, world);
+  }
+  world.stdout = "";
+  assertEquals((await denamo("get -p 3002 -k foo2", world)).code, 0);
+  assertEquals(JSON.parse(world.stdout).values, [
+    { value: "bar1", crc32c: 1383588930 },
+    { value: "bar2", crc32c: 1093081014 },
+    { value: "bar3", crc32c: 3008140469 },
+  ]);
+  await denamo("put -p 3002 -k foo2 -v conflicts_resolved -c 0709", world);
+  assertEquals(world.asked.at(-1), ["put", "foo2", { context: Uint8Array.of(7, 9) }]);
+  world.stdout = "";
+  await denamo("get -p 3003 -k foo2", world);
+  assertEquals(JSON.parse(world.stdout).values, [{ value: "conflicts_resolved", crc32c: 3289643150 }]);
+  assertEquals(world.addresses.slice(0, 3), ["127.0.0.1:3001", "127.0.0.1:3001", "127.0.0.1:3001"]);
+});
+
+Deno.test("get: a missing key prints its context and exits 3", async () => {
+  const world = await denamo("get -k nothing");
+  assertEquals([world.code, world.stdout], [3, `{"values":[],"context":"0709"}\n`]);
+  assertEquals((await denamo("get -k nothing --raw")).code, 3);
+});
+
+Deno.test("get --raw: the bytes of one value, nothing of siblings", async () => {
+  const world = new World();
+  const bytes = Uint8Array.of(0, 255, 10, 13);
+  world.store.set("k", [bytes]);
+  assertEquals((await denamo("get -k k --raw", world)).code, 0);
+  assertEquals([world.bytes, world.stdout], [bytes, ""]);
+  world.store.set("k", [bytes, bytes]);
+  assertEquals((await denamo("get -k k --raw", world)).code, 4);
+  assertEquals(world.stdout, "");
+  assertMatch(world.stderr, /2 siblings/);
+});
+
+Deno.test("get: a value that is not UTF-8 is shown in base64, a byte order mark is kept", async () => {
+  const world = new World();
+  world.store.set("k", [Uint8Array.of(255, 0), encode("\ufeffx")]);
+  await denamo("get -k k", world);
+  const [first, second] = JSON.parse(world.stdout).values;
+  assertEquals([first.value_base64, second.value], ["/wA=", "\ufeffx"]);
+});
+
+Deno.test("put -v - reads standard input byte for byte", async () => {
+  const input = Uint8Array.of(0, 200, 13, 10);
+  const world = await denamo("put -k k -v -", { input });
+  assertEquals(world.store.get("k")?.[0], input);
+});
+
+Deno.test("requests pass quorum, timeout and host on; an empty context is none", async () => {
+  const world = new World();
+  await run(["put", "-k", "k", "-v", "x", "-w", "3", "-c", "", "--timeout", "250", "--host", "::1"], world);
+  assertEquals(world.asked, [["put", "k", { w: 3, timeoutMs: 250 }]]);
+  assertEquals(world.addresses, ["[::1]:3001"]);
+  await denamo("get -k k -r 1", world);
+  await denamo("del -k k -c AB01 -w 1", world);
+  assertEquals(world.asked.slice(1), [
+    ["get", "k", { r: 1 }],
+    ["del", "k", { context: Uint8Array.of(0xab, 1), w: 1 }],
+  ]);
+});
+
+Deno.test("failed requests: one JSON line on standard error, an exit code by cause", async () => {
+  const codes = { "connect": 6, "quorum-unmet": 5, "timeout": 5, "unavailable": 5, "bad-context": 1 };
+  for (const [code, exit] of Object.entries(codes)) {
+    const world = await denamo("get -k k", { unreachable: new Refused(code, true, 1, 2) });
+    assertEquals([world.code, world.stdout], [exit, ""]);
+    const error = { code, message: `refused: ${code}`, definite: true, answered: 1, needed: 2 };
+    assertEquals(JSON.parse(world.stderr), { error });
+  }
+});
+
+Deno.test("a bug is not dressed up as a failed request", async () => {
+  await assertRejects(() => denamo("ping", { unreachable: new TypeError("slip") }), TypeError, "slip");
+});
+
+Deno.test("usage errors: exit 2, what was expected, and what was meant", async () => {
+  const cases: [line: string, says: RegExp][] = [
+    ["", /Usage:/],
+    ["pit -k a", /unknown command pit; did you mean (put|ping)\?/],
+    ["cluster-stat", /did you mean cluster-state\?/],
+    ["xyzzyxyzzy", /unknown command xyzzyxyzzy\n/],
+    ["get", /-k, --key is missing: The key/],
+    ["get -k", /-k needs a value/],
+    ["get -k a -p seven", /-p, --port: expected an integer from 1 to 65535, not "seven"/],
+    ["get -k a --tiemout 5", /unknown flag --tiemout; did you mean --timeout\?/],
+    ["get -k a extra", /unexpected argument "extra"/],
+    ["put -k a -v b -c xyz", /-c, --context: expected bytes in hexadecimal/],
+    ["put -k a -k b -v c", /-k, --key is given twice/],
+    ["status --json=yes", /--json takes no value/],
+    [
+      "join-cluster -p 3002 --known-cluster-node 3001",
+      /--known-cluster-node: expected host:port, not "3001"/,
+    ],
+    ["help pit", /unknown command pit/],
+  ];
+  for (const [line, says] of cases) {
+    const world = await denamo(line);
+    assertEquals([world.code, world.stdout], [2, ""], line);
+    assertMatch(world.stderr, says);
+  }
+});
+
+Deno.test("help is there for everything and names every flag", async () => {
+  const overview = await denamo("--help");
+  assertEquals(overview.code, 0);
+  for (const command of COMMANDS) {
+    assert(overview.stdout.includes(`  ${command.name} `), command.name);
+    for (const line of [`${command.name} --help`, `${command.name} -h`, `help ${command.name}`]) {
+      const world = await denamo(line);
+      assertEquals(world.code, 0);
+      for (const flag of Object.keys(command.flags)) {
+        assert(world.stdout.includes(`--${flag}`), `${line} ${flag}`);
+      }
+    }
+    for (const example of command.examples) assert(example.startsWith(command.name), example);
+  }
+});
+
+Deno.test("join-cluster: Ok, or the refusal", async () => {
+  const line = "join-cluster -p 3002 --known-cluster-node 127.0.0.1:3001";
+  const joined = await denamo(line, { admin: { join: { ok: true, epoch: 2, members: [] } } });
+  assertEquals([joined.code, joined.stdout], [0, `{"message":"Ok"}\n`]);
+  assertEquals(joined.asked, [["join", { known: "127.0.0.1:3001" }]]);
+  const refusal = { ok: false, code: "has-data", message: "the node holds 3 keys" };
+  const refused = await denamo(line, { admin: { join: refusal } });
+  assertEquals([refused.code, refused.stdout], [1, ""]);
+  assertEquals(JSON.parse(refused.stderr).error.code, "has-data");
+});
+
+Deno.test("server: no configuration gives a single usable node; a signal drains and exits 0", async () => {
+  const world = new World();
+  const ended = run(["server"], world);
+  await Promise.resolve();
+  assertEquals(world.started, {
+    host: "127.0.0.1",
+    port: 3001,
+    cluster: "denamo",
+    seeds: [],
+    zone: "default",
+    weight: 1,
+    partitions: 256,
+    quorum: { n: 3, r: 2, w: 2 },
+    heartbeat: { fanout: 2, interval: 500 },
+    storage: { engine: "memory", path: "./denamo-data/3001", sync: "always", persist: true },
+    logLevel: "info",
+    logFormat: "text",
+  });
+  world.signal();
+  assertEquals([await ended, world.stopped], [0, true]);
+  assertEquals(world.stdout, "denamo: serving on 127.0.0.1:3001\n");
+  try {
+    world.signal();
+    assert(false, "the second signal forces");
+  } catch (error) {
+    assert(error instanceof Exited && error.code === 1);
+  }
+});
+
+Deno.test("server: the root supervisor giving up ends it with 1 and a last line", async () => {
+  const world = new World();
+  const ended = run(["server"], world);
+  await Promise.resolve();
+  world.giveUp("coordinator crashed 6 times within 10 s");
+  assertEquals(await ended, 1);
+  assertEquals(world.stderr, "denamo server: gives up: coordinator crashed 6 times within 10 s\n");
+});
+
+Deno.test("server: every problem of the configuration is named with its place, exit 2", async () => {
+  const files = { "n.json": `{"prot":1,"quorum":{"n":"3"}}` };
+  const world = await denamo("server --config-path n.json", { files, variables: { DENAMO_WEIGHT: "0" } });
+  assertEquals(world.code, 2);
+  assertEquals(world.stderr.split("\n"), [
+    `denamo server: DENAMO_WEIGHT: expected a number greater than 0, not "0"`,
+    `denamo server: n.json: prot: unknown field; did you mean port?`,
+    `denamo server: n.json: quorum.n: expected an integer from 1 to 16, not "3"`,
+    "",
+  ]);
+  assertMatch(
+    (await denamo("server --config-path gone.json")).stderr,
+    /gone.json: cannot be read: no such file/,
+  );
+  assertMatch(
+    (await denamo("server --host 0.0.0.0")).stderr,
+    /host: expected a loopback address, not "0.0.0.0"/,
+  );
+});
