@@ -147,7 +147,7 @@ export class World implements Context, Terminal {
       },
       del: (key, options = {}) => {
         this.asked.push(["del", text(key), options]);
-        return Promise.resolve(this.store.delete(text(key)));
+        return Promise.resolve(void this.store.delete(text(key)));
       },
       ping: () => Promise.resolve(),
       admin: (kind, body) => {
