@@ -9,35 +9,39 @@
 
 import { BINARY, PERMISSIONS } from "./permissions.ts";
 
-/** Compile; the result is the exit code. */
-export async function compile(args: readonly string[], say: (text: string) => void): Promise<number> {
-  const denort = Deno.env.get("DENORT_BIN");
+/** Compile into `output`; the result is the exit code. `denort` is what `DENORT_BIN` says. */
+export async function compile(
+  output: string,
+  denort: string | undefined,
+  say: (text: string) => void,
+): Promise<number> {
   if (denort !== undefined && denort !== "" && !exists(denort)) {
     say(`deno task compile: DENORT_BIN names ${denort}, and there is no such file\n`);
     return 1;
   }
   const root = new URL("../", import.meta.url);
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["compile", ...PERMISSIONS, "--output", BINARY, ...args, "cli/main.ts"],
+    args: ["compile", ...PERMISSIONS, "--output", output, "cli/main.ts"],
     cwd: root,
+    env: { DENO_NO_UPDATE_CHECK: "1", ...(denort !== undefined && { DENORT_BIN: denort }) },
     stdout: "inherit",
     stderr: "piped",
   }).spawn();
-  let output = "";
+  let said = "";
   const decoder = new TextDecoder();
   for await (const chunk of child.stderr) {
     const text = decoder.decode(chunk, { stream: true });
-    output += text;
+    said += text;
     say(text);
   }
   const { code } = await child.status;
   if (code === 0) {
-    say(`${BINARY} is ready\n`);
+    say(`${output} is ready\n`);
     return 0;
   }
-  if (downloadFailed(output)) {
+  if (downloadFailed(said)) {
     say(
-      `\ndeno task compile: the runtime to embed could not be downloaded, so there is no ${BINARY}.\n` +
+      `\ndeno task compile: the runtime to embed could not be downloaded, so there is no ${output}.\n` +
         `It comes with each Deno release as denort-${Deno.build.target}.zip, for version ${Deno.version.deno}.\n` +
         "Unpack it on this machine and try again with DENORT_BIN=/path/to/denort, or compile on a machine\n" +
         "that reaches the internet.\n",
@@ -61,5 +65,6 @@ function exists(path: string): boolean {
 
 if (import.meta.main) {
   const encoder = new TextEncoder();
-  Deno.exit(await compile(Deno.args, (text) => void Deno.stderr.writeSync(encoder.encode(text))));
+  const denort = Deno.env.get("DENORT_BIN");
+  Deno.exit(await compile(BINARY, denort, (text) => void Deno.stderr.writeSync(encoder.encode(text))));
 }

@@ -34,7 +34,7 @@ export function countsLine({ passed, failed, skipped }: Counts): string {
 if (import.meta.main) {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--doc", ...PERMISSIONS, ...Deno.args],
-    env: { DENO_NO_UPDATE_CHECK: "1" },
+    env: { DENO_NO_UPDATE_CHECK: "1", ...(Deno.stdout.isTerminal() && { FORCE_COLOR: "1" }) },
     stdout: "piped",
   }).spawn();
   let tail = "";

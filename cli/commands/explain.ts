@@ -19,15 +19,18 @@ export const explain: Command<Flags> = command({
   flags: {
     ...WHERE,
     key: required(kind.text("KEY"), "The key", "k"),
-    timeout: defaulted(kind.integer(1, 60_000, "MS"), 1000, "Milliseconds to wait for each replica"),
+    timeout: defaulted(kind.integer(1, 59_000, "MS"), 1000, "Milliseconds to wait for each replica"),
     ...JSON_FLAG,
   },
   async run(flags, context) {
     const key = new TextEncoder().encode(flags.key);
+    const timeoutMs = flags.timeout;
+    // The answer is given some time beyond the replicas' to come back.
+    const patience = { timeoutMs: timeoutMs + 1000 };
     const explanation = await withDoor(
       flags,
       context,
-      (door) => door.admin("explain", { key, timeoutMs: flags.timeout }),
+      (door) => door.admin("explain", { key, timeoutMs }, patience),
     );
     if (flags.json || !context.terminal.interactive) answer(context, explanation);
     else context.terminal.out(showExplanation(flags.key, explanation, paint(context.terminal.coloured)));
