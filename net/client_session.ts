@@ -79,7 +79,15 @@ export class Tickets {
     ticket.session.answer(ticket, outcome);
   }
 
-  /** Answer what a coordinator that crashed has forgotten. */
+  /** The coordinator crashed and has forgotten all of them. */
+  abandon(): void {
+    for (const [number, { isWrite }] of this.#open) {
+      const message = "the coordinator crashed; the outcome of what it had under way is unknown";
+      this.answer(number, { ok: false, code: "unavailable", message, definite: !isWrite });
+    }
+  }
+
+  /** Answer what the coordinator has left unanswered. */
   sweep(now: number): void {
     for (const [number, { deadline, isWrite }] of this.#open) {
       if (deadline + GRACE_MS > now) continue;

@@ -5,6 +5,7 @@
  */
 
 import type { NodeId } from "../actors/replica_store/protocol.ts";
+import { HASH_NAME } from "../actors/ring_manager/ring.ts";
 import {
   type Facts,
   type Hello,
@@ -12,9 +13,6 @@ import {
   type Refused,
   type Version,
 } from "./messages/handshake.ts";
-
-/** The hash that maps keys to partitions, as handshakes and ring files name it. */
-export const HASH_NAME = "murmur3-32";
 
 /** What a node can say of itself at any moment. Read anew for every handshake: a join changes it. */
 export interface NodeFacts extends Omit<Facts, "hash"> {

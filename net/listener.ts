@@ -57,6 +57,8 @@ export type ListenerProtocol = OriginProtocol & {
    * given or sent; ask again until it is 0, when every client has been let go.
    */
   drain: [Record<never, never>, { waiting: number }];
+  /** The coordinator has lost the requests it had under way. */
+  abandoned: [Record<never, never>, void];
   /** Who is connected now. */
   describe: [Record<never, never>, ListenerStatus];
   /** Look for what is late, idle or removed. Own timer. */
@@ -67,6 +69,8 @@ export type ListenerProtocol = OriginProtocol & {
 export interface ListenerOptions {
   /** Where to listen. Port 0 takes a free one, and keeps it through restarts of the actor. */
   readonly endpoint: Endpoint;
+  /** For the first incarnation: the socket that is bound to `endpoint` already. */
+  readonly socket?: Listener;
   /** This node. */
   readonly facts: NodeFacts;
   /** Control messages, shared with the peers. */
@@ -85,11 +89,12 @@ export interface ListenerOptions {
 
 /** The actor that lets clients and peers in. Its start rejects with a clear error when the port is in use. */
 export function listener(options: ListenerOptions): ActorSpec<ListenerProtocol> {
-  let endpoint = options.endpoint;
+  let { endpoint, socket: bound } = options;
   return {
     name: "listener",
     async start(context) {
-      const socket = await listen(context, endpoint);
+      const socket = bound ?? await listen(context, endpoint);
+      bound = undefined;
       endpoint = socket.endpoint;
       const door = new Door(context, options, socket);
       context.onStop(() => door.close("this node is stopping"));
@@ -98,6 +103,7 @@ export function listener(options: ListenerOptions): ActorSpec<ListenerProtocol> 
       options.onListening?.(endpoint);
       return {
         answer: ({ ticket, outcome }) => door.tickets.answer(ticket, outcome),
+        abandoned: () => door.tickets.abandon(),
         drain: () => ({ waiting: door.drain() }),
         describe: () => door.describe(),
         tick: () => {

@@ -151,3 +151,11 @@ export type OperatorProtocol = {
   /** A node asks to be let into this node's cluster. */
   admit: [Candidate, AdmitOutcome];
 };
+
+/** All messages of the operator: what it is asked from outside, and what it is told on its own node. */
+export type OperatorActorProtocol = OperatorProtocol & {
+  /** A vote on the next ring has held up writes for too long: find out what became of it. Local only. */
+  inquire: [Record<never, never>, void];
+  /** This node is still alone and has seeds: ask them for admission. Own timer. */
+  seek: [Record<never, never>, void];
+};

@@ -101,12 +101,15 @@ export type ReplicaStoreProtocol = {
   /** What this replica holds under a key, for `explain`. Any member may ask. */
   inspect: [{ key: Uint8Array; partition: number }, ReadAnswer];
   /**
-   * Take no client writes for `leaseMs`, or until the ring changes, and say whether any key is held: a join
-   * needs an empty cluster that stays empty while the new ring is agreed. Local only.
+   * Take no client writes while `raised`, and say whether any key is held: a join needs an empty cluster that stays
+   * empty while the new ring is agreed. Local only.
    */
-  fence: [{ leaseMs: number }, { holdsData: boolean }];
-  /** Make everything durable, mark the close as clean and let go of the engine; the node is stopping. */
-  close: [Record<never, never>, { ok: boolean }];
+  fence: [{ raised: boolean }, { holdsData: boolean }];
+  /**
+   * The node is stopping: make everything durable and let go of the engine. The reply is the identity and counter
+   * that the next start may go on with; null when not everything issued under it is certainly on disk.
+   */
+  close: [Record<never, never>, { clean: { actorId: ActorId; counter: number } | null }];
   /** What this replica holds, for `status`. */
   describe: [Record<never, never>, ReplicaStoreStatus];
 };

@@ -12,6 +12,9 @@ import { encodeUtf8 } from "../runtime/bytes.ts";
 import { LIMITS } from "../runtime/limits.ts";
 import { murmur3 } from "../runtime/murmur3.ts";
 
+/** The hash that maps keys to partitions, as handshakes and admissions name it. */
+export const HASH_NAME = "murmur3-32";
+
 /** A ring member. */
 export interface Member {
   /** Its id. */

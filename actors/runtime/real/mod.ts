@@ -13,6 +13,7 @@ import { RealRandom } from "./random.ts";
 
 export type { LogFormat, LogLevel };
 export { logToStderr };
+export { removeDirectory, temporaryDirectory } from "./temporary.ts";
 
 /** What {@link realEnvironment} wants to know. */
 export interface RealOptions {

@@ -1,0 +1,318 @@
+/**
+ * The coordinator: every client request of this node, from the moment a door or another coordinator hands it
+ * over until its origin has an answer.
+ *
+ * What a request does is in `get_request.ts` and `put_request.ts`, when it is satisfied in `read_quorum.ts`
+ * and `write_quorum.ts`. This shell keeps the one table of requests under way, numbers them, carries messages
+ * between them and the replicas, and sweeps out what has outlived its deadline. Nothing here waits: answers
+ * arrive as messages (Dynamo, section 6.4, keeps a state machine per request in the same way).
+ *
+ * @module
+ */
+
+import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
+import type { Address, Handlers, Ref } from "../runtime/protocol.ts";
+import { LIMITS } from "../runtime/limits.ts";
+import type { EncodedObject, NodeId, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
+import type { Ring } from "../ring_manager/ring.ts";
+import { effectiveQuorum } from "../ring_manager/ring.ts";
+import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
+import type { CoordinatorCore } from "./core.ts";
+import { type GetDesk, GetUnderWay } from "./get_request.ts";
+import { type PutDesk, PutUnderWay } from "./put_request.ts";
+import type {
+  CoordinatorProtocol,
+  Failure,
+  GetOutcome,
+  GetRequest,
+  OriginProtocol,
+  PutOutcome,
+  PutRequest,
+} from "./protocol.ts";
+
+/** What the coordinator is composed of. */
+export interface CoordinatorOptions {
+  /** This node. */
+  readonly node: NodeId;
+  /** R and W of a request that names none; N is the ring's. */
+  readonly quorum: { readonly r: number; readonly w: number };
+  /** Pure decisions, substitutable. */
+  readonly core: CoordinatorCore;
+}
+
+/** How often deadlines are looked at while requests are under way. */
+const SWEEP_MS = 50;
+
+/** How long a read waits for its slower replicas after its answer, to repair them. */
+const LINGER_MS = 250;
+
+/** The actor `coordinator`. */
+export function coordinator(options: CoordinatorOptions): ActorSpec<CoordinatorProtocol> {
+  let lives = 0;
+  return {
+    name: "coordinator",
+    async start(context) {
+      const manager = context.ref<RingManagerProtocol>("ring_manager");
+      const { ring } = await manager.ask("current", {}, { timeoutMs: 10_000 });
+      const started = new Coordinator(options, context, ring);
+      // Requests die with the incarnation that kept them; whoever waits at a door hears of it now, not at its deadline.
+      if (lives++ > 0) context.ref<DoorProtocol>("listener").tell("abandoned", {});
+      return started.handlers();
+    },
+  };
+}
+
+/** What a door is told when the coordinator has lost its requests. */
+type DoorProtocol = { abandoned: [Record<never, never>, void] };
+
+type UnderWay = GetUnderWay | PutUnderWay;
+
+class Coordinator implements GetDesk, PutDesk {
+  readonly core: CoordinatorCore;
+  readonly self: NodeId;
+  ring: Ring;
+  readonly #context: ActorContext<CoordinatorProtocol>;
+  readonly #options: CoordinatorOptions;
+  readonly #underWay = new Map<number, UnderWay>();
+  readonly #stores = new Map<NodeId, Ref<ReplicaStoreProtocol>>();
+  readonly #origins = new Map<string, Ref<OriginProtocol>>();
+  readonly #latencyMs = new Map<NodeId, number>();
+  readonly #failures: Record<string, number> = {};
+  #nextTicket: number;
+  #sweeping = false;
+  #gets = 0;
+  #puts = 0;
+  #forwarded = 0;
+  #failovers = 0;
+  #readRepairs = 0;
+
+  constructor(options: CoordinatorOptions, context: ActorContext<CoordinatorProtocol>, ring: Ring) {
+    this.#options = options;
+    this.#context = context;
+    this.core = options.core;
+    this.self = options.node;
+    this.ring = ring;
+    // Answers to an earlier incarnation may still be on their way: its tickets must not be met again.
+    this.#nextTicket = 1 + context.environment.random.integer(2 ** 20) * 2 ** 32;
+  }
+
+  handlers(): Handlers<CoordinatorProtocol> {
+    return {
+      get: (request) => this.#onGet(request),
+      put: (request) => this.#onPut(request),
+      replicaRead: ({ ticket, replica, answer }) => {
+        const request = this.#underWay.get(ticket);
+        if (!(request instanceof GetUnderWay)) return;
+        request.onReplicaRead(replica, answer);
+        this.#settle(request);
+      },
+      replicaWrote: ({ ticket, replica, answer }) => {
+        const request = this.#underWay.get(ticket);
+        if (!(request instanceof PutUnderWay)) return;
+        request.onReplicaWrote(replica, answer);
+        this.#settle(request);
+      },
+      minted: ({ ticket, answer }) => {
+        const request = this.#underWay.get(ticket);
+        if (!(request instanceof PutUnderWay)) return;
+        request.onMinted(answer);
+        this.#settle(request);
+      },
+      answer: ({ ticket, outcome }, from) => {
+        const request = this.#underWay.get(ticket);
+        if (!(request instanceof PutUnderWay) || from === undefined) return;
+        request.onForwarded(from.node, outcome as PutOutcome);
+        this.#settle(request);
+      },
+      ring: ({ ring }) => this.#onRing(ring),
+      peerLost: ({ node }) => {
+        for (const request of this.#underWay.values()) {
+          request.onPeerLost(node);
+          this.#settle(request);
+        }
+      },
+      sweep: () => this.#onSweep(),
+      describe: () => ({
+        inFlight: this.#underWay.size,
+        gets: this.#gets,
+        puts: this.#puts,
+        failures: { ...this.#failures },
+        forwarded: this.#forwarded,
+        failovers: this.#failovers,
+        readRepairs: this.#readRepairs,
+      }),
+    };
+  }
+
+  // --- requests --------------------------------------------------------------------------------------------
+
+  #onGet(request: GetRequest): void {
+    const { n, r } = effectiveQuorum(this.ring, this.ring.n, this.#options.quorum.r, this.#options.quorum.w);
+    const needed = request.r === 0 ? r : request.r;
+    const refusal = this.#refusal("R", needed, n);
+    if (refusal !== null) return this.answer(request, refusal);
+    const underWay = new GetUnderWay({ ...request, r: needed }, this.#nextTicket++, this);
+    this.#begin(underWay);
+  }
+
+  #onPut(request: PutRequest): void {
+    const { n, w } = effectiveQuorum(this.ring, this.ring.n, this.#options.quorum.r, this.#options.quorum.w);
+    const needed = request.w === 0 ? w : request.w;
+    const refusal = this.#refusal("W", needed, n);
+    if (refusal !== null) return this.answer(request, refusal);
+    const underWay = new PutUnderWay({ ...request, w: needed }, this.#nextTicket++, this);
+    this.#begin(underWay);
+  }
+
+  /** Why a request is not even begun, null when it is. */
+  #refusal(name: string, needed: number, n: number): Failure | null {
+    if (!(needed >= 1)) {
+      return { ok: false, code: "bad-request", message: `${name} must be at least 1`, definite: true };
+    }
+    if (needed > n) {
+      const size = n < this.ring.n ? ` (the cluster has ${this.ring.members.length} members)` : "";
+      const message = `${name} = ${needed} is more than the ${n} replicas a key has here${size}`;
+      return { ok: false, code: "bad-request", message, definite: true };
+    }
+    if (this.#underWay.size < LIMITS.requestsInFlight || this.#dropLingering()) return null;
+    const message = `${LIMITS.requestsInFlight} requests are under way; try again`;
+    return { ok: false, code: "overloaded", message, definite: true };
+  }
+
+  #begin(request: UnderWay): void {
+    this.#underWay.set(request.ticket, request);
+    request.start();
+    this.#settle(request);
+    this.#armSweep();
+  }
+
+  #settle(request: UnderWay): void {
+    if (!request.answered || !request.settled) return;
+    if (request instanceof GetUnderWay) this.#readRepairs += request.repair();
+    this.#underWay.delete(request.ticket);
+  }
+
+  /** Room for a new request: the oldest read that is only kept for repair is let go. */
+  #dropLingering(): boolean {
+    for (const request of this.#underWay.values()) {
+      if (!request.answered) continue;
+      this.#underWay.delete(request.ticket);
+      return true;
+    }
+    return false;
+  }
+
+  #onRing(ring: Ring): void {
+    if (ring.clusterId === this.ring.clusterId && ring.epoch <= this.ring.epoch) return;
+    this.ring = ring;
+    for (const request of this.#underWay.values()) {
+      if (!request.outdated) continue;
+      request.start();
+      this.#settle(request);
+    }
+  }
+
+  // --- time ------------------------------------------------------------------------------------------------
+
+  #armSweep(): void {
+    if (this.#sweeping || this.#underWay.size === 0) return;
+    this.#sweeping = true;
+    this.#context.after(SWEEP_MS, "sweep", {});
+  }
+
+  #onSweep(): void {
+    this.#sweeping = false;
+    const now = this.now();
+    for (const request of this.#underWay.values()) {
+      if (request instanceof PutUnderWay) request.onSweep(now);
+      else if (request.answered && now >= request.answeredAt + LINGER_MS) {
+        this.#readRepairs += request.repair();
+        this.#underWay.delete(request.ticket);
+        continue;
+      }
+      if (now < request.request.deadline) continue;
+      request.expire();
+      this.#underWay.delete(request.ticket);
+    }
+    this.#armSweep();
+  }
+
+  // --- the desk: what requests use -------------------------------------------------------------------------
+
+  now(): number {
+    return this.#context.environment.clock.now();
+  }
+
+  byLatency(nodes: readonly NodeId[]): NodeId[] {
+    return [...nodes].sort((a, b) => (this.#latencyMs.get(a) ?? 0) - (this.#latencyMs.get(b) ?? 0));
+  }
+
+  observe(primary: NodeId, elapsedMs: number): void {
+    const before = this.#latencyMs.get(primary) ?? elapsedMs;
+    this.#latencyMs.set(primary, before + (elapsedMs - before) / 8);
+  }
+
+  countFailover(): void {
+    this.#failovers++;
+  }
+
+  sendRead(replica: NodeId, ticket: number, partition: number, key: Uint8Array): boolean {
+    const body = { key, partition, epoch: this.ring.epoch, ticket, from: this.self };
+    return this.#store(replica).tell("read", body) === "sent";
+  }
+
+  sendWrite(
+    replica: NodeId,
+    ticket: number,
+    partition: number,
+    key: Uint8Array,
+    object: EncodedObject,
+  ): boolean {
+    const body = { key, object, partition, epoch: this.ring.epoch, ticket, from: this.self };
+    return this.#store(replica).tell("write", body) === "sent";
+  }
+
+  sendRepair(replica: NodeId, partition: number, key: Uint8Array, object: EncodedObject): void {
+    this.sendWrite(replica, 0, partition, key, object);
+  }
+
+  sendMint(request: PutRequest, ticket: number, partition: number): boolean {
+    const { key, value, crc32c, context, requestId } = request;
+    const body = { key, value, crc32c, context, requestId, ticket, partition, epoch: this.ring.epoch };
+    return this.#store(this.self).tell("mint", body) === "sent";
+  }
+
+  sendForward(primary: NodeId, ticket: number, request: PutRequest): boolean {
+    const to = this.#context.ref<CoordinatorProtocol>({ node: primary, actor: "coordinator" });
+    const origin = this.#context.self.address;
+    const sent = to.tell("put", { ...request, origin, ticket, forwarded: true }) === "sent";
+    if (sent) this.#forwarded++;
+    return sent;
+  }
+
+  answer(request: GetRequest | PutRequest, outcome: GetOutcome | PutOutcome): void {
+    if (!outcome.ok) this.#failures[outcome.code] = (this.#failures[outcome.code] ?? 0) + 1;
+    else if ("values" in outcome) this.#gets++;
+    else this.#puts++;
+    this.#origin(request.origin).tell("answer", { ticket: request.ticket, outcome });
+  }
+
+  #store(node: NodeId): Ref<ReplicaStoreProtocol> {
+    let ref = this.#stores.get(node);
+    if (ref === undefined) {
+      ref = this.#context.ref<ReplicaStoreProtocol>({ node, actor: "replica_store" });
+      this.#stores.set(node, ref);
+    }
+    return ref;
+  }
+
+  #origin(address: Address): Ref<OriginProtocol> {
+    const key = address.node === this.self ? address.actor : address.node;
+    let ref = this.#origins.get(key);
+    if (ref === undefined) {
+      ref = this.#context.ref<OriginProtocol>(address);
+      this.#origins.set(key, ref);
+    }
+    return ref;
+  }
+}

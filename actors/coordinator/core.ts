@@ -1,0 +1,26 @@
+/**
+ * The decisions a coordinator leaves to pure functions, gathered where a test can plant a bug by
+ * substituting one.
+ *
+ * @module
+ */
+
+import { partitionOf, preferenceList } from "../ring_manager/ring.ts";
+import { ReadQuorum } from "./read_quorum.ts";
+import { WriteQuorum } from "./write_quorum.ts";
+
+/** See the module. */
+export const COORDINATOR_CORE = {
+  /** The partition of a key. */
+  partitionOf,
+  /** The replicas of a partition, in order. */
+  preferenceList,
+  /** A fresh read quorum. */
+  readQuorum: (options: ConstructorParameters<typeof ReadQuorum>[0]): ReadQuorum => new ReadQuorum(options),
+  /** A fresh write quorum. */
+  writeQuorum: (options: ConstructorParameters<typeof WriteQuorum>[0]): WriteQuorum =>
+    new WriteQuorum(options),
+};
+
+/** See {@link COORDINATOR_CORE}. */
+export type CoordinatorCore = typeof COORDINATOR_CORE;

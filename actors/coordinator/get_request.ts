@@ -1,0 +1,129 @@
+/**
+ * One read under way: asked of every replica of the key, answered once R of them have, and kept a little
+ * longer so that a replica it finds stale can be repaired (Dynamo, sections 4.5 and 4.7).
+ *
+ * @module
+ */
+
+import type { EncodedObject, NodeId, ReadAnswer } from "../replica_store/protocol.ts";
+import type { StoredObject } from "../replica_store/object.ts";
+import { liveValues } from "../replica_store/object.ts";
+import { encodeContext } from "../replica_store/context.ts";
+import type { Ring } from "../ring_manager/ring.ts";
+import type { GetOutcome, GetRequest } from "./protocol.ts";
+import type { CoordinatorCore } from "./core.ts";
+import type { ReadQuorum } from "./read_quorum.ts";
+
+/** What a request needs of the coordinator it runs in. */
+export interface GetDesk {
+  /** The ring now. */
+  readonly ring: Ring;
+  /** Pure decisions, substitutable. */
+  readonly core: CoordinatorCore;
+  /** Now, monotonic milliseconds. */
+  now(): number;
+  /** Send a read; false when it certainly did not leave. */
+  sendRead(replica: NodeId, ticket: number, partition: number, key: Uint8Array): boolean;
+  /** Send a merged object to a stale replica; nobody waits for the answer. */
+  sendRepair(replica: NodeId, partition: number, key: Uint8Array, object: EncodedObject): void;
+  /** Tell the origin. Called once per request. */
+  answer(request: GetRequest, outcome: GetOutcome): void;
+}
+
+const SILENT: ReadAnswer = { ok: false, code: "unavailable" };
+
+/** A read under way. */
+export class GetUnderWay {
+  /** The origin has its answer; what is left is repair. */
+  answered = false;
+  /** When, on the coordinator's clock. */
+  answeredAt = 0;
+  /** The ring it was placed by is outdated; it starts again when the new one arrives. */
+  outdated = false;
+  #quorum: ReadQuorum | null = null;
+  #partition = 0;
+  readonly #desk: GetDesk;
+
+  /** @param request what the client wants @param ticket this coordinator's number for it @param desk its coordinator */
+  constructor(readonly request: GetRequest, readonly ticket: number, desk: GetDesk) {
+    this.#desk = desk;
+  }
+
+  /** Ask every replica. Also used to start over under a newer ring. */
+  start(): void {
+    const { ring, core } = this.#desk;
+    this.outdated = false;
+    this.#partition = core.partitionOf(this.request.key, ring.partitions);
+    const replicas = core.preferenceList(ring, this.#partition).map((member) => member.id);
+    this.#quorum = core.readQuorum({ needed: this.request.r, replicas });
+    for (const replica of replicas) {
+      const sent = this.#desk.sendRead(replica, this.ticket, this.#partition, this.request.key);
+      if (!sent) this.#quorum.add(replica, SILENT);
+    }
+    this.#conclude();
+  }
+
+  /** A replica answered. */
+  onReplicaRead(replica: NodeId, answer: ReadAnswer): void {
+    if (!answer.ok && answer.code === "wrong-epoch" && (answer.epoch ?? 0) > this.#desk.ring.epoch) {
+      this.outdated = !this.answered;
+      return;
+    }
+    this.#quorum?.add(replica, answer);
+    this.#conclude();
+  }
+
+  /** A replica will not answer. */
+  onPeerLost(replica: NodeId): void {
+    this.#quorum?.add(replica, SILENT);
+    this.#conclude();
+  }
+
+  /** Nothing more is expected: every replica answered. */
+  get settled(): boolean {
+    return this.#quorum !== null && this.#quorum.settled();
+  }
+
+  /** The deadline passed. */
+  expire(): void {
+    if (this.answered) return;
+    this.#fail(this.#quorum !== null && this.#quorum.impossible() ? "quorum-unmet" : "timeout");
+  }
+
+  /** Send what was found missing to whom it was missing; returns how many were stale. */
+  repair(): number {
+    const repairs = this.#quorum?.repairs() ?? [];
+    for (const { replica, object } of repairs) {
+      this.#desk.sendRepair(replica, this.#partition, this.request.key, object);
+    }
+    return repairs.length;
+  }
+
+  #conclude(): void {
+    const quorum = this.#quorum;
+    if (this.answered || quorum === null) return;
+    if (quorum.enough()) {
+      this.#answer(this.#outcome(quorum.response()));
+    } else if (quorum.impossible()) this.#fail("quorum-unmet");
+  }
+
+  #outcome(object: StoredObject | null): GetOutcome {
+    if (object === null) return { ok: true, values: [], context: new Uint8Array(0) };
+    const { clusterId } = this.#desk.ring;
+    const context = encodeContext(object.clock, this.request.key, clusterId);
+    return { ok: true, values: liveValues(object), context };
+  }
+
+  #fail(code: "quorum-unmet" | "timeout"): void {
+    const answered = this.#quorum?.answered ?? 0;
+    const needed = this.request.r;
+    const message = `${answered} of the ${needed} replicas needed answered the read`;
+    this.#answer({ ok: false, code, message, definite: true, answered, needed });
+  }
+
+  #answer(outcome: GetOutcome): void {
+    this.answered = true;
+    this.answeredAt = this.#desk.now();
+    this.#desk.answer(this.request, outcome);
+  }
+}

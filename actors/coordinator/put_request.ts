@@ -1,0 +1,237 @@
+/**
+ * One write under way (Dynamo, sections 4.4 and 4.5).
+ *
+ * A write is coordinated by one primary at a time: by this node when it is one, else by the primary that has
+ * been answering fastest. The coordinator's own replica mints the version; the merged object then goes to all
+ * replicas, and W durable acknowledgements make the answer. When the one who coordinates is silent, lost or
+ * unable, the next primary is tried under the same request id, by which replicas recognise one write arriving
+ * twice (`object.ts`).
+ *
+ * @module
+ */
+
+import type { EncodedObject, MintAnswer, NodeId, WriteAnswer } from "../replica_store/protocol.ts";
+import type { Ring } from "../ring_manager/ring.ts";
+import type { CoordinatorCore } from "./core.ts";
+import type { Failure, FailureCode, PutOutcome, PutRequest } from "./protocol.ts";
+import type { WriteQuorum } from "./write_quorum.ts";
+
+/** What a write needs of the coordinator it runs in. */
+export interface PutDesk {
+  /** This node. */
+  readonly self: NodeId;
+  /** The ring now. */
+  readonly ring: Ring;
+  /** Pure decisions, substitutable. */
+  readonly core: CoordinatorCore;
+  /** Now, monotonic milliseconds. */
+  now(): number;
+  /** Candidates in the order to try them: who answers fastest first. */
+  byLatency(nodes: readonly NodeId[]): NodeId[];
+  /** Have the local replica mint a version; false when it certainly did not take the message. */
+  sendMint(request: PutRequest, ticket: number, partition: number): boolean;
+  /** Send the merged object to a replica. */
+  sendWrite(
+    replica: NodeId,
+    ticket: number,
+    partition: number,
+    key: Uint8Array,
+    object: EncodedObject,
+  ): boolean;
+  /** Send the request on to a primary. */
+  sendForward(primary: NodeId, ticket: number, request: PutRequest): boolean;
+  /** A forwarded write was answered by `primary` after so long. */
+  observe(primary: NodeId, elapsedMs: number): void;
+  /** Tell the origin. Called once per request. */
+  answer(request: PutRequest, outcome: PutOutcome): void;
+  /** Count a second coordinator. */
+  countFailover(): void;
+}
+
+/** A silent coordinator is given so long before the next is tried. */
+const ATTEMPT_MS = 400;
+
+/** Codes after which another coordinator may do better. */
+const ELSEWHERE: ReadonlySet<FailureCode> = new Set([
+  "unavailable",
+  "overloaded",
+  "ring-changing",
+  "quorum-unmet",
+]);
+
+/** Failures of minting that are the request's own fault: no other coordinator would answer differently. */
+const FINAL: ReadonlySet<string> = new Set(["bad-context", "too-many-siblings", "too-large"]);
+
+/** A write under way. */
+export class PutUnderWay {
+  /** The origin has its answer. */
+  answered = false;
+  /** The ring it was placed by is outdated; it starts again when the new one arrives. */
+  outdated = false;
+  #partition = 0;
+  #quorum: WriteQuorum | null = null;
+  #candidates: NodeId[] = [];
+  #coordinator: NodeId | null = null;
+  #attemptSince = 0;
+  #attempts = 0;
+  /** Some coordinator may have stored the write, whatever the others say. */
+  #inDoubt = false;
+  #lastFailure: Failure | null = null;
+  readonly #desk: PutDesk;
+
+  /** @param request what the client wants @param ticket this coordinator's number for it @param desk its coordinator */
+  constructor(readonly request: PutRequest, readonly ticket: number, desk: PutDesk) {
+    this.#desk = desk;
+  }
+
+  /** Find a coordinator. Also used to start over under a newer ring. */
+  start(): void {
+    const { core, ring, self } = this.#desk;
+    this.outdated = false;
+    this.#quorum = null;
+    this.#partition = core.partitionOf(this.request.key, ring.partitions);
+    const primaries = core.preferenceList(ring, this.#partition).map((member) => member.id);
+    const others = primaries.filter((id) => id !== self);
+    const here = primaries.includes(self);
+    if (this.request.forwarded) this.#candidates = here ? [self] : [];
+    else this.#candidates = [...(here ? [self] : []), ...this.#desk.byLatency(others)];
+    this.#tryNext();
+  }
+
+  #tryNext(): void {
+    const candidate = this.#candidates.shift();
+    if (candidate === undefined) return this.#giveUp();
+    if (this.#attempts++ > 0) this.#desk.countFailover();
+    this.#coordinator = candidate;
+    this.#attemptSince = this.#desk.now();
+    const sent = candidate === this.#desk.self
+      ? this.#desk.sendMint(this.request, this.ticket, this.#partition)
+      : this.#desk.sendForward(candidate, this.ticket, this.request);
+    if (!sent) this.#tryNext();
+  }
+
+  #giveUp(): void {
+    this.#coordinator = null;
+    const failure = this.#lastFailure ?? {
+      ok: false,
+      code: "unavailable",
+      message: this.request.forwarded
+        ? "this node is not a primary of the key"
+        : "no primary of the key can be reached",
+      definite: true,
+    };
+    this.#answer({ ...failure, definite: failure.definite && !this.#inDoubt });
+  }
+
+  /** The local replica minted a version, or would not. */
+  onMinted(answer: MintAnswer): void {
+    if (this.answered || this.#coordinator !== this.#desk.self) return;
+    if (!answer.ok) return this.#onMintRefused(answer);
+    const { core, ring, self } = this.#desk;
+    this.#inDoubt = true;
+    const replicas = core.preferenceList(ring, this.#partition).map((member) => member.id);
+    const quorum = core.writeQuorum({ needed: this.request.w, replicas });
+    this.#quorum = quorum;
+    for (const replica of replicas) {
+      if (replica === self) continue;
+      const { key } = this.request;
+      const sent = this.#desk.sendWrite(replica, this.ticket, this.#partition, key, answer.object);
+      if (!sent) quorum.add(replica, { ok: false, code: "unavailable", definite: true });
+    }
+    this.#conclude();
+  }
+
+  #onMintRefused(answer: MintAnswer & { ok: false }): void {
+    const { code, message } = answer;
+    if (code === "wrong-epoch") {
+      this.outdated = true;
+      return;
+    }
+    if (FINAL.has(code)) {
+      return this.#answer({ ok: false, code: code as FailureCode, message, definite: !this.#inDoubt });
+    }
+    if (code === "corrupt") {
+      return this.#answer({ ok: false, code: "bad-request", message, definite: !this.#inDoubt });
+    }
+    const seen: FailureCode = code === "ring-changing" || code === "overloaded" ? code : "unavailable";
+    this.#lastFailure = { ok: false, code: seen, message, definite: true };
+    this.#tryNext();
+  }
+
+  /** A replica stored the object, or did not. */
+  onReplicaWrote(replica: NodeId, answer: WriteAnswer): void {
+    if (this.#quorum === null) return;
+    if (!answer.ok && answer.code === "wrong-epoch" && (answer.epoch ?? 0) > this.#desk.ring.epoch) {
+      this.outdated = !this.answered;
+      return;
+    }
+    this.#quorum.add(replica, answer);
+    this.#conclude();
+  }
+
+  /** The coordinator it was sent on to answered. */
+  onForwarded(primary: NodeId, outcome: PutOutcome): void {
+    if (this.answered) return;
+    if (primary === this.#coordinator) this.#desk.observe(primary, this.#desk.now() - this.#attemptSince);
+    if (outcome.ok) return this.#answer(outcome);
+    if (!outcome.definite) this.#inDoubt = true;
+    if (!ELSEWHERE.has(outcome.code)) return this.#answer({ ...outcome, definite: !this.#inDoubt });
+    this.#lastFailure = outcome;
+    if (primary === this.#coordinator) this.#tryNext();
+  }
+
+  /** A replica, or the coordinator it was sent on to, is gone. */
+  onPeerLost(node: NodeId): void {
+    if (this.answered) return;
+    if (this.#quorum !== null) {
+      this.#quorum.add(node, { ok: false, code: "unavailable", definite: false });
+      this.#conclude();
+    } else if (node === this.#coordinator) this.#abandonAttempt();
+  }
+
+  /** Time went by: a silent coordinator is replaced. */
+  onSweep(now: number): void {
+    if (this.answered || this.#quorum !== null || this.#coordinator === null || this.outdated) return;
+    if (now - this.#attemptSince < ATTEMPT_MS || this.#candidates.length === 0) return;
+    this.#desk.observe(this.#coordinator, now - this.#attemptSince);
+    this.#abandonAttempt();
+  }
+
+  #abandonAttempt(): void {
+    this.#inDoubt = true;
+    this.#tryNext();
+  }
+
+  /** Every replica answered, or another node coordinates and the origin has its answer. */
+  get settled(): boolean {
+    return this.answered;
+  }
+
+  /** The deadline passed: the write may be there or not. */
+  expire(): void {
+    if (this.answered) return;
+    const answered = this.#quorum?.answered ?? 0;
+    this.#answer({
+      ok: false,
+      code: "timeout",
+      message: `${answered} of the ${this.request.w} replicas needed acknowledged the write in time`,
+      definite: false,
+      answered,
+      needed: this.request.w,
+    });
+  }
+
+  #conclude(): void {
+    const quorum = this.#quorum;
+    if (this.answered || quorum === null) return;
+    if (quorum.enough()) return this.#answer({ ok: true });
+    if (!quorum.impossible()) return;
+    const { code, message, definite, answered, needed } = quorum.failure();
+    this.#answer({ ok: false, code, message, definite: definite && !this.#inDoubt, answered, needed });
+  }
+
+  #answer(outcome: PutOutcome): void {
+    this.answered = true;
+    this.#desk.answer(this.request, outcome);
+  }
+}

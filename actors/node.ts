@@ -1,0 +1,68 @@
+/**
+ * A node, as its supervision tree. This page is the map of the house: who exists, in what order they start,
+ * and what happens when one of them fails.
+ *
+ *     node                    one for one: an actor that crashes is restarted alone
+ *     ├── ring_manager        the ring, its journal, and the vote on the next one
+ *     ├── replica_store       this node's copy of its partitions, in front of the storage engine
+ *     ├── peers               one connection to every other member            (net/peers.ts)
+ *     ├── gossiper            rumours: who is alive, which ring is newest
+ *     ├── coordinator         every client request, until it is answered
+ *     ├── operator            status, explain, join
+ *     └── listener            the door: clients and peers come in here         (net/listener.ts)
+ *
+ * They start top to bottom and stop bottom to top. Each starts from what the ones above it can tell it and from
+ * disk, never from what it was before it crashed; so any of them may be restarted at any time, alone. More than
+ * {@link INTENSITY} says is not bad luck any more: the tree gives up, and the process ends.
+ *
+ * A request goes one way: listener, coordinator, replica stores, storage, and back as messages of its own.
+ * Handoff, anti-entropy and transfer will stand between replica_store and coordinator.
+ *
+ * @module
+ */
+
+import type { AnyActorSpec, SupervisorSpec } from "./runtime/mod.ts";
+import { coordinator, type CoordinatorOptions } from "./coordinator/coordinator.ts";
+import { gossiper, type GossiperOptions } from "./gossiper/gossiper.ts";
+import { operator, type OperatorOptions } from "./operator/operator.ts";
+import { replicaStore, type ReplicaStoreOptions } from "./replica_store/replica_store.ts";
+import { ringManager, type RingManagerOptions } from "./ring_manager/ring_manager.ts";
+
+/** Crashes within a stretch of time, in milliseconds, after which a node gives up. */
+export const INTENSITY = { restarts: 10, withinMs: 30_000 } as const;
+
+/** Everything a node is made of. */
+export interface NodeParts {
+  /** Options of the actor of this name. */
+  readonly ringManager: RingManagerOptions;
+  /** Options of the actor of this name. */
+  readonly replicaStore: ReplicaStoreOptions;
+  /** The actor that keeps the connections to other members. */
+  readonly peers: AnyActorSpec;
+  /** Options of the actor of this name. */
+  readonly gossiper: GossiperOptions;
+  /** Options of the actor of this name. */
+  readonly coordinator: CoordinatorOptions;
+  /** Options of the actor of this name. */
+  readonly operator: OperatorOptions;
+  /** The doors, each an actor. */
+  readonly doors: readonly AnyActorSpec[];
+}
+
+/** The supervision tree of one node. */
+export function nodeTree(parts: NodeParts): SupervisorSpec {
+  return {
+    name: "node",
+    strategy: "one-for-one",
+    intensity: INTENSITY,
+    children: [
+      ringManager(parts.ringManager),
+      replicaStore(parts.replicaStore),
+      parts.peers,
+      gossiper(parts.gossiper),
+      coordinator(parts.coordinator),
+      operator(parts.operator),
+      ...parts.doors,
+    ],
+  };
+}

@@ -1,0 +1,207 @@
+/**
+ * Membership changes, as the operator of one node carries them out: a joining node asks any member to admit
+ * it; that member plans the next ring and puts it to the vote (`actors/ring_manager/commit.ts`).
+ *
+ * Until partitions can be moved, joining is only for clusters without data: the vote is taken with a fence,
+ * which every member must promise.
+ *
+ * @module
+ */
+
+import type { ActorContext } from "../runtime/mod.ts";
+import { type Ballot, ballotAbove, unchanged } from "../ring_manager/commit.ts";
+import { plan } from "../ring_manager/plan.ts";
+import { Proposal, type ProposalInput, type ProposalOutcome, type Step } from "../ring_manager/proposal.ts";
+import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
+import { encodeRing } from "../ring_manager/ring_codec.ts";
+import { HASH_NAME, type Ring } from "../ring_manager/ring.ts";
+import type { ReplicaStoreProtocol } from "../replica_store/protocol.ts";
+import type { NodeId } from "../replica_store/protocol.ts";
+import type { OperatorOptions } from "./operator.ts";
+import type {
+  AdmitOutcome,
+  Candidate,
+  ClusterState,
+  JoinOutcome,
+  OperatorActorProtocol,
+  Refusal,
+} from "./protocol.ts";
+
+/** What this node may ask of another before both are members of one cluster. */
+export interface Administer {
+  /** Ask the node at `address` (`host:port`) to admit a candidate. Rejects when it cannot be reached. */
+  admit(address: string, candidate: Candidate, timeoutMs: number): Promise<AdmitOutcome>;
+  /** Ask the node at `address` about its cluster. Rejects when it cannot be reached. */
+  clusterState(address: string, timeoutMs: number): Promise<ClusterState>;
+}
+
+type Context = ActorContext<OperatorActorProtocol>;
+
+/** A phase of a vote is given so long. */
+const PHASE_MS = 3_000;
+/** A whole change is given so long, ballots lost to others included. */
+const CHANGE_MS = 20_000;
+/** Longest wait before another ballot. */
+const REBALLOT_MS = 300;
+const ASK = { timeoutMs: 5_000 };
+
+function refusal(code: string, message: string): Refusal {
+  return { ok: false, code, message };
+}
+
+async function currentRing(context: Context): Promise<Ring> {
+  return (await context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK)).ring;
+}
+
+/** Make this node a member of the cluster that the node at `known` belongs to. */
+export async function join(options: OperatorOptions, context: Context, known: string): Promise<JoinOutcome> {
+  const { member, administer } = options;
+  const ring = await currentRing(context);
+  if (known === member.address) return refusal("bad-address", `${known} is this node itself`);
+  if (ring.members.length > 1) return await alreadyJoined(administer, ring, known);
+  const store = await context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK);
+  const candidate: Candidate = {
+    member,
+    cluster: ring.cluster,
+    partitions: ring.partitions,
+    n: ring.n,
+    hash: HASH_NAME,
+    holdsData: store.engine.keys > 0,
+  };
+  if (candidate.holdsData) {
+    return refusal("has-data", `${member.address} holds ${store.engine.keys} keys; ${EMPTY_ONLY}`);
+  }
+  const admitted = await administer.admit(known, candidate, CHANGE_MS + PHASE_MS).catch(String);
+  if (typeof admitted === "string") return refusal("unreachable", `${known}: ${admitted}`);
+  if (!admitted.ok) return admitted;
+  const manager = context.ref<RingManagerProtocol>("ring_manager");
+  const installed = await manager.ask("install", { ring: admitted.ring }, ASK);
+  if (!installed.ok) return installed;
+  const joined = await currentRing(context);
+  return { ok: true, epoch: joined.epoch, members: joined.members };
+}
+
+const EMPTY_ONLY = "joining moves no data yet, so both sides must be empty";
+
+async function alreadyJoined(administer: Administer, ring: Ring, known: string): Promise<JoinOutcome> {
+  const state = await administer.clusterState(known, ASK.timeoutMs).catch(String);
+  if (typeof state === "string") return refusal("unreachable", `${known}: ${state}`);
+  if (state.clusterId === ring.clusterId) return { ok: true, epoch: ring.epoch, members: ring.members };
+  return refusal("already-joined", `this node is one of ${ring.members.length} members of another cluster`);
+}
+
+/** Let a candidate into this node's cluster; done already when it is a member. */
+export async function admit(context: Context, candidate: Candidate): Promise<AdmitOutcome> {
+  const { clock } = context.environment;
+  const until = clock.now() + CHANGE_MS;
+  let outbid: Ballot | null = null;
+  while (clock.now() < until) {
+    const ring = await currentRing(context);
+    const mismatch = differs(ring, candidate);
+    if (mismatch !== null) return mismatch;
+    if (
+      ring.members.some(({ id, address }) =>
+        id === candidate.member.id && address === candidate.member.address
+      )
+    ) {
+      return { ok: true, ring: encodeRing(ring) };
+    }
+    const planned = plan(ring, { kind: "join", member: candidate.member });
+    if (!planned.ok) return refusal(planned.code, planned.message);
+    const outcome = await propose(context, { ring, next: planned.next, fence: true }, outbid);
+    const refused = refusalOf(ring, outcome);
+    if (refused !== null) return refused;
+    outbid = outcome.kind === "outbid" ? outcome.promised : null;
+    if (outcome.kind === "outbid" || outcome.kind === "in-doubt") {
+      await pause(context, context.environment.random.integer(REBALLOT_MS));
+    }
+  }
+  return refusal("no-agreement", "the members did not agree on a new ring in time; try again");
+}
+
+/** Why a candidate can never be a member of this cluster, null when it can. */
+function differs(ring: Ring, candidate: Candidate): Refusal | null {
+  const pairs = [
+    ["cluster name", ring.cluster, candidate.cluster],
+    ["partition count", ring.partitions, candidate.partitions],
+    ["N", ring.n, candidate.n],
+    ["key hash", HASH_NAME, candidate.hash],
+  ] as const;
+  for (const [what, here, there] of pairs) {
+    if (here !== there) {
+      return refusal("mismatch", `${what}: ${here} in the cluster, ${there} at ${candidate.member.address}`);
+    }
+  }
+  if (candidate.holdsData) {
+    return refusal("has-data", `${candidate.member.address} holds data; ${EMPTY_ONLY}`);
+  }
+  return null;
+}
+
+/** Why there is no sense in another ballot, null when there is. */
+function refusalOf(ring: Ring, outcome: ProposalOutcome): Refusal | null {
+  const name = (id: NodeId) => ring.members.find((member) => member.id === id)?.address ?? id;
+  if (outcome.kind === "holds-data") {
+    return refusal("has-data", `${name(outcome.member)} holds data; ${EMPTY_ONLY}`);
+  }
+  if (outcome.kind !== "unreachable") return null;
+  const silent = outcome.missing.map(name).join(", ");
+  return refusal("unreachable", `every member must agree to a join for now; silent: ${silent}`);
+}
+
+/** Tell everyone concerned, this node first. */
+function spread(context: Context, ring: Ring): void {
+  const bytes = encodeRing(ring);
+  context.ref<RingManagerProtocol>("ring_manager").tell("learn", { ring: bytes });
+  for (const { id } of ring.members) {
+    context.ref<RingManagerProtocol>({ node: id, actor: "ring_manager" }).tell("learn", { ring: bytes });
+  }
+}
+
+/** A vote has held up writes for long: end it, with the ring somebody may have accepted or with the one there is. */
+export async function inquire(context: Context): Promise<void> {
+  const ring = await currentRing(context);
+  await propose(context, { ring, next: unchanged(ring), fence: false }, null);
+}
+
+/** One ballot among the members of `ring`. */
+function propose(
+  context: Context,
+  input: Omit<ProposalInput, "ballot">,
+  above: Ballot | null,
+): Promise<ProposalOutcome> {
+  const proposal = new Proposal({ ...input, ballot: ballotAbove(context.environment.random, above) });
+  const { promise, resolve } = Promise.withResolvers<ProposalOutcome>();
+  const managers = input.ring.members.map(({ id }) => ({
+    id,
+    manager: context.ref<RingManagerProtocol>({ node: id, actor: "ring_manager" }),
+  }));
+  const phase = { timeoutMs: PHASE_MS };
+  const take = (step: Step): void => {
+    if (step.kind === "done") {
+      if (step.learn !== null) spread(context, step.learn);
+      resolve(step.outcome);
+    } else if (step.kind === "accept") {
+      const asked = managers.map(({ id, manager }) =>
+        manager.ask("accept", step.request, phase).then(
+          (reply) => take(proposal.onAcceptReply(id, reply)),
+          () => {},
+        )
+      );
+      Promise.all(asked).then(() => take(proposal.giveUp()));
+    }
+  };
+  const asked = managers.map(({ id, manager }) =>
+    manager.ask("prepare", proposal.request, phase).then(
+      (reply) => take(proposal.onPrepareReply(id, reply)),
+      () => {},
+    )
+  );
+  // Where phase 2 has begun by then, its own replies decide.
+  Promise.all(asked).then(() => proposal.isAccepting || take(proposal.giveUp()));
+  return promise;
+}
+
+function pause(context: Context, ms: number): Promise<void> {
+  return new Promise((resolve) => void context.environment.clock.after(ms, resolve));
+}

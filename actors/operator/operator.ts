@@ -1,0 +1,201 @@
+/**
+ * The operator: answers people's questions about the node and carries out what they ask of it.
+ *
+ * It holds no state of its own and may wait for other actors (nobody waits for it but doors), so its handlers
+ * run side by side: a `status` is answered while a join is under way. Joins are in `membership_change.ts`.
+ *
+ * @module
+ */
+
+import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
+import type { CoordinatorProtocol, Explanation, ReplicaExplanation } from "../coordinator/protocol.ts";
+import type { GossiperProtocol, MemberNews } from "../gossiper/protocol.ts";
+import { decodeObject } from "../replica_store/object_codec.ts";
+import type { NodeId, ReadAnswer, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
+import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
+import {
+  effectiveQuorum,
+  type Member,
+  partitionOf,
+  preferenceList,
+  type Ring,
+  underReplicated,
+} from "../ring_manager/ring.ts";
+import { ringDigest } from "../ring_manager/ring_codec.ts";
+import { type Administer, admit, inquire, join } from "./membership_change.ts";
+import type { ActorStatus, ClusterState, NodeStatus, OperatorActorProtocol, RingView } from "./protocol.ts";
+
+/** What the operator learns from the node around it. */
+export interface OperatorOptions {
+  /** This node. */
+  readonly node: NodeId;
+  /** denamo's version. */
+  readonly version: string;
+  /** Configured R and W. */
+  readonly quorum: { readonly r: number; readonly w: number };
+  /** This node as a member, its address resolved. */
+  readonly member: Member;
+  /** Whom to ask for admission while this node is alone: `host:port` each. */
+  readonly seeds: readonly string[];
+  /** Ask an operator elsewhere, by address, before this node is a member of its cluster. */
+  readonly administer: Administer;
+  /** Figures that no actor keeps: the actor system's and the sockets'. */
+  runtime(): RuntimeFigures;
+}
+
+/** See {@link OperatorOptions.runtime}. */
+export interface RuntimeFigures {
+  /** Milliseconds since the node started. */
+  readonly uptimeMs: number;
+  /** Non-null while the node is not simply serving: `draining`, `fenced`. */
+  readonly condition: string | null;
+  /** See {@link NodeStatus.messages}. */
+  readonly messages: NodeStatus["messages"];
+  /** See {@link NodeStatus.actors}. */
+  readonly actors: readonly ActorStatus[];
+}
+
+const ASK = { timeoutMs: 5_000 };
+
+/** The actor `operator`. */
+export function operator(options: OperatorOptions): ActorSpec<OperatorActorProtocol> {
+  return {
+    name: "operator",
+    reentrant: true,
+    start(context) {
+      if (options.seeds.length > 0) context.after(0, "seek", {});
+      return {
+        status: () => status(options, context),
+        clusterState: () => clusterState(options, context),
+        ring: async () => ringView(await currentRing(context)),
+        explain: ({ key, timeoutMs }) => explain(context, key, timeoutMs),
+        join: ({ known }) => join(options, context, known),
+        admit: (candidate) => admit(context, candidate),
+        inquire: () => inquire(context),
+        seek: () => seek(options, context),
+      };
+    },
+  };
+}
+
+/** As much of the listener's and the peers' protocols (`net/`) as `status` needs. */
+type DoorProtocol = { describe: [Record<never, never>, { clients: number }] };
+type LinksProtocol = { describe: [Record<never, never>, readonly { connected: boolean }[]] };
+
+type Context = ActorContext<OperatorActorProtocol>;
+
+async function currentRing(context: Context): Promise<Ring> {
+  return (await context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK)).ring;
+}
+
+function memberNews(context: Context): Promise<readonly MemberNews[]> {
+  return context.ref<GossiperProtocol>("gossiper").ask("describe", {}, ASK);
+}
+
+async function status(options: OperatorOptions, context: Context): Promise<NodeStatus> {
+  const [ring, store, coordinator, news, door, links] = await Promise.all([
+    currentRing(context),
+    context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
+    context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
+    memberNews(context),
+    context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
+    context.ref<LinksProtocol>("peers").ask("describe", {}, ASK),
+  ]);
+  const { condition, ...runtime } = options.runtime();
+  const scarce = underReplicated(ring);
+  const state = condition ?? store.engine.refusing ??
+    (store.notWhole > 0 ? "not-whole" : scarce ? "under-replicated" : "serving");
+  return {
+    version: options.version,
+    node: options.node,
+    address: options.member.address,
+    state,
+    cluster: ring.cluster,
+    epoch: ring.epoch,
+    members: ring.members.length,
+    alive: news.filter((member) => member.liveness === "alive").length,
+    underReplicated: scarce,
+    coordinator,
+    store,
+    connections: { clients: door.clients, peers: links.filter(({ connected }) => connected).length },
+    ...runtime,
+  };
+}
+
+async function clusterState(options: OperatorOptions, context: Context): Promise<ClusterState> {
+  const [ring, news] = await Promise.all([currentRing(context), memberNews(context)]);
+  const { n, r, w } = effectiveQuorum(ring, ring.n, options.quorum.r, options.quorum.w);
+  const owns = ring.members.map(() => 0);
+  for (const owners of ring.owners) for (const index of owners) owns[index] = (owns[index] ?? 0) + 1;
+  return {
+    cluster: ring.cluster,
+    clusterId: ring.clusterId,
+    ring: ringDigest(ring),
+    quorum: { n, r, w },
+    underReplicated: underReplicated(ring),
+    members: ring.members.map((member, index) => {
+      const known = news.find((one) => one.node === member.id);
+      return {
+        ...member,
+        owns: owns[index] ?? 0,
+        liveness: known?.liveness ?? "suspect",
+        incarnation: known?.incarnation ?? 0,
+        silentMs: known?.silentMs ?? 0,
+      };
+    }),
+  };
+}
+
+function ringView(ring: Ring): RingView {
+  return { ...ringDigest(ring), members: ring.members, owners: ring.owners };
+}
+
+async function explain(context: Context, key: Uint8Array, timeoutMs: number): Promise<Explanation> {
+  const [ring, news] = await Promise.all([currentRing(context), memberNews(context)]);
+  const partition = partitionOf(key, ring.partitions);
+  const replicas = preferenceList(ring, partition).map(async (member): Promise<ReplicaExplanation> => {
+    const liveness = news.find((one) => one.node === member.id)?.liveness ?? "suspect";
+    const store = context.ref<ReplicaStoreProtocol>({ node: member.id, actor: "replica_store" });
+    const answer = await store.ask("inspect", { key, partition }, { timeoutMs }).catch(() => null);
+    return { node: member.id, address: member.address, liveness, ...explainAnswer(answer) };
+  });
+  return { partition, epoch: ring.epoch, replicas: await Promise.all(replicas) };
+}
+
+function explainAnswer(
+  answer: ReadAnswer | null,
+): Pick<ReplicaExplanation, "answer" | "version" | "siblings"> {
+  if (answer === null) return { answer: "silent", version: [], siblings: [] };
+  if (!answer.ok && answer.code !== "not-whole") {
+    const said = answer.code === "overloaded" ? "unavailable" : answer.code;
+    return { answer: said, version: [], siblings: [] };
+  }
+  const word = answer.ok ? (answer.object === null ? "missing" : "found") : "not-whole";
+  if (answer.object === null) return { answer: word, version: [], siblings: [] };
+  const { clock, siblings } = decodeObject(answer.object);
+  const short = (dot: { actor: string; counter: number }) => `${dot.actor.slice(0, 8)}:${dot.counter}`;
+  return {
+    answer: word,
+    version: clock.map(short),
+    siblings: siblings.map(({ dot, value, tombstone }) => ({
+      dot: short(dot),
+      sizeBytes: value.length,
+      tombstone,
+    })),
+  };
+}
+
+/** How long a lone node waits before it asks its seeds again. */
+const SEEK_MS = 1_000;
+
+/** Ask one seed after the other until this node is no longer alone. */
+async function seek(options: OperatorOptions, context: Context): Promise<void> {
+  if ((await currentRing(context)).members.length > 1) return;
+  for (const known of options.seeds) {
+    if (known === options.member.address) continue;
+    const outcome = await join(options, context, known);
+    if (outcome.ok) return context.log.info("joined through a seed", { known, epoch: outcome.epoch });
+    context.log.info("a seed did not let this node in yet", { known, why: outcome.message });
+  }
+  context.after(SEEK_MS, "seek", {});
+}

@@ -1,0 +1,192 @@
+/**
+ * The ring manager: keeps this node's ring and vote on disk, and tells the others of this node when the ring
+ * changes. What a vote means is in `commit.ts`; who proposes, in `actors/operator/membership_change.ts`.
+ *
+ * @module
+ */
+
+import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
+import type { Handlers } from "../runtime/protocol.ts";
+import type { Refusal } from "../operator/protocol.ts";
+import type { NodeId, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
+import {
+  type Acceptor,
+  acceptorOf,
+  type AcceptReply,
+  type AcceptRequest,
+  learnRing,
+  onAccept,
+  onPrepare,
+  type PrepareReply,
+  type PrepareRequest,
+  WriteFence,
+} from "./commit.ts";
+import { encodeAcceptor } from "./commit_codec.ts";
+import type { RingManagerProtocol } from "./protocol.ts";
+import type { Ring } from "./ring.ts";
+import { decodeRing, encodeRing } from "./ring_codec.ts";
+
+/** The pure functions of a vote; a test plants a bug by substituting one. */
+export const RING_MANAGER_CORE = { learnRing, onAccept, onPrepare };
+
+/** See {@link RING_MANAGER_CORE}. */
+export type RingManagerCore = typeof RING_MANAGER_CORE;
+
+/** What the ring manager is composed of. */
+export interface RingManagerOptions {
+  /** This node. */
+  readonly node: NodeId;
+  /** The vote as the node's journal has it now. */
+  load(): Acceptor;
+  /** Put a vote into the node's journal; resolves when it is durable. */
+  save(vote: Uint8Array): Promise<void>;
+  /** Hears of every ring before anyone else on this node. */
+  readonly onRing: (ring: Ring) => void;
+  /** Hears that the ring no longer has this node. */
+  readonly onRemoved: () => void;
+  /** See {@link RING_MANAGER_CORE}. */
+  readonly core: RingManagerCore;
+}
+
+/** How long a proposer may hold up writes before this node asks what became of it, and how often it looks. */
+const FENCE_LEASE_MS = 10_000;
+const TICK_MS = 1_000;
+
+/** The actor `ring_manager`. */
+export function ringManager(options: RingManagerOptions): ActorSpec<RingManagerProtocol> {
+  return {
+    name: "ring_manager",
+    start: (context) => new RingManager(options, context).handlers(),
+  };
+}
+
+/** Whoever has to know the ring. */
+type Subscriber = { ring: [{ ring: Ring }, void] };
+const SUBSCRIBERS = ["peers", "replica_store", "gossiper", "coordinator"] as const;
+
+/** Who can find out what became of a vote. */
+type Inquirer = { inquire: [Record<never, never>, void] };
+
+class RingManager {
+  readonly #options: RingManagerOptions;
+  readonly #context: ActorContext<RingManagerProtocol>;
+  readonly #fence = new WriteFence(FENCE_LEASE_MS);
+  #vote: Acceptor;
+
+  constructor(options: RingManagerOptions, context: ActorContext<RingManagerProtocol>) {
+    this.#options = options;
+    this.#context = context;
+    this.#vote = options.load();
+    this.#fence.follow(this.#vote, this.#now());
+    options.onRing(this.#vote.ring);
+    context.after(TICK_MS, "tick", {});
+  }
+
+  handlers(): Handlers<RingManagerProtocol> {
+    return {
+      current: () => ({ ring: this.#vote.ring, isFenced: this.#vote.fenced !== null }),
+      teach: ({ node }) => {
+        const ring = encodeRing(this.#vote.ring);
+        this.#context.ref<RingManagerProtocol>({ node, actor: "ring_manager" }).tell("learn", { ring });
+      },
+      learn: (body) => this.#onLearn(body.ring),
+      prepare: (request) => this.#onPrepare(request),
+      accept: (request) => this.#onAccept(request),
+      install: (body) => this.#onInstall(body.ring),
+      tick: () => this.#onTick(),
+    };
+  }
+
+  #now(): number {
+    return this.#context.environment.clock.now();
+  }
+
+  async #onLearn(bytes: Uint8Array): Promise<void> {
+    const decoded = decodeRing(bytes);
+    if (!decoded.ok) return this.#context.log.warn("a ring from a peer is ignored", { why: decoded.message });
+    await this.#remember(this.#options.core.learnRing(this.#vote, decoded.ring));
+  }
+
+  async #onPrepare(request: PrepareRequest): Promise<PrepareReply> {
+    const holdsData = request.fence ? await this.#raiseFence() : false;
+    const { acceptor, reply } = this.#options.core.onPrepare(
+      this.#vote,
+      this.#options.node,
+      request,
+      holdsData,
+    );
+    await this.#remember(acceptor);
+    this.#setFence();
+    return reply;
+  }
+
+  async #onAccept(request: AcceptRequest): Promise<AcceptReply> {
+    const { acceptor, reply } = this.#options.core.onAccept(this.#vote, this.#options.node, request);
+    await this.#remember(acceptor);
+    return reply;
+  }
+
+  async #onInstall(bytes: Uint8Array): Promise<{ ok: true } | Refusal> {
+    const decoded = decodeRing(bytes);
+    if (!decoded.ok) return { ok: false, code: "bad-ring", message: decoded.message };
+    const { ring } = decoded;
+    const own = this.#vote.ring;
+    if (!ring.members.some(({ id }) => id === this.#options.node)) {
+      return { ok: false, code: "bad-ring", message: "the ring does not have this node" };
+    }
+    if (ring.clusterId === own.clusterId) {
+      await this.#remember(this.#options.core.learnRing(this.#vote, ring));
+      return { ok: true };
+    }
+    if (own.members.length > 1) {
+      const message = `this node is one of ${own.members.length} members of ${own.cluster} already`;
+      return { ok: false, code: "already-joined", message };
+    }
+    if (await this.#raiseFence()) {
+      this.#setFence();
+      return { ok: false, code: "has-data", message: "this node has been written to since it asked to join" };
+    }
+    await this.#remember(acceptorOf(ring));
+    return { ok: true };
+  }
+
+  /** Durable first, then known: nobody on this node acts on a ring that a crash could take back. */
+  async #remember(vote: Acceptor): Promise<void> {
+    if (vote === this.#vote) return;
+    const before = this.#vote;
+    await this.#options.save(encodeAcceptor(vote));
+    this.#vote = vote;
+    this.#fence.follow(vote, this.#now());
+    if (before.fenced !== vote.fenced) this.#setFence();
+    if (before.ring !== vote.ring) this.#announce(vote.ring);
+  }
+
+  #announce(ring: Ring): void {
+    const { cluster, epoch, members } = ring;
+    this.#context.log.info("the ring changed", { cluster, epoch, members: members.length });
+    this.#options.onRing(ring);
+    for (const actor of SUBSCRIBERS) this.#context.ref<Subscriber>(actor).tell("ring", { ring });
+    if (ring.removed.includes(this.#options.node)) this.#options.onRemoved();
+  }
+
+  /** From the reply on the store takes no client writes. True when it holds data. */
+  async #raiseFence(): Promise<boolean> {
+    const store = this.#context.ref<ReplicaStoreProtocol>("replica_store");
+    const { holdsData } = await store.ask("fence", { raised: true }, { timeoutMs: 5_000 });
+    return holdsData;
+  }
+
+  /** Bring the store's fence in line with the vote. */
+  #setFence(): void {
+    const raised = this.#vote.fenced !== null;
+    this.#context.ref<ReplicaStoreProtocol>("replica_store").tell("fence", { raised });
+  }
+
+  #onTick(): void {
+    if (this.#fence.isOverdue(this.#now())) {
+      this.#context.log.warn("a membership change has held up writes; asking what became of it");
+      this.#context.ref<Inquirer>("operator").tell("inquire", {});
+    }
+    this.#context.after(TICK_MS, "tick", {});
+  }
+}
