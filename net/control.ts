@@ -10,11 +10,14 @@ import {
   prepareReply,
   prepareRequest,
 } from "../actors/ring_manager/commit_codec.ts";
+import { type Gossip, MOST_RUMOURS } from "../actors/gossiper/membership.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
 import {
   bytes,
   flag,
+  hexId,
   integer,
+  list,
   nullable,
   oneOf,
   optional,
@@ -46,10 +49,26 @@ function loose(value: unknown, path: string): { ok: boolean; code: unknown } {
   return { ok: flag(map.ok, `${path}.ok`), code: map.code };
 }
 
+const gossip: Shape<Gossip> = record({
+  digest: record({ epoch: integer(1), checksum: integer(0, 2 ** 32 - 1) }),
+  isAnswer: flag,
+  rumours: list(
+    record({
+      node: hexId(16),
+      life: integer(1),
+      boot: hexId(8),
+      incarnation: integer(0),
+      heartbeat: integer(0),
+      liveness: oneOf("alive", "suspect", "down"),
+    }),
+    MOST_RUMOURS,
+  ),
+});
+
 /** See the module. */
 export const CONTROL: ControlRegistry = {
   gossiper: {
-    gossip: { body: record({ rumours: bytes(LIMITS.gossipBytes) }) },
+    gossip: { body: gossip },
   },
   ring_manager: {
     learn: { body: record({ ring: bytes(LIMITS.frameBytes) }) },

@@ -9,7 +9,8 @@
 
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { CoordinatorProtocol, Explanation, ReplicaExplanation } from "../coordinator/protocol.ts";
-import type { GossiperProtocol, MemberNews } from "../gossiper/protocol.ts";
+import type { GossiperProtocol } from "../gossiper/protocol.ts";
+import type { MemberView } from "../gossiper/membership.ts";
 import { decodeObject } from "../replica_store/object_codec.ts";
 import type { NodeId, ReadAnswer, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
@@ -88,7 +89,7 @@ async function currentRing(context: Context): Promise<Ring> {
   return (await context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK)).ring;
 }
 
-function memberNews(context: Context): Promise<readonly MemberNews[]> {
+function memberNews(context: Context): Promise<readonly MemberView[]> {
   return context.ref<GossiperProtocol>("gossiper").ask("describe", {}, ASK);
 }
 

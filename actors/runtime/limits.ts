@@ -44,8 +44,6 @@ export const LIMITS = {
   removedMembers: 65_536,
   /** Replicas N of a key. */
   replicas: 16,
-  /** Rumours in one gossip message, encoded. */
-  gossipBytes: 16 * KIB,
   /** Messages waiting for one actor, unless its specification says otherwise. */
   mailbox: 65536,
   /** Messages an actor handles before the next one has its turn. */

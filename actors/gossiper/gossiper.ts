@@ -1,0 +1,134 @@
+/**
+ * The gossiper: a round of rumours every interval, and what they say about who is alive and whose ring is newer.
+ * What is believed and what is said is decided in `membership.ts` and `failure_detector.ts`.
+ *
+ * @module
+ */
+
+import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
+import type { Address, Handlers } from "../runtime/protocol.ts";
+import type { CoordinatorProtocol } from "../coordinator/protocol.ts";
+import type { NodeId } from "../replica_store/protocol.ts";
+import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
+import type { Ring } from "../ring_manager/ring.ts";
+import { ringDigest } from "../ring_manager/ring_codec.ts";
+import { type Gossip, type LivenessChange, Membership } from "./membership.ts";
+import type { GossiperProtocol } from "./protocol.ts";
+
+/** What the gossiper is composed of. */
+export interface GossiperOptions {
+  /** This node. */
+  readonly node: NodeId;
+  /** The durable number of this process's start. */
+  readonly incarnation: number;
+  /** 8 random bytes of this process, as 16 hex digits. */
+  readonly bootId: string;
+  /** Peers per round, and milliseconds between rounds. */
+  readonly heartbeat: { readonly fanout: number; readonly intervalMs: number };
+  /** Hears that another process lives under this node's id, a later one: this one must stop. */
+  readonly onDuplicate: () => void;
+}
+
+/** The actor `gossiper`. */
+export function gossiper(options: GossiperOptions): ActorSpec<GossiperProtocol> {
+  // A restarted gossiper must not fall behind what the others have heard from it: it goes on where it was.
+  let membership: Membership | null = null;
+  return {
+    name: "gossiper",
+    async start(context) {
+      const manager = context.ref<RingManagerProtocol>("ring_manager");
+      const { ring } = await manager.ask("current", {}, { timeoutMs: 10_000 });
+      const { clock, random } = context.environment;
+      const { node: self, incarnation: life, bootId: boot, heartbeat } = options;
+      membership ??= new Membership(
+        { self, life, boot, random, ...heartbeat },
+        ringDigest(ring),
+        clock.now(),
+      );
+      return new Gossiper(options, context, membership, ring).handlers();
+    },
+  };
+}
+
+/** A round may come this much early or late, so that nodes started together do not all speak at once. */
+const JITTER = 0.1;
+
+class Gossiper {
+  readonly #options: GossiperOptions;
+  readonly #context: ActorContext<GossiperProtocol>;
+  readonly #membership: Membership;
+  #ring: Ring;
+
+  constructor(
+    options: GossiperOptions,
+    context: ActorContext<GossiperProtocol>,
+    membership: Membership,
+    ring: Ring,
+  ) {
+    this.#options = options;
+    this.#context = context;
+    this.#membership = membership;
+    this.#ring = ring;
+    this.#onRing(ring);
+    context.after(0, "round", {});
+  }
+
+  handlers(): Handlers<GossiperProtocol> {
+    return {
+      gossip: (gossip, from) => this.#onGossip(gossip, from),
+      round: () => this.#onRound(),
+      ring: ({ ring }) => this.#onRing(ring),
+      describe: () => this.#membership.describe(this.#now()),
+    };
+  }
+
+  #now(): number {
+    return this.#context.environment.clock.now();
+  }
+
+  #onRing(ring: Ring): void {
+    this.#ring = ring;
+    this.#membership.setRing(ringDigest(ring), ring.members.map(({ id }) => id), this.#now());
+  }
+
+  #onRound(): void {
+    const { intervalMs } = this.#options.heartbeat;
+    const jitter = 1 + JITTER * (2 * this.#context.environment.random.next() - 1);
+    this.#context.after(intervalMs * jitter, "round", {});
+    const { sends, changes } = this.#membership.tick(this.#now());
+    for (const { to, gossip } of sends) this.#send(to, gossip);
+    this.#publish(changes);
+  }
+
+  #onGossip(gossip: Gossip, from: Address | undefined): void {
+    if (from === undefined) return;
+    const { answer, changes } = this.#membership.onGossip(from.node, gossip, this.#now());
+    if (answer !== null) this.#send(from.node, answer);
+    this.#publish(changes);
+    this.#compareRings(from.node, gossip);
+    if (this.#membership.isFenced) this.#options.onDuplicate();
+  }
+
+  /** Whoever is behind is taught; whoever is ahead finds out from the answer that this node is. */
+  #compareRings(node: NodeId, { digest }: Gossip): void {
+    const own = ringDigest(this.#ring);
+    if (digest.epoch < own.epoch) {
+      this.#context.ref<RingManagerProtocol>("ring_manager").tell("teach", { node });
+    } else if (digest.epoch === own.epoch && digest.checksum !== own.checksum) {
+      this.#context.log.error("two rings of one epoch", { peer: node, epoch: own.epoch });
+    }
+  }
+
+  #send(to: NodeId, gossip: Gossip): void {
+    this.#context.ref<GossiperProtocol>({ node: to, actor: "gossiper" }).tell("gossip", gossip);
+  }
+
+  #publish(changes: readonly LivenessChange[]): void {
+    for (const { node, liveness } of changes) {
+      this.#context.log.info(`a member is ${liveness}`, { peer: node });
+      if (liveness === "down") {
+        this.#context.ref<CoordinatorProtocol>("coordinator").tell("peerLost", { node });
+      }
+    }
+  }
+}
