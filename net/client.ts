@@ -88,6 +88,8 @@ const WORTH_ANOTHER_TRY: ReadonlySet<string> = new Set<ClientFailure["code"]>([
   "ring-changing",
   "unavailable",
 ]);
+/** Failures of a question after which it certainly was not handled. */
+const NOT_DONE: ReadonlySet<string> = new Set<ClientFailure["code"]>(["bad-request", "dead", "overloaded"]);
 const RETRY_MIN_MS = 10;
 const RETRY_MAX_MS = 500;
 
@@ -221,7 +223,7 @@ export class Client implements AsyncDisposable {
         send: (channel, header) => channel.send(ADMIN, header, { kind, body }),
         read: (frame) => {
           const answer = readMessage(ADMIN_REPLY, frame);
-          return answer.ok ? answer : { ...answer, definite: !isWrite || answer.code === "bad-request" };
+          return answer.ok ? answer : { ...answer, definite: !isWrite || NOT_DONE.has(answer.code) };
         },
         done,
       }));

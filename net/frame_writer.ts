@@ -16,8 +16,8 @@ const LARGEST_BUFFER_BYTES = 64 * 1024;
 
 /**
  * Writes frames one after the other: {@link FrameWriter.begin}, the body's parts, {@link FrameWriter.end};
- * {@link FrameWriter.take} gives what is ready for the socket. The buffer is never moved: when it is full it
- * becomes a chunk of the output and the frame goes on in a fresh one, the checksum with it.
+ * {@link FrameWriter.take} gives what is ready for the socket: one chunk, unless there is much of it. A full
+ * buffer is moved into a larger one; the largest becomes a chunk and the frame goes on in a fresh one.
  */
 export class FrameWriter {
   readonly #limitBytes: number;
@@ -182,13 +182,25 @@ export class FrameWriter {
     if (this.#at + sizeBytes > this.#bytes.length) this.#turnOver(sizeBytes, true);
   }
 
+  /** The buffer is full: move what is in it to a larger or fresh one, or leave it as a chunk when it is much. */
   #turnOver(sizeBytes: number, inFrame: boolean): void {
-    if (inFrame) this.#sum();
-    this.#cut();
-    const length = Math.max(sizeBytes, Math.min(LARGEST_BUFFER_BYTES, this.#bytes.length * 2));
+    const filled = this.#at - this.#chunkAt;
+    const moved = filled + sizeBytes <= LARGEST_BUFFER_BYTES;
+    if (!moved && inFrame) this.#sum();
+    if (!moved) this.#cut();
+    const start = this.#bytes.subarray(this.#chunkAt, this.#at);
+    const prefixMoves = inFrame && moved && this.#prefix === this.#view && this.#prefixAt >= this.#chunkAt;
+    const length = Math.max(start.length + sizeBytes, Math.min(LARGEST_BUFFER_BYTES, this.#bytes.length * 2));
     this.#bytes = new Uint8Array(length);
+    this.#bytes.set(start);
     this.#view = new DataView(this.#bytes.buffer);
-    this.#at = this.#chunkAt = this.#crcAt = 0;
+    this.#crcAt -= this.#chunkAt;
+    if (prefixMoves) {
+      this.#prefix = this.#view;
+      this.#prefixAt -= this.#chunkAt;
+    }
+    this.#at = start.length;
+    this.#chunkAt = 0;
   }
 
   #large(bytes: Uint8Array): void {
