@@ -153,8 +153,10 @@ export class EnvelopeCodec {
     }
   }
 
+  /** On the request path replica stores answer, and everything else is a coordinator's word. */
   #to(actor: string, peer: string, kind: string, body: unknown): Envelope {
-    return { to: { node: this.#self, actor }, from: { node: peer, actor: "" }, kind, body };
+    const from = kind === "replicaRead" || kind === "replicaWrote" ? REPLICA_STORE : COORDINATOR;
+    return { to: { node: this.#self, actor }, from: { node: peer, actor: from }, kind, body };
   }
 
   /** What a forwarded request has beside its body: its coordinator waits for the answer. */

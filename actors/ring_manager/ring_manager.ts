@@ -147,6 +147,7 @@ class RingManager {
       return { ok: false, code: "has-data", message: "this node has been written to since it asked to join" };
     }
     await this.#remember(acceptorOf(ring));
+    this.#setFence();
     return { ok: true };
   }
 
