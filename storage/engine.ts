@@ -3,7 +3,7 @@
  *
  * An engine maps (partition, key) to a record: opaque bytes. It knows nothing of versions, clocks or
  * tombstones; a deleted key is a record like any other until the replica store removes it. `memory`,
- * `bitcask` and `lsm` meet this contract, and one conformance suite (`storage/conformance.ts`) judges them.
+ * `bitcask` and `lsm` meet this contract, and one conformance suite (`storage/testing/`) judges them.
  *
  * @module
  */
@@ -104,8 +104,13 @@ export type EngineErrorCode =
 
 /** What engine calls throw or reject with. */
 export class EngineError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "EngineError";
-  /** @param code what kind of failure @param detail for people */
+  /**
+   * Make one.
+   *
+   * @param code what kind of failure @param detail for people
+   */
   constructor(readonly code: EngineErrorCode, detail: string) {
     super(detail);
   }

@@ -15,12 +15,13 @@
 import { DiskError, type Lock } from "../actors/runtime/environment.ts";
 import { type Damage, EngineError } from "./engine.ts";
 import { makeDurableDirectory, recover, type Recovered, type Replay } from "./journal/open.ts";
+import type { JournalOptions } from "./journal/options.ts";
 import { readSegment } from "./journal/reader.ts";
 import { readHeader, segmentPath } from "./journal/segments.ts";
-import { Writer, type WriterOptions } from "./journal/writer.ts";
+import { Writer } from "./journal/writer.ts";
 
 export type { JournalRecord, Replay } from "./journal/open.ts";
-export type { WriterOptions as JournalOptions } from "./journal/writer.ts";
+export type { JournalOptions } from "./journal/options.ts";
 export { recordBytes } from "./journal/format.ts";
 
 /** A journal's verification pauses after so many bytes. */
@@ -57,7 +58,7 @@ export function asEngineError(error: unknown): unknown {
  * await again.close();
  * ```
  */
-export async function openJournal(options: WriterOptions, replay: Replay): Promise<Journal> {
+export async function openJournal(options: JournalOptions, replay: Replay): Promise<Journal> {
   const { disk, log, directory } = options;
   let lock: Lock | null = null;
   try {
@@ -80,7 +81,7 @@ export async function openJournal(options: WriterOptions, replay: Replay): Promi
 export class Journal {
   /** What opening it cut or skipped. */
   readonly damageAtOpen: readonly Damage[];
-  readonly #options: WriterOptions;
+  readonly #options: JournalOptions;
   readonly #writer: Writer;
   readonly #lock: Lock;
   /** Sizes of the segments before the one being written. */
@@ -88,8 +89,12 @@ export class Journal {
   #segmentsBytes = 0;
   #closing: Promise<void> | null = null;
 
-  /** @param options as given @param recovered what is there @param lock held until closed */
-  constructor(options: WriterOptions, recovered: Recovered, lock: Lock) {
+  /**
+   * What {@link openJournal} does in the end.
+   *
+   * @param options as given @param recovered what is there @param lock held until closed
+   */
+  constructor(options: JournalOptions, recovered: Recovered, lock: Lock) {
     this.#options = options;
     this.#lock = lock;
     this.damageAtOpen = recovered.damage;

@@ -110,7 +110,11 @@ export class NodeJournal {
   #rewriting: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
 
-  /** @param journal where facts go @param facts what is known @param own what the last life left */
+  /**
+   * What {@link openNodeJournal} does in the end.
+   *
+   * @param journal where facts go @param facts what is known @param own what the last life left
+   */
   constructor(
     journal: Journal,
     facts: Map<string, Uint8Array>,

@@ -6,6 +6,7 @@
 
 import { crc32c } from "../../actors/runtime/crc32c.ts";
 import { DiskError, type DiskFile } from "../../actors/runtime/environment.ts";
+import type { EngineError } from "../engine.ts";
 import { encodeRecordHeader, recordBytes } from "./format.ts";
 
 const SLAB_BYTES = 256 * 1024;
@@ -85,6 +86,45 @@ export class RecordBuffer {
     if (this.#to > this.#from) this.#pieces.push(this.#slab.subarray(this.#from, this.#to));
     this.#from = this.#to;
   }
+}
+
+/** The segment that records go to; its file may still have to be made. */
+export interface Tail {
+  /** Its number. */
+  readonly number: number;
+  /** Its header, for whoever makes the file. */
+  readonly header: Uint8Array;
+  /** Its seed. */
+  readonly seed: number;
+}
+
+/** Records of one segment that are written and made durable together, and who waits for that. */
+export interface Batch {
+  /** Their segment. */
+  readonly tail: Tail;
+  /** What their headers say of it. */
+  readonly place: Place;
+  /** They themselves. */
+  readonly buffer: RecordBuffer;
+  /** Settles when they are durable. */
+  readonly promise: Promise<void>;
+  /** Fulfil the promise. */
+  readonly resolve: () => void;
+  /** Break it. */
+  readonly reject: (reason: EngineError) => void;
+  /** How many. */
+  records: number;
+  /** Whether they are to be synced whatever the policy. */
+  mustSync: boolean;
+}
+
+/** An empty batch for `tail`, which will be durable up to `durable` before it is written. */
+export function newBatch(tail: Tail, durable: number, slab: Uint8Array | undefined): Batch {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  promise.catch(() => {}); // whoever waits for it hears of a failure; nobody has to
+  const place = { seed: tail.seed, durable };
+  const buffer = new RecordBuffer(slab);
+  return { tail, place, buffer, promise, resolve, reject, records: 0, mustSync: false };
 }
 
 /** Write all of `pieces` from `position` on, however short each write falls. Returns where they end. */

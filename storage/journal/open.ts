@@ -23,7 +23,8 @@ import {
   scanSegment,
   segmentPath,
 } from "./segments.ts";
-import type { Continuation, WriterOptions } from "./writer.ts";
+import type { JournalOptions } from "./options.ts";
+import type { Continuation } from "./writer.ts";
 
 /** A record, as it is replayed. */
 export interface JournalRecord {
@@ -66,7 +67,7 @@ export async function makeDurableDirectory(disk: Disk, directory: string): Promi
 }
 
 /** Read all segments through `replay` and leave a journal that can be written; see the module. */
-export async function recover(options: WriterOptions, replay: Replay): Promise<Recovered> {
+export async function recover(options: JournalOptions, replay: Replay): Promise<Recovered> {
   const { disk, directory } = options;
   const { numbers, rubbish } = listSegments(disk, directory);
   refuseForeign(disk, directory, numbers);
@@ -116,7 +117,7 @@ function refuseForeign(disk: Disk, directory: string, numbers: readonly number[]
 }
 
 async function recoverSegment(
-  options: WriterOptions,
+  options: JournalOptions,
   number: number,
   isNewest: boolean,
   replay: Replay,
@@ -128,7 +129,7 @@ async function recoverSegment(
   try {
     const header = readHeader(file);
     const misplaced = header !== null && header.number !== number;
-    let scan: Scan = { lost: [], torn: [], ended: false, digest: 0 };
+    let scan: Scan = { lost: [], torn: [], endedAt: null, digest: 0 };
     const senseless: Damage[] = [];
     if (header && !misplaced) {
       scan = scanSegment(file, header.seed, (type, payload, offset) => {
@@ -146,8 +147,9 @@ async function recoverSegment(
       found.push({ kind: isNewest ? "torn-tail" : "corrupt", path, offset, detail });
     }
     damage.push(...found, ...senseless);
-    if (header && found.length === 0 && (!isNewest || scan.ended)) {
-      return { file, number, seed: header.seed, end: file.size() };
+    if (header && found.length === 0 && (!isNewest || scan.endedAt !== null)) {
+      // The end record itself may not be durable, so nothing is written behind it, but over it.
+      return { file, number, seed: header.seed, end: isNewest ? scan.endedAt! : file.size() };
     }
     if (found.some(({ kind }) => kind === "corrupt")) quarantine(disk, path);
     const fresh = encodeSegmentHeader(number, random.bytes(8));

@@ -49,8 +49,8 @@ export interface Scan {
   readonly lost: readonly FoundDamage[];
   /** Damaged stretches that may never have been durable: what a crash leaves. */
   readonly torn: readonly FoundDamage[];
-  /** Whether the last thing in it is an end record: all before was durable when that was written. */
-  readonly ended: boolean;
+  /** Where the last thing in it stands, if that is an end record: all before was durable when it was written. */
+  readonly endedAt: number | null;
   /** Checksum over all its records, for comparing two passes. */
   readonly digest: number;
 }
@@ -63,22 +63,22 @@ export function scanSegment(
 ): Scan {
   const damage: FoundDamage[] = [];
   let durable = 0;
-  let ended = false;
+  let endedAt: number | null = null;
   let digest = 0;
   for (const found of readSegment(file, seed, file.size())) {
     if (found.kind === "damage") {
       damage.push(found);
-      ended = false;
+      endedAt = null;
       continue;
     }
     durable = Math.max(durable, found.durable);
-    ended = found.type === END_RECORD;
-    if (ended) continue;
+    endedAt = found.type === END_RECORD ? found.offset : null;
+    if (endedAt !== null) continue;
     digest = crc32c(found.payload, crc32c(Uint8Array.of(found.type), digest));
     onRecord(found.type, found.payload, found.offset);
   }
   const lost = damage.filter(({ offset }) => offset < durable);
-  return { lost, torn: damage.slice(lost.length), ended, digest };
+  return { lost, torn: damage.slice(lost.length), endedAt, digest };
 }
 
 /**

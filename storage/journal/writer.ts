@@ -20,18 +20,10 @@
  * @module
  */
 
-import {
-  type Clock,
-  type Disk,
-  DiskError,
-  type DiskFile,
-  type Log,
-  type Random,
-  type Timer,
-} from "../../actors/runtime/environment.ts";
+import { DiskError, type DiskFile, type Timer } from "../../actors/runtime/environment.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
-import { EngineError, type SyncPolicy } from "../engine.ts";
-import { type Place, RecordBuffer, writeAll } from "./batch.ts";
+import { EngineError } from "../engine.ts";
+import { type Batch, newBatch, type Tail, writeAll } from "./batch.ts";
 import {
   decodeSegmentHeader,
   encodeSegmentHeader,
@@ -39,25 +31,8 @@ import {
   recordBytes,
   SEGMENT_HEADER_BYTES,
 } from "./format.ts";
+import type { JournalOptions } from "./options.ts";
 import { createSegment } from "./segments.ts";
-
-/** What a journal needs; spread an `Environment` into it. */
-export interface WriterOptions {
-  /** Where the segments are. */
-  readonly disk: Disk;
-  /** Decides when to try a full disk again, and when to sync. */
-  readonly clock: Clock;
-  /** Makes each segment's checksums its own. */
-  readonly random: Random;
-  /** Hears of trouble. */
-  readonly log: Log;
-  /** Their directory. */
-  readonly directory: string;
-  /** When an append counts as durable. */
-  readonly sync: SyncPolicy;
-  /** When a segment is long enough. Default `LIMITS.segmentBytes`. */
-  readonly segmentBytes?: number;
-}
 
 /** Where a writer goes on. */
 export interface Continuation {
@@ -71,31 +46,12 @@ export interface Continuation {
   readonly end: number;
 }
 
-/** The segment that appends go to; the file may still have to be made. */
-interface Tail {
-  readonly number: number;
-  readonly header: Uint8Array;
-  readonly seed: number;
-}
-
-/** Records that are written and made durable together. */
-interface Batch {
-  readonly tail: Tail;
-  readonly place: Place;
-  readonly buffer: RecordBuffer;
-  readonly promise: Promise<void>;
-  readonly resolve: () => void;
-  readonly reject: (reason: EngineError) => void;
-  records: number;
-  mustSync: boolean;
-}
-
 const DONE = Promise.resolve();
 const ignore = () => {};
 
 /** Appends to the newest segment of a journal. */
 export class Writer {
-  readonly #options: WriterOptions;
+  readonly #options: JournalOptions;
   readonly #segmentBytes: number;
   /** What waits to be written; the last one gathers. */
   #queue: Batch[] = [];
@@ -128,7 +84,7 @@ export class Writer {
   onSegment: (number: number, sizeBytes: number) => void = ignore;
 
   /** @param options what it needs @param continuation where it goes on */
-  constructor(options: WriterOptions, { file, number, seed, end }: Continuation) {
+  constructor(options: JournalOptions, { file, number, seed, end }: Continuation) {
     this.#options = options;
     this.#segmentBytes = options.segmentBytes ?? LIMITS.segmentBytes;
     this.#file = file;
@@ -242,14 +198,10 @@ export class Writer {
   #gathering(): Batch {
     const last = this.#queue.at(-1);
     if (last && last.tail === this.#tail) return last;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    promise.catch(ignore); // whoever waits for it hears of a failure; nobody has to
-    const buffer = new RecordBuffer(this.#slab);
-    this.#slab = undefined;
     const tail = this.#tail;
     const durable = tail === this.#written ? this.#durableEnd : SEGMENT_HEADER_BYTES;
-    const place = { seed: tail.seed, durable };
-    const batch: Batch = { tail, place, buffer, promise, resolve, reject, records: 0, mustSync: false };
+    const batch = newBatch(tail, durable, this.#slab);
+    this.#slab = undefined;
     this.#queue.push(batch);
     if (!this.#scheduled && !this.#running) {
       this.#scheduled = true;

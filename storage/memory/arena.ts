@@ -52,6 +52,11 @@ export class Arena {
   #end = 0;
   readonly #free: number[] = [];
 
+  /** Memory that slabs take. */
+  get slabBytes(): number {
+    return (this.#slabs.length - this.#freeSlabs.length) * SLAB_BYTES;
+  }
+
   /** Entry numbers are below this. */
   get end(): number {
     return this.#end;

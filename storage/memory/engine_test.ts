@@ -1,0 +1,102 @@
+import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
+import { DiskError } from "../../actors/runtime/environment.ts";
+import { CONTRACT } from "../testing/contract.ts";
+import { type SimulatedWorld, simulatedWorld } from "../testing/worlds.ts";
+import { type MemoryEngineOptions, openMemoryEngine } from "./engine.ts";
+
+function open(world: SimulatedWorld, options: Partial<MemoryEngineOptions> = {}) {
+  return world.settle(openMemoryEngine({ ...world.place(), sync: "always", ...options }));
+}
+
+const key = (n: number) => Uint8Array.of(n >> 8, n & 255);
+
+Deno.test("memory: volatile touches no disk and forgets everything", async () => {
+  const world = simulatedWorld(1);
+  world.disk.beforeEach = (operation, path) => {
+    throw new DiskError("io", path, operation);
+  };
+  const engine = await open(world, { persist: false });
+  await engine.write([{ partition: 1, key: key(1), record: key(2) }]);
+  assertEquals(engine.get(1, key(1)), key(2));
+  await engine.sync();
+  await engine.dropPartition(1);
+  assertEquals([engine.stats().diskBytes, engine.stats().files, engine.partitions()], [0, 0, []]);
+  assertEquals(await engine.verify(), []);
+  await engine.close();
+  assertEquals((await open(world, { persist: false })).stats().keys, 0);
+});
+
+Deno.test("memory: volatile scans and refuses like any other", async () => {
+  const volatile = {
+    name: "volatile",
+    open: (place: MemoryEngineOptions) => openMemoryEngine({ ...place, persist: false }),
+  };
+  for (const name of ["scans in pages, in byte order", "never changes bytes that it has given out"]) {
+    const subject = { ...volatile, open: (place: object) => volatile.open(place as MemoryEngineOptions) };
+    await CONTRACT[name]!(subject, simulatedWorld);
+  }
+});
+
+Deno.test("memory: writes of one turn share one promise and one sync", async () => {
+  const world = simulatedWorld(1);
+  const engine = await open(world);
+  const first = engine.write([{ partition: 0, key: key(1), record: key(1) }]);
+  for (let n = 2; n <= 64; n++) {
+    assert(engine.write([{ partition: n, key: key(n), record: key(n) }]) === first);
+  }
+  assertEquals(engine.get(5, key(5)), key(5)); // visible before it is durable
+  await world.settle(first);
+  assertEquals(engine.stats().writesPerSync, 64);
+  await world.settle(engine.close());
+});
+
+Deno.test("memory: the journal stays within twice what is live, whatever is overwritten and removed", async () => {
+  const world = simulatedWorld(1);
+  const engine = await open(world, { segmentBytes: 4096, deadBytes: 8192 });
+  for (let n = 0; n < 3000; n++) {
+    const record = n % 7 === 6 ? null : new Uint8Array(100).fill(n);
+    await world.settle(engine.write([{ partition: n % 3, key: key(n % 40), record }]));
+    const { diskBytes, liveBytes } = engine.stats();
+    assert(diskBytes < 2 * liveBytes + 40_000, `${diskBytes} bytes on disk for ${liveBytes}`);
+  }
+  for (let n = 0; n < 40; n++) {
+    await world.settle(
+      engine.write([0, 1, 2].map((partition) => ({ partition, key: key(n), record: null }))),
+    );
+  }
+  await world.runFor(1000);
+  const { keys, diskBytes, files, compactionDebtBytes } = engine.stats();
+  assertEquals([keys, compactionDebtBytes], [0, 0]);
+  assert(diskBytes < 20_000 && files < 8, `${diskBytes} bytes in ${files} files for nothing`);
+  await world.settle(engine.close());
+});
+
+Deno.test("memory: a journal that was left dirty is cleaned by the next process", async () => {
+  const world = simulatedWorld(1);
+  const dirty = await open(world, { segmentBytes: 4096 });
+  for (let n = 0; n < 500; n++) {
+    await world.settle(dirty.write([{ partition: 0, key: key(1), record: new Uint8Array(100) }]));
+  }
+  await world.settle(dirty.close());
+  const before = world.usedBytes();
+  const engine = await open(world, { segmentBytes: 4096, deadBytes: 8192 });
+  await world.runFor(1000);
+  assert(world.usedBytes() < before / 3);
+  assertEquals(engine.get(0, key(1)), new Uint8Array(100));
+  await world.settle(engine.close());
+});
+
+Deno.test("memory: a record that does not decode is damage, not a crash", async () => {
+  const { openJournal } = await import("../journal.ts");
+  const world = simulatedWorld(1);
+  const journal = await world.settle(openJournal({ ...world.place(), sync: "always" }, () => true));
+  journal.append(1, [Uint8Array.of(1, 2, 3)]);
+  journal.append(9, []);
+  await world.settle(journal.close());
+  const engine = await open(world);
+  assertEquals(engine.damageAtOpen.map(({ detail }) => detail), [
+    "the record does not decode",
+    "the record does not decode",
+  ]);
+  await world.settle(engine.close());
+});

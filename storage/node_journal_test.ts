@@ -1,0 +1,169 @@
+import { fromHex } from "../actors/runtime/bytes.ts";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "../actors/runtime/testing/assert.ts";
+import { EngineError } from "./engine.ts";
+import { openJournal } from "./journal.ts";
+import { type NodeJournal, openNodeJournal } from "./node_journal.ts";
+import { type SimulatedWorld, simulatedWorld } from "./testing/worlds.ts";
+
+const ACTOR = new Uint8Array(16).fill(7);
+
+function open(world: SimulatedWorld): Promise<NodeJournal> {
+  return world.settle(openNodeJournal(world.place()));
+}
+
+Deno.test("node journal: identity stays, incarnation grows, facts are kept, whatever ends the process", async () => {
+  const world = simulatedWorld(1);
+  const first = await open(world);
+  assertEquals(first.identity.length, 32);
+  assertEquals([first.incarnation, first.cleanClose, first.get("ring")], [1, null, null]);
+  await world.settle(first.set("ring", Uint8Array.of(1)));
+  await world.settle(first.set("ring", Uint8Array.of(2, 3)));
+  for (let life = 2; life < 8; life++) {
+    if (life % 2) world.crash();
+    else world.kill();
+    const node = await open(world);
+    assertEquals([node.identity, node.incarnation], [first.identity, life]);
+    assertEquals(node.get("ring"), Uint8Array.of(2, 3));
+    assertEquals(node.cleanClose, null);
+  }
+  const other = await open(simulatedWorld(2));
+  assertNotEquals(other.identity, first.identity);
+});
+
+Deno.test("node journal: no incarnation is ever used twice, crash where it may", async () => {
+  for (let at = 1; at < 60; at++) {
+    const world = simulatedWorld(at);
+    const seen: number[] = [];
+    const live = async () => {
+      const node = await openNodeJournal(world.place());
+      seen.push(node.incarnation);
+      await node.set("x", Uint8Array.of(node.incarnation));
+      await node.close();
+    };
+    world.crashAt(at);
+    for (let life = 0; life < 4; life++) {
+      await world.survives(live());
+      if (life === 2) world.crashAt(1 + at % 7);
+    }
+    await world.settle(live());
+    assertEquals(seen, [...new Set(seen)], `crash at ${at}`);
+    assertEquals(seen, seen.toSorted((a, b) => a - b));
+  }
+});
+
+Deno.test("50: a clean close vouches for one life only", async () => {
+  const world = simulatedWorld(1);
+  const first = await open(world);
+  await world.settle(first.close({ actor: ACTOR, counter: 2 ** 40 + 1 }));
+  const second = await open(world);
+  assertEquals(second.cleanClose, { actor: ACTOR, counter: 2 ** 40 + 1 });
+  world.crash(); // right after it was consumed
+  const third = await open(world);
+  assertEquals(third.cleanClose, null);
+  await world.settle(third.close()); // nobody vouches
+  assertEquals((await open(world)).cleanClose, null);
+});
+
+Deno.test("node journal: a crash anywhere in a clean close leaves all of it or nothing", async () => {
+  for (let at = 1; at < 12; at++) {
+    const world = simulatedWorld(at);
+    const node = await open(world);
+    world.crashAt(at);
+    const closed = await world.survives(node.close({ actor: ACTOR, counter: 5 }));
+    world.crash();
+    const { cleanClose } = await open(world);
+    if (closed || cleanClose) assertEquals(cleanClose, { actor: ACTOR, counter: 5 });
+  }
+});
+
+Deno.test("41: after damage no clean close counts", async () => {
+  const world = simulatedWorld(1);
+  const node = await open(world);
+  await world.settle(node.set("ring", new Uint8Array(100)));
+  await world.settle(node.close({ actor: ACTOR, counter: 5 }));
+  world.kill();
+  world.disk.flipBit("data/store/0000000001.log", 64 + 30);
+  const next = await open(world);
+  assertEquals(next.cleanClose, null);
+  assertEquals(next.damageAtOpen.map(({ kind }) => kind), ["corrupt"]);
+});
+
+Deno.test("node journal: it is rewritten when it has grown, and forgets nothing", async () => {
+  const world = simulatedWorld(1);
+  let node = await open(world);
+  const large = new Uint8Array(60_000);
+  await world.settle(node.set("old", Uint8Array.of(42)));
+  for (let n = 0; n < 60; n++) await world.settle(node.set("ring", large.with(0, n)));
+  await world.runFor(1000);
+  assert(world.usedBytes() < 2 << 20, `${world.usedBytes()} bytes`);
+  world.crash();
+  node = await open(world);
+  assertEquals(node.get("old"), Uint8Array.of(42));
+  assertEquals(node.get("ring"), large.with(0, 59));
+  await world.settle(node.close());
+});
+
+Deno.test("node journal: crashes while it is rewritten lose no fact", async () => {
+  for (let at = 20; at < 90; at++) {
+    const world = simulatedWorld(at);
+    let acknowledged = -1;
+    const live = async () => {
+      const node = await openNodeJournal(world.place());
+      await node.set("old", Uint8Array.of(42));
+      for (let n = 0; n < 25; n++) {
+        await node.set("ring", new Uint8Array(60_000).with(0, n));
+        acknowledged = n;
+      }
+    };
+    world.crashAt(at);
+    await world.survives(live());
+    world.crash();
+    const node = await open(world);
+    if (acknowledged < 0) continue;
+    assertEquals(node.get("old"), Uint8Array.of(42));
+    const ring = node.get("ring")![0]!;
+    assert(ring === acknowledged || ring === acknowledged + 1, `${ring} after ${acknowledged}`);
+  }
+});
+
+Deno.test("node journal: its own names are not for others, and closed is closed", async () => {
+  const world = simulatedWorld(1);
+  const node = await open(world);
+  await assertRejects(() => node.set("identity", ACTOR), RangeError);
+  await assertRejects(() => open(world), EngineError, "another process holds it");
+  await world.settle(node.close());
+  const error = await assertRejects(() => node.set("ring", ACTOR), EngineError);
+  assertEquals(error.code, "closed");
+});
+
+Deno.test("node journal: a failed sync: no fact is promised any more", async () => {
+  const world = simulatedWorld(1);
+  const node = await open(world);
+  world.faults.syncErrorRate = 1;
+  assertEquals(
+    (await assertRejects(() => world.settle(node.set("ring", ACTOR)), EngineError)).code,
+    "poisoned",
+  );
+  world.faults.syncErrorRate = 0;
+  assertEquals(
+    (await assertRejects(() => world.settle(node.set("ring", ACTOR)), EngineError)).code,
+    "poisoned",
+  );
+  assert(node.refusing?.startsWith("poisoned"));
+});
+
+Deno.test("the worked example of FORMAT.md: facts", async () => {
+  const page = Deno.readTextFileSync(new URL("FORMAT.md", import.meta.url));
+  const lines = /```facts\n([^`]*)```/.exec(page)![1]!.split("\n");
+  const bytes = fromHex(lines.map((line) => line.slice(0, 42).replaceAll(" ", "")).join(""))!;
+  const world = simulatedWorld(1);
+  const journal = await world.settle(openJournal({ ...world.place(), sync: "always" }, () => true));
+  journal.append(1, [bytes]);
+  await world.settle(journal.close());
+  const node = await open(world);
+  assertEquals([node.identity, node.incarnation, node.cleanClose], [
+    "00112233445566778899aabbccddeeff",
+    2,
+    null,
+  ]);
+});

@@ -1,0 +1,228 @@
+/**
+ * What every engine does on a disk that works: the promises of the {@link Engine} contract, and a {@link Twin}, a
+ * Map that cannot be wrong, to compare it with.
+ *
+ * @module
+ */
+
+import fc from "fast-check";
+import { compareBytes, equalBytes, toHex } from "../../actors/runtime/bytes.ts";
+import { LIMITS } from "../../actors/runtime/limits.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "../../actors/runtime/testing/assert.ts";
+import { type Change, type Engine, EngineError, type Entry, type ScanPage } from "../engine.ts";
+import { type Check, keyOf, operation, recordOf, type Subject, type World } from "./subject.ts";
+
+const SCAN_ALL = { limit: 1_000_000, limitBytes: Infinity };
+
+/** A store that cannot be wrong. */
+class Twin {
+  readonly #keys = new Map<string, Change>();
+
+  write(changes: readonly Change[]): void {
+    for (const change of changes) {
+      const name = `${change.partition}/${toHex(change.key)}`;
+      if (change.record) this.#keys.set(name, change);
+      else this.#keys.delete(name);
+    }
+  }
+
+  drop(partition: number): void {
+    for (const [name, change] of this.#keys) if (change.partition === partition) this.#keys.delete(name);
+  }
+
+  entries(partition: number): Entry[] {
+    const found: Entry[] = [];
+    for (const { partition: p, key, record } of this.#keys.values()) {
+      if (p === partition && record) found.push({ key, record });
+    }
+    return found.sort((a, b) => compareBytes(a.key, b.key));
+  }
+
+  partitions(): number[] {
+    return [...new Set([...this.#keys.values()].map(({ partition }) => partition))].sort((a, b) => a - b);
+  }
+}
+
+/** All of a partition, page by page, with small pages. */
+export async function scanAll(engine: Engine, partition: number, limit = 3): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for (;;) {
+    const after = entries.at(-1)?.key;
+    const page: ScanPage = await engine.scan({
+      partition,
+      limit,
+      limitBytes: 500,
+      ...(after ? { after } : {}),
+    });
+    assert(page.entries.length <= limit, "a page is longer than its limit");
+    assert(page.done || page.entries.length > 0, "a page that is not the last is empty");
+    entries.push(...page.entries);
+    if (page.done) return entries;
+  }
+}
+
+async function assertSame(engine: Engine, twin: Twin): Promise<void> {
+  assertEquals(engine.partitions(), twin.partitions());
+  let keys = 0;
+  let liveBytes = 0;
+  for (const partition of twin.partitions()) {
+    const expected = twin.entries(partition);
+    assertEquals(await scanAll(engine, partition), expected);
+    assertEquals(engine.count(partition), expected.length);
+    for (const { key, record } of expected) {
+      assertEquals(await engine.get(partition, key), record);
+      liveBytes += key.length + record.length;
+    }
+    keys += expected.length;
+  }
+  assertEquals(engine.stats().keys, keys);
+  assertEquals(engine.stats().liveBytes, liveBytes);
+}
+
+async function likeItsTwin(subject: Subject, newWorld: (seed: number) => World): Promise<void> {
+  const property = fc.asyncProperty(
+    fc.nat(),
+    fc.array(operation, { maxLength: 60 }),
+    async (seed, operations) => {
+      const world = newWorld(seed);
+      const twin = new Twin();
+      let engine = await world.settle(subject.open(world.place()));
+      let serial = 0;
+      let last: Promise<void> = Promise.resolve();
+      for (const operation of operations) {
+        if (operation.kind === "write") {
+          const changes = operation.changes.map(({ p, k, size }) => ({
+            partition: p,
+            key: keyOf(k),
+            record: size === null ? null : recordOf(++serial, size),
+          }));
+          last = engine.write(changes);
+          twin.write(changes);
+        } else if (operation.kind === "drop") {
+          last = engine.dropPartition(operation.p);
+          twin.drop(operation.p);
+        } else await world.settle(last);
+        if (operation.kind === "reopen") {
+          await world.settle(engine.close());
+          engine = await world.settle(subject.open(world.place()));
+          assertEquals(engine.damageAtOpen, []);
+        }
+        if (operation.kind !== "write") await world.settle(assertSame(engine, twin));
+      }
+      await world.settle(assertSame(engine, twin));
+      await world.settle(last);
+      assertEquals(await world.settle(engine.verify()), []);
+      await world.settle(engine.close());
+    },
+  );
+  await fc.assert(property, { numRuns: 60 });
+}
+
+async function pagesOfAScan(subject: Subject, newWorld: (seed: number) => World): Promise<void> {
+  const world = newWorld(1);
+  const engine = await world.settle(subject.open(world.place()));
+  const keys = Array.from({ length: 200 }, (_, i) => Uint8Array.of(i));
+  await world.settle(engine.write(keys.toReversed().map((key) => ({ partition: 9, key, record: key }))));
+  const page = await engine.scan({
+    partition: 9,
+    after: Uint8Array.of(4, 0),
+    limit: 10,
+    limitBytes: Infinity,
+  });
+  assertEquals(page.entries.map(({ key }) => key[0]), [5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
+  assertEquals(page.done, false);
+  // A limit of bytes: the first entry is always given.
+  const narrow = await engine.scan({ partition: 9, limit: 10, limitBytes: 1 });
+  assertEquals(narrow.entries.length, 1);
+  const few = await engine.scan({ partition: 9, limit: 10, limitBytes: 6 });
+  assertEquals(few.entries.length, 3);
+  const rest = await engine.scan({ partition: 9, after: Uint8Array.of(198), ...SCAN_ALL });
+  assertEquals([rest.entries.length, rest.done], [1, true]);
+  assertEquals(await engine.scan({ partition: 9, after: Uint8Array.of(199), ...SCAN_ALL }), {
+    entries: [],
+    done: true,
+  });
+  assertEquals(await engine.scan({ partition: 8, ...SCAN_ALL }), { entries: [], done: true });
+  await world.settle(engine.close());
+}
+
+async function whatItRefuses(subject: Subject, newWorld: (seed: number) => World): Promise<void> {
+  const world = newWorld(1);
+  const engine = await world.settle(subject.open(world.place()));
+  const write = (key: Uint8Array, partition = 0) => engine.write([{ partition, key, record: key }]);
+  assertThrows(() => write(new Uint8Array(0)), RangeError);
+  assertThrows(() => write(new Uint8Array(LIMITS.keyBytes + 1)), RangeError);
+  assertThrows(() => write(Uint8Array.of(1), 65536), RangeError);
+  assertThrows(() => write(Uint8Array.of(1), -1), RangeError);
+  assertEquals(engine.partitions(), []);
+  await world.settle(write(new Uint8Array(LIMITS.keyBytes)));
+  await world.settle(engine.write([]));
+  await world.settle(engine.dropPartition(77));
+  assertEquals(engine.stats().refusing, null);
+  await world.settle(engine.close());
+  await world.settle(engine.close());
+  for (const task of [() => write(Uint8Array.of(1)), () => engine.get(0, Uint8Array.of(1))]) {
+    const error = assertThrows(task, EngineError);
+    assertEquals(error.code, "closed");
+  }
+}
+
+async function largeRecords(subject: Subject, newWorld: (seed: number) => World): Promise<void> {
+  const world = newWorld(1);
+  let engine = await world.settle(subject.open(world.place()));
+  const key = Uint8Array.of(1);
+  const sizes = [0, 1, 32_767, 32_768, 262_144, 1_000_000, 8 * 1024 * 1024];
+  for (const [i, size] of sizes.entries()) {
+    const record = new Uint8Array(size).fill(i + 1);
+    await world.settle(engine.write([{ partition: i, key, record }]));
+  }
+  const isWhole = async () => {
+    for (const [i, size] of sizes.entries()) {
+      const record = await engine.get(i, key);
+      assert(record && record.length === size && record.every((byte) => byte === i + 1), `${size} bytes`);
+    }
+  };
+  await world.settle(isWhole());
+  await world.settle(engine.close());
+  engine = await world.settle(subject.open(world.place()));
+  await world.settle(isWhole());
+  await world.settle(engine.close());
+}
+
+/** A view given out stays what it was, whatever is written afterwards. */
+async function viewsStay(subject: Subject, newWorld: (seed: number) => World): Promise<void> {
+  const world = newWorld(1);
+  const engine = await world.settle(subject.open(world.place()));
+  const key = Uint8Array.of(1);
+  const given: { view: Uint8Array; copy: Uint8Array }[] = [];
+  for (let serial = 0; serial < 3000; serial++) {
+    const durable = engine.write([{ partition: 0, key, record: recordOf(serial, serial % 400) }]);
+    if (serial % 100 === 0) await world.settle(durable);
+    const view = await engine.get(0, key);
+    assert(view);
+    given.push({ view, copy: view.slice() });
+  }
+  for (const { view, copy } of given) assert(equalBytes(view, copy), "a view has changed");
+  await world.settle(engine.close());
+}
+
+async function twoProcesses(subject: Subject, newWorld: (seed: number) => World): Promise<void> {
+  const world = newWorld(1);
+  const engine = await world.settle(subject.open(world.place()));
+  await world.settle(engine.write([{ partition: 0, key: Uint8Array.of(1), record: Uint8Array.of(2) }]));
+  const error = await assertRejects(() => world.settle(subject.open(world.place())), EngineError);
+  assertEquals(error.code, "locked");
+  assertEquals(await engine.get(0, Uint8Array.of(1)), Uint8Array.of(2));
+  await world.settle(engine.close());
+  await world.settle((await world.settle(subject.open(world.place()))).close());
+}
+
+/** What any engine does on any disk, by name. */
+export const CONTRACT: Readonly<Record<string, Check<World>>> = {
+  "does what a Map does, reopened at any time": likeItsTwin,
+  "scans in pages, in byte order": pagesOfAScan,
+  "refuses what is out of bounds, and everything once closed": whatItRefuses,
+  "keeps records of any size": largeRecords,
+  "never changes bytes that it has given out": viewsStay,
+  "46: a second process is told that the directory is taken": twoProcesses,
+};
