@@ -7,6 +7,7 @@
  *     ├── replica_store       this node's copy of its partitions, in front of the storage engine
  *     ├── peers               one connection to every other member            (net/peers.ts)
  *     ├── gossiper            rumours: who is alive, which ring is newest
+ *     ├── refiller            fetches back what this node may have lost
  *     ├── coordinator         every client request, until it is answered
  *     ├── operator            status, explain, join
  *     └── listener            the door: clients and peers come in here         (net/listener.ts)
@@ -16,7 +17,7 @@
  * {@link INTENSITY} says is not bad luck any more: the tree gives up, and the process ends.
  *
  * A request goes one way: listener, coordinator, replica stores, storage, and back as messages of its own.
- * Handoff, anti-entropy and transfer will stand between replica_store and coordinator.
+ * Hinted handoff, anti-entropy and transfer will stand beside the refiller.
  *
  * @module
  */
@@ -25,6 +26,7 @@ import type { AnyActorSpec, SupervisorSpec } from "./runtime/mod.ts";
 import { coordinator, type CoordinatorOptions } from "./coordinator/coordinator.ts";
 import { gossiper, type GossiperOptions } from "./gossiper/gossiper.ts";
 import { operator, type OperatorOptions } from "./operator/operator.ts";
+import { refiller, type RefillerOptions } from "./repair/refiller.ts";
 import { replicaStore, type ReplicaStoreOptions } from "./replica_store/replica_store.ts";
 import { ringManager, type RingManagerOptions } from "./ring_manager/ring_manager.ts";
 
@@ -41,6 +43,8 @@ export interface NodeParts {
   readonly peers: AnyActorSpec;
   /** Options of the actor of this name. */
   readonly gossiper: GossiperOptions;
+  /** Options of the actor of this name. */
+  readonly refiller: RefillerOptions;
   /** Options of the actor of this name. */
   readonly coordinator: CoordinatorOptions;
   /** Options of the actor of this name. */
@@ -60,6 +64,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       replicaStore(parts.replicaStore),
       parts.peers,
       gossiper(parts.gossiper),
+      refiller(parts.refiller),
       coordinator(parts.coordinator),
       operator(parts.operator),
       ...parts.doors,

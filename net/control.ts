@@ -11,6 +11,7 @@ import {
   prepareRequest,
 } from "../actors/ring_manager/commit_codec.ts";
 import { type Gossip, MOST_RUMOURS } from "../actors/gossiper/membership.ts";
+import { PAGE_ENTRIES } from "../actors/replica_store/protocol.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
 import {
   bytes,
@@ -76,6 +77,20 @@ export const CONTROL: ControlRegistry = {
     accept: { body: acceptRequest, reply: acceptReply },
   },
   replica_store: {
+    scan: {
+      body: record({
+        partition: integer(0, LIMITS.partitions - 1),
+        after: nullable(bytes(LIMITS.keyBytes, 1)),
+      }),
+      reply: record({
+        ok: flag,
+        entries: list(
+          record({ key: bytes(LIMITS.keyBytes, 1), object: bytes(LIMITS.frameBytes) }),
+          PAGE_ENTRIES,
+        ),
+        next: nullable(bytes(LIMITS.keyBytes, 1)),
+      }),
+    },
     inspect: {
       body: record({ key: bytes(LIMITS.keyBytes, 1), partition: integer(0, LIMITS.partitions - 1) }),
       reply: readAnswer,

@@ -235,6 +235,7 @@ export class Node implements AsyncDisposable {
       ringManager: {
         node: facts.nodeId,
         load: () => loadVote(journal),
+        mayVote: await mayVote(journal),
         save: (vote) => journal.set(VOTE, vote),
         core: { ...RING_MANAGER_CORE, ...cores.ringManager },
         onRing: (ring) => life.ring = ring,
@@ -245,6 +246,7 @@ export class Node implements AsyncDisposable {
         node: facts.nodeId,
         open: () => openStore(settings, env, journal),
         left: life.left,
+        onWhole: () => void journal.set(NOT_WHOLE, NO_BYTES).catch(() => {}),
         core: { ...REPLICA_STORE_CORE, ...cores.replicaStore },
       },
       peers: peers({
@@ -268,6 +270,7 @@ export class Node implements AsyncDisposable {
         heartbeat: settings.heartbeat,
         onDuplicate: () => end(`another process lives under the id ${facts.nodeId} of this node`),
       },
+      refiller: { node: facts.nodeId },
       coordinator: {
         node: facts.nodeId,
         quorum: settings.quorum,
@@ -418,6 +421,18 @@ class Life {
 /** The facts of the node's journal that are this file's. */
 const VOTE = "vote";
 const STORE_OPENED = "store-opened";
+const NOT_WHOLE = "not-whole";
+const ABSTAINS = "abstains";
+const NO_BYTES = new Uint8Array(0);
+const YES = Uint8Array.of(1);
+
+/** Whether this node still knows everything it promised; once in doubt, always in doubt. */
+async function mayVote(journal: NodeJournal): Promise<boolean> {
+  if (journal.get(ABSTAINS) !== null) return false;
+  if (!journal.damageAtOpen.some(({ kind }) => kind === "corrupt")) return true;
+  await journal.set(ABSTAINS, YES);
+  return false;
+}
 
 function loadVote(journal: NodeJournal): Acceptor {
   const kept = journal.get(VOTE);
@@ -484,9 +499,13 @@ async function openStore(
   const isThere = persist && environment.disk.exists(directory);
   const engine = await openMemoryEngine({ ...environment, directory, sync, persist });
   const wasOpened = journal.get(STORE_OPENED) !== null;
-  if (!wasOpened) await journal.set(STORE_OPENED, Uint8Array.of(1));
+  if (!wasOpened) await journal.set(STORE_OPENED, YES);
   const isDamaged = engine.damageAtOpen.some(({ kind }) => kind === "corrupt");
-  return { engine, lossy: isDamaged || (wasOpened && !isThere) };
+  const wasNotWhole = (journal.get(NOT_WHOLE)?.length ?? 0) > 0;
+  const lossy = isDamaged || wasNotWhole || (wasOpened && !isThere);
+  // Remembered until everything has been fetched back, whatever happens to this process before.
+  if (lossy && !wasNotWhole) await journal.set(NOT_WHOLE, YES);
+  return { engine, lossy };
 }
 
 function cleanClose(clean: { actorId: string; counter: number } | null): CleanClose | undefined {

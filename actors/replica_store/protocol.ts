@@ -88,6 +88,27 @@ export type MintAnswer =
     readonly epoch?: number;
   };
 
+/** Most keys in a {@link PartitionPage}. */
+export const PAGE_ENTRIES = 1000;
+
+/** One key of a partition. */
+export interface PartitionEntry {
+  /** The key. */
+  readonly key: Uint8Array;
+  /** What is held under it. */
+  readonly object: EncodedObject;
+}
+
+/** A bounded, ordered piece of a partition. `ok` is false when it cannot be read now. */
+export interface PartitionPage {
+  /** See the interface. */
+  readonly ok: boolean;
+  /** Keys in order, those that cannot be read left out. */
+  readonly entries: readonly PartitionEntry[];
+  /** Where to go on: keys after this one; null when nothing follows. */
+  readonly next: Uint8Array | null;
+}
+
 /** Messages of the replica store. */
 export type ReplicaStoreProtocol = {
   /** Read one key; answered by `coordinator.replicaRead`. */
@@ -100,6 +121,14 @@ export type ReplicaStoreProtocol = {
   ring: [{ ring: Ring }, void];
   /** What this replica holds under a key, for `explain`. Any member may ask. */
   inspect: [{ key: Uint8Array; partition: number }, ReadAnswer];
+  /** A piece of a partition as it is here, whole or not, for an owner that has to be refilled. */
+  scan: [{ partition: number; after: Uint8Array | null }, PartitionPage];
+  /** Merge a piece of another owner's copy. Local only. */
+  absorb: [{ partition: number; entries: readonly PartitionEntry[] }, { ok: boolean }];
+  /** Partitions that may have lost data and have not been refilled. Local only. */
+  listNotWhole: [Record<never, never>, readonly number[]];
+  /** A partition has been refilled from every other owner. Local only. */
+  refilled: [{ partition: number }, void];
   /**
    * Take no client writes while `raised`, and say whether any key is held: a join needs an empty cluster that stays
    * empty while the new ring is agreed. Local only.

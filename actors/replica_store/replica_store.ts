@@ -32,11 +32,14 @@ import type {
   Mint,
   MintAnswer,
   NodeId,
+  PartitionEntry,
+  PartitionPage,
   Placement,
   ReadAnswer,
   ReplicaStoreProtocol,
   WriteAnswer,
 } from "./protocol.ts";
+import { PAGE_ENTRIES } from "./protocol.ts";
 
 /** The decisions the store leaves to pure functions; a test plants a bug by substituting one. */
 export const REPLICA_STORE_CORE = { mint, merge, verifyValues, decodeContext };
@@ -55,9 +58,14 @@ export interface ReplicaStoreOptions {
   open(): Promise<{ readonly engine: Engine; readonly lossy: boolean }>;
   /** The actor id and counter that a clean close left. Only this process's first incarnation may take them. */
   readonly left: { readonly actorId: ActorId; readonly counter: number } | null;
+  /** Every partition is whole again after a lossy start. */
+  readonly onWhole: () => void;
   /** See {@link REPLICA_STORE_CORE}. */
   readonly core: ReplicaStoreCore;
 }
+
+/** A page of a partition on its way to another owner holds about so much. */
+const PAGE_BYTES = 512 * 1024;
 
 /** The actor `replica_store`. */
 export function replicaStore(options: ReplicaStoreOptions): ActorSpec<ReplicaStoreProtocol> {
@@ -139,6 +147,10 @@ class ReplicaStore {
       mint: (body) => this.#onMint(body),
       ring: ({ ring }) => this.#takeRing(ring),
       inspect: ({ key, partition }) => this.#answerRead(partition, key),
+      scan: ({ partition, after }) => this.#scan(partition, after),
+      absorb: ({ partition, entries }) => this.#absorb(partition, entries),
+      listNotWhole: () => [...this.#notWhole],
+      refilled: ({ partition }) => this.#onRefilled(partition),
       fence: ({ raised }) => {
         this.#isFenced = raised;
         return { holdsData: this.#engine.partitions().length > 0 };
@@ -428,6 +440,46 @@ class ReplicaStore {
   #acknowledge(from: NodeId, ticket: number, answer: WriteAnswer): void {
     if (ticket === 0) return;
     this.#coordinator(from).tell("replicaWrote", { ticket, replica: this.#options.node, answer });
+  }
+
+  // --- refilling -------------------------------------------------------------------------------------------
+
+  async #scan(partition: number, after: Uint8Array | null): Promise<PartitionPage> {
+    const limits = { limit: PAGE_ENTRIES, limitBytes: PAGE_BYTES };
+    try {
+      const page = await this.#engine.scan({ partition, ...(after && { after }), ...limits });
+      const next = page.done ? null : page.entries.at(-1)?.key ?? null;
+      const sound = page.entries.filter(({ record }) => this.#decode(record) !== null);
+      return { ok: true, entries: sound.map(({ key, record }) => ({ key, object: record })), next };
+    } catch (error) {
+      this.#unreadable(error);
+      return { ok: false, entries: [], next: null };
+    }
+  }
+
+  async #absorb(partition: number, entries: readonly PartitionEntry[]): Promise<{ ok: boolean }> {
+    for (const { key, object } of entries) {
+      const incoming = this.#decode(object);
+      if (incoming === null) return { ok: false };
+      let ok = true;
+      const from = this.#options.node;
+      const merge = (local: EncodedObject | null) =>
+        this.#store({ partition, key, object, ticket: 0, from }, local, incoming);
+      await this.#withLocal({ partition, key }, merge, () => void (ok = false));
+      if (!ok) return { ok };
+    }
+    return { ok: true };
+  }
+
+  #onRefilled(partition: number): void {
+    const done = () => {
+      this.#notWhole.delete(partition);
+      if (this.#notWhole.size === 0) this.#options.onWhole();
+    };
+    // What came from the others counts once it would survive the next start.
+    this.#engine.sync().then(done, (error) => {
+      this.#context.log.warn("a refilled partition is not durable yet", { partition, error: String(error) });
+    });
   }
 
   #teachRing(node: NodeId, epoch: number): void {

@@ -38,6 +38,8 @@ export interface RingManagerOptions {
   readonly node: NodeId;
   /** The vote as the node's journal has it now. */
   load(): Acceptor;
+  /** False when the journal was damaged and may have lost a promise: this member abstains. */
+  readonly mayVote: boolean;
   /** Put a vote into the node's journal; resolves when it is durable. */
   save(vote: Uint8Array): Promise<void>;
   /** Hears of every ring before anyone else on this node. */
@@ -51,6 +53,8 @@ export interface RingManagerOptions {
 /** How long a proposer may hold up writes before this node asks what became of it, and how often it looks. */
 const FENCE_LEASE_MS = 10_000;
 const TICK_MS = 1_000;
+
+const ABSTAINS = { kind: "refused", message: "its journal was damaged and may have lost a promise" } as const;
 
 /** The actor `ring_manager`. */
 export function ringManager(options: RingManagerOptions): ActorSpec<RingManagerProtocol> {
@@ -108,6 +112,7 @@ class RingManager {
   }
 
   async #onPrepare(request: PrepareRequest): Promise<PrepareReply> {
+    if (!this.#options.mayVote) return ABSTAINS;
     const holdsData = request.fence ? await this.#raiseFence() : false;
     const { acceptor, reply } = this.#options.core.onPrepare(
       this.#vote,
@@ -121,6 +126,7 @@ class RingManager {
   }
 
   async #onAccept(request: AcceptRequest): Promise<AcceptReply> {
+    if (!this.#options.mayVote) return ABSTAINS;
     const { acceptor, reply } = this.#options.core.onAccept(this.#vote, this.#options.node, request);
     await this.#remember(acceptor);
     return reply;
