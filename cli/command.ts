@@ -90,7 +90,11 @@ export async function withDoor<T>(
   task: (door: Door) => Promise<T>,
 ): Promise<T> {
   const host = where.host.includes(":") ? `[${where.host}]` : where.host;
-  const door = await context.connect(`${host}:${where.port}`);
+  const address = `${host}:${where.port}`;
+  const door = await context.connect(address).catch((error) => {
+    if (isRequestFailure(error)) error.message += ` (no node answers at ${address})`;
+    throw error;
+  });
   try {
     return await task(door);
   } finally {
@@ -127,10 +131,10 @@ const EXIT_BY_CODE: Readonly<Record<string, number>> = {
 
 /** Report a failed request on standard error, as one JSON line; the result is the exit code. */
 export function reportFailure(context: Context, failure: RequestFailure): number {
-  const { code, message, definite, answered, needed } = failure;
+  const { code, definite, answered, needed } = failure;
   const error = {
     code,
-    message,
+    message: failure.message.replace(`${code}: `, ""), // a DenamoError's message opens with its code
     definite,
     ...(answered !== undefined && { answered }),
     ...(needed !== undefined && { needed }),

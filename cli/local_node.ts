@@ -17,6 +17,8 @@ export interface LocalNodeOptions {
   readonly directory: string;
   /** More flags of `denamo server`. */
   readonly flags?: readonly string[];
+  /** Flags of the Deno that runs it, when it is run from source. */
+  readonly runtimeFlags?: readonly string[];
   /** Gets every line that it prints. */
   readonly onLine: (line: string) => void;
 }
@@ -35,7 +37,7 @@ export class LocalNode {
 
   /** Start the process; {@link LocalNode.ready} tells when it serves. */
   constructor(options: LocalNodeOptions) {
-    const { program, leading } = self();
+    const { program, leading } = self(options.runtimeFlags ?? []);
     this.name = options.name;
     this.address = `127.0.0.1:${options.port}`;
     const flags = ["--port", String(options.port), "--storage-path", options.directory, "--stop-with-input"];
@@ -96,11 +98,11 @@ export class LocalNode {
 }
 
 /** How to run denamo again: the compiled binary by itself, the source by way of the Deno that runs it. */
-function self(): { program: string; leading: string[] } {
+function self(runtimeFlags: readonly string[]): { program: string; leading: string[] } {
   const program = Deno.execPath();
   if (Deno.build.standalone) return { program, leading: [] };
   const main = new URL("./main.ts", import.meta.url);
-  return { program, leading: ["run", "--quiet", ...PERMISSIONS, main.href] };
+  return { program, leading: ["run", "--quiet", ...runtimeFlags, ...PERMISSIONS, main.href] };
 }
 
 /** What people type to run denamo the way this process was run. */
@@ -130,7 +132,11 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-async function eachLine(stream: ReadableStream<Uint8Array>, onLine: (line: string) => void): Promise<void> {
+/** Call `onLine` with each line of a stream as it comes. */
+export async function eachLine(
+  stream: ReadableStream<Uint8Array>,
+  onLine: (line: string) => void,
+): Promise<void> {
   let rest = "";
   const decoder = new TextDecoder();
   for await (const chunk of stream) {

@@ -88,7 +88,8 @@ Deno.test("failed requests: one JSON line on standard error, an exit code by cau
   for (const [code, exit] of Object.entries(codes)) {
     const world = await denamo("get -k k", { unreachable: new Refused(code, true, 1, 2) });
     assertEquals([world.code, world.stdout], [exit, ""]);
-    const error = { code, message: `refused: ${code}`, definite: true, answered: 1, needed: 2 };
+    const message = `refused (no node answers at 127.0.0.1:3001)`;
+    const error = { code, message, definite: true, answered: 1, needed: 2 };
     assertEquals(JSON.parse(world.stderr), { error });
   }
 });

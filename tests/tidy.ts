@@ -231,7 +231,7 @@ export function longFunctions(path: string, source: string): Problem[] {
   return lint(path, source, "length");
 }
 
-/** `deno fmt` breaks code at 110 columns; text, which it cannot break, has ten more. */
+/** `deno fmt` breaks code at 110 columns; text, which it cannot break, has ten more. A test's name may run on. */
 const LINE_WIDTH = 120;
 
 // Built from pieces, or this file would break its own rules.
@@ -246,7 +246,7 @@ export function textProblems(path: string, text: string): Problem[] {
   const problems: Problem[] = [];
   text.split("\n").forEach((line, index) => {
     const at = `${path}:${index + 1}`;
-    if (path.endsWith(".ts") && [...line].length > LINE_WIDTH) {
+    if (path.endsWith(".ts") && [...line].length > LINE_WIDTH && !/^\s*(Deno\.)?test\(/.test(line)) {
       problems.push(`${at}: ${[...line].length} columns, more than ${LINE_WIDTH}`);
     }
     const mark = MARKS.exec(line);

@@ -43,7 +43,7 @@ export class Refused extends Error {
     readonly answered?: number,
     readonly needed?: number,
   ) {
-    super(`refused: ${code}`);
+    super(`${code}: refused`);
   }
 }
 
