@@ -138,7 +138,13 @@ export class Channel {
     try {
       while (this.writer.sizeBytes > 0 && this.#closed === null) {
         this.#writingBytes = this.writer.sizeBytes;
-        for (const chunk of this.writer.take()) await this.#write(chunk);
+        for (const chunk of this.writer.take()) {
+          for (let at = 0; at < chunk.length;) {
+            const count = await this.#connection.write(at === 0 ? chunk : chunk.subarray(at));
+            at += count;
+            this.#writingBytes -= count;
+          }
+        }
         this.writer.written();
       }
     } catch (error) {
@@ -146,15 +152,6 @@ export class Channel {
     } finally {
       this.#flushing = false;
       this.#wake();
-    }
-  }
-
-  async #write(chunk: Uint8Array): Promise<void> {
-    let at = 0;
-    while (at < chunk.length) {
-      const count = await this.#connection.write(at === 0 ? chunk : chunk.subarray(at));
-      at += count;
-      this.#writingBytes -= count;
     }
   }
 

@@ -14,12 +14,14 @@ import { RealClock } from "../actors/runtime/real/clock.ts";
 import { RealNetwork } from "../actors/runtime/real/network.ts";
 import { RealRandom } from "../actors/runtime/real/random.ts";
 import { type Call, Calls, type ClientEnvironment } from "./client_calls.ts";
-import { type ClientFailure, DenamoError } from "./client_errors.ts";
+import { type ClientErrorCode, type ClientFailure, DenamoError } from "./client_errors.ts";
 import type { Frame } from "./frame.ts";
 import { ADMIN, ADMIN_REPLY } from "./messages/control.ts";
 import { PING, PONG } from "./messages/handshake.ts";
 import { readMessage } from "./messages/message.ts";
 import { DONE, FAILED, GET, GOT, PUT } from "./messages/requests.ts";
+
+export { type ClientEnvironment, type ClientErrorCode, type ClientFailure, DenamoError };
 
 /** What every call takes. */
 export interface CallOptions {
@@ -64,7 +66,7 @@ export class GetResult {
   /** Send it with the next write of this key. */
   readonly context: Uint8Array;
 
-  /** @param success what a node answered */
+  /** From what a node answered. */
   constructor({ values, context }: GetSuccess) {
     this.values = values.map(({ value }) => value);
     this.checksums = values.map(({ crc32c }) => crc32c);

@@ -27,6 +27,7 @@ export type ClientFailure = Omit<Failure, "code"> & { readonly code: ClientError
 
 /** A failed call, thrown. */
 export class DenamoError extends Error {
+  /** `DenamoError`. */
   override readonly name = "DenamoError";
   /** Why. */
   readonly code: ClientErrorCode;
@@ -37,7 +38,7 @@ export class DenamoError extends Error {
   /** Replicas that had to. */
   readonly needed?: number;
 
-  /** @param failure what happened */
+  /** The error that tells of a failure. */
   constructor({ code, definite, message, answered, needed }: ClientFailure) {
     super(`${code}: ${message}`);
     this.code = code;

@@ -40,7 +40,7 @@ export class ControlCodec {
   readonly #now: () => number;
   readonly #asked = new Map<string, Asked>();
 
-  /** @param registry what may be sent @param now the node's monotonic clock */
+  /** With `registry`, what may be sent, and `now`, the node's monotonic clock. */
   constructor(registry: ControlRegistry, now: () => number) {
     this.#registry = registry;
     this.#now = now;

@@ -306,7 +306,7 @@ class Door {
     const session = new PeerSession(channel, nodeId, this.#codec, this.#options, this.#context.log);
     this.#options.onPeer?.(nodeId);
     try {
-      const reason = await channel.run((frame) => session.onFrame(frame));
+      const reason = await channel.run((frame) => session.onFrame(frame), () => session.pause());
       this.#context.log.debug("a peer left", { peer: nodeId, address, reason });
     } finally {
       if (this.#peers.get(nodeId)?.channel === channel) this.#peers.delete(nodeId);

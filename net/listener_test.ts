@@ -405,6 +405,19 @@ Deno.test("port 0 is resolved once and kept when the actor is restarted; clients
   assert(ports[0] === ports[1] && ports[0] !== 0);
 });
 
+Deno.test("a socket that is bound already is taken, and bound anew after a restart", async () => {
+  const simulation = new Simulation({ seed: 1 });
+  const environment = simulation.environment("n1");
+  const socket = await environment.network.listen({ host: "n1", port: 0 });
+  const ports: number[] = [];
+  const onListening = ({ port }: { port: number }) => void ports.push(port);
+  const node = new TestNode(1, environment, {}, ringOf(3), { socket, onListening });
+  await simulation.complete(node.start());
+  node.system.crash("listener");
+  await simulation.runFor(2000);
+  assertEquals(ports, [socket.endpoint.port, socket.endpoint.port]);
+});
+
 Deno.test("a port in use is a clear error", async () => {
   const { simulation } = await cluster(1);
   const second = new TestNode(1, simulation.environment("n2"));

@@ -7,6 +7,7 @@
 import type { GetRequest, PutRequest } from "../actors/coordinator/protocol.ts";
 import type { NodeId, ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
 import type { Log } from "../actors/runtime/environment.ts";
+import { LIMITS } from "../actors/runtime/limits.ts";
 import type { Body, Envelope, TellResult } from "../actors/runtime/protocol.ts";
 import { ShapeError } from "../actors/runtime/shape.ts";
 import type { Channel } from "./channel.ts";
@@ -51,6 +52,11 @@ export class PeerSession {
     if (!envelope) return;
     const result = this.#desk.deliver(envelope);
     if (result !== "sent") this.#bounce(envelope, result);
+  }
+
+  /** A promise while this peer reads too little of what it is sent, which is only pongs. */
+  pause(): Promise<void> | null {
+    return this.#channel.queuedBytes < LIMITS.clientOutputBytes ? null : this.#channel.flushed();
   }
 
   /** The frame was whole, so the stream is in step: a message that nobody here takes is dropped. */

@@ -169,6 +169,8 @@ class Peer {
   #shaking: Channel | null = null;
   #redial: Timer | null = null;
   #failures = 0;
+  /** Why the last dial failed, as it was logged: the same reason is logged once. */
+  #complaint = "";
   #closed = false;
   #sent = 0;
   #lost = 0;
@@ -256,10 +258,14 @@ class Peer {
       this.#onLost("lost");
     } catch (error) {
       const reason = reasonOf(error);
-      if (!this.#closed && this.#failures === 0) {
-        log.info("cannot reach peer", { peer: node, address, reason });
+      const refused = error instanceof HandshakeRefused;
+      if (!this.#closed && reason !== this.#complaint) {
+        if (refused) log.warn("a peer and this node do not match", { peer: node, address, reason });
+        else log.info("cannot reach peer", { peer: node, address, reason });
       }
-      this.#onLost(error instanceof HandshakeRefused ? "refused" : "lost", error);
+      this.#complaint = reason;
+      if (refused) this.#onLost("refused", error.refusal);
+      else this.#onLost("lost");
     } finally {
       this.#shaking = null;
       connection?.close();
@@ -278,6 +284,7 @@ class Peer {
 
   #onConnected(channel: Channel): void {
     this.#failures = 0;
+    this.#complaint = "";
     this.#channel = channel;
     channel.writer.append(this.#early?.take() ?? []);
     this.#early = null;
@@ -286,7 +293,7 @@ class Peer {
     this.#options.onPeer?.(this.node, "connected");
   }
 
-  #onLost(event: PeerEvent, error?: unknown): void {
+  #onLost(event: PeerEvent, code?: string): void {
     this.#lost += this.#earlyCount;
     this.#sent -= this.#earlyCount;
     this.#earlyCount = 0;
@@ -298,14 +305,7 @@ class Peer {
       : Math.min(LIMITS.redialMaxMs, LIMITS.redialMinMs * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 32);
     this.#redial = clock.after(longest * (0.5 + random.next() / 2), () => this.dial());
-    if (error instanceof HandshakeRefused) {
-      this.#context.log.warn("peer refused", {
-        peer: this.node,
-        address: this.address,
-        reason: error.message,
-      });
-      this.#options.onPeer?.(this.node, event, error.refusal);
-    } else this.#options.onPeer?.(this.node, event);
+    this.#options.onPeer?.(this.node, event, code);
   }
 }
 

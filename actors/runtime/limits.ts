@@ -94,8 +94,6 @@ export const LIMITS = {
   peerSilentMs: 10_000,
   /** Bytes of requests one client may have under way; past it the node stops reading from it. */
   requestBytesPerConnection: 32 * MIB,
-  /** A node that is stopping waits so long for its clients' requests to be answered. */
-  drainMs: 10_000,
   /** Out of file descriptors: the next connection is accepted after this pause. */
   acceptPauseMs: 100,
 } as const;
