@@ -10,6 +10,7 @@ import {
   resolve,
   variableName,
 } from "./config.ts";
+import { VERSION } from "../mod.ts";
 import * as config from "./config.ts";
 import { parseFlags } from "./flags.ts";
 import { PERMISSIONS } from "./permissions.ts";
@@ -180,3 +181,5 @@ Deno.test("permissions: the tasks grant what permissions.ts lists", () => {
     assertEquals(granted, [...PERMISSIONS]);
   }
 });
+
+Deno.test("version: the code and the package say the same", () => assertEquals(VERSION, denoJson.version));
