@@ -167,19 +167,17 @@ export class Node implements AsyncDisposable {
    */
   readonly terminated: Promise<{ reason: string }>;
   readonly #system: ActorSystem;
-  readonly #journal: NodeJournal;
   readonly #life: Life;
   #stopping: Promise<void> | null = null;
 
   private constructor(system: ActorSystem, journal: NodeJournal, life: Life, endpoint: Endpoint) {
     this.#system = system;
-    this.#journal = journal;
     this.#life = life;
     this.id = life.facts.nodeId;
     this.endpoint = endpoint;
     this.address = life.facts.address;
     this.terminated = system.terminated.then(async ({ reason }) => {
-      await journal.close();
+      await journal.close(cleanClose(life.clean));
       return { reason: life.fenced ?? reason };
     });
   }
@@ -321,8 +319,8 @@ export class Node implements AsyncDisposable {
     await this.#drain(drainMs);
     const store = this.#system.ref<ReplicaStoreProtocol>("replica_store");
     const closed = await store.ask("close", {}, { timeoutMs: 60_000 }).catch(() => null);
+    this.#life.clean = closed?.clean ?? null;
     await this.#system.stop();
-    await this.#journal.close(cleanClose(closed?.clean ?? null));
     await this.terminated;
   }
 
@@ -350,6 +348,8 @@ class Life {
   ring: Ring;
   /** The way to other nodes, once `peers` has started. */
   transport: Transport | null = null;
+  /** What the store left when it closed; null until then, and when it did not close well. */
+  clean: ReplicaStoreOptions["left"] = null;
   /** Why the node had to end itself. */
   fenced: string | null = null;
   /** What keeps it from simply serving. */

@@ -176,11 +176,11 @@ class RingManager {
     if (ring.removed.includes(this.#options.node)) this.#options.onRemoved();
   }
 
-  /** From the reply on the store takes no client writes. True when it holds data. */
+  /** From the reply on the store takes no client writes. True when it holds data, or does not say. */
   async #raiseFence(): Promise<boolean> {
     const store = this.#context.ref<ReplicaStoreProtocol>("replica_store");
-    const { holdsData } = await store.ask("fence", { raised: true }, { timeoutMs: 5_000 });
-    return holdsData;
+    const reply = await store.ask("fence", { raised: true }, { timeoutMs: 2_000 }).catch(() => null);
+    return reply?.holdsData ?? true;
   }
 
   /** Bring the store's fence in line with the vote. */

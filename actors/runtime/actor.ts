@@ -18,7 +18,8 @@ export interface ActorSpec<P extends Protocol> {
   readonly mailboxCapacity?: number;
   /**
    * Handlers whose promises are pending do not keep others from running: for an actor without state of its own
-   * that waits for others. Default false: one message at a time.
+   * that waits for others. When one of those fails it (an `AskError`), the ask it was answering fails, and
+   * nothing else. Default false: one message at a time.
    */
   readonly reentrant?: boolean;
   /**

@@ -15,7 +15,7 @@ import type { Environment, Log } from "./environment.ts";
 import { type Handler, Incarnation } from "./incarnation.ts";
 import { LIMITS } from "./limits.ts";
 import { Mailbox } from "./mailbox.ts";
-import type { Address, TellResult } from "./protocol.ts";
+import { type Address, AskError, type TellResult } from "./protocol.ts";
 import type { PostOffice } from "./ref.ts";
 import type { Runnable, Scheduler } from "./scheduler.ts";
 import { type Child, errorMessage } from "./supervisor.ts";
@@ -232,6 +232,7 @@ export class Cell implements Child, Runnable {
     reply.then(done, (error) => this.fail(life, error));
   }
 
+  /** Beside the others. Where one it asked in turn has failed it, only this ask fails with it. */
   #awaitAside(life: Incarnation, reply: Promise<unknown>): void {
     const asker = life.asker;
     life.asker = null;
@@ -240,7 +241,11 @@ export class Cell implements Child, Runnable {
       if (asker === null || !life.aside.delete(asker)) return;
       asker.answer(value);
     };
-    reply.then(done, (error) => this.fail(life, error));
+    const failed = (error: unknown) => {
+      if (!(error instanceof AskError)) return this.fail(life, error);
+      if (asker !== null && life.aside.delete(asker)) asker.fail("crashed");
+    };
+    reply.then(done, failed);
   }
 
   #finish(life: Incarnation, reply: unknown): void {

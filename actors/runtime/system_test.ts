@@ -322,3 +322,40 @@ Deno.test("wrong trees are refused", async () => {
   await assertRejects(() => start(tree("")), Error, "needs a name");
   await assertRejects(() => start(oneForOne({ name: "x", start: () => ({}) })), TypeError, "handlers");
 });
+
+Deno.test("a reentrant actor takes messages while its handlers' promises are pending", async () => {
+  const diary: string[] = [];
+  const { system } = await stage(oneForOne(puppet("a", diary, { reentrant: true })));
+  const ref = system.ref<PuppetProtocol>("a");
+  const gate = Promise.withResolvers<string>();
+  const first = ref.ask("act", () => gate.promise, soon);
+  assertEquals(await ref.ask("echo", "second", soon), "second 1");
+  gate.resolve("first");
+  assertEquals(await first, "first");
+  await system.stop();
+});
+
+Deno.test("when somebody a reentrant actor asked fails it, only that ask fails", async () => {
+  const diary: string[] = [];
+  const { system } = await stage(oneForOne(puppet("a", diary, { reentrant: true })));
+  const ref = system.ref<PuppetProtocol>("a");
+  const gate = Promise.withResolvers<string>();
+  const other = ref.ask("act", () => gate.promise, soon);
+  const failed = ref.ask("act", (a) => a.ref<PuppetProtocol>("nobody").ask("echo", "x", soon), soon);
+  assertEquals(await outcome(failed), "!crashed");
+  gate.resolve("unharmed");
+  assertEquals(await other, "unharmed");
+  assertEquals(diary, ["a 1 up"]);
+  await system.stop();
+});
+
+Deno.test("a reentrant actor that crashes fails everything it had under way", async () => {
+  const diary: string[] = [];
+  const { system } = await stage(oneForOne(puppet("a", diary, { reentrant: true })));
+  const ref = system.ref<PuppetProtocol>("a");
+  const pending = ref.ask("act", () => new Promise(() => {}), soon);
+  await Promise.resolve();
+  ref.tell("act", () => Promise.reject(new Error("boom")));
+  assertEquals(await outcome(pending), "!crashed");
+  await system.stop();
+});

@@ -26,7 +26,7 @@ export type PuppetProtocol = {
 export function puppet(
   name: string,
   diary: string[],
-  more: Partial<Pick<ActorSpec<PuppetProtocol>, "mailboxCapacity">> & {
+  more: Partial<Pick<ActorSpec<PuppetProtocol>, "mailboxCapacity" | "reentrant">> & {
     /** Runs in `start`; what it returns is awaited. */
     begin?: (context: ActorContext<PuppetProtocol>, incarnation: number) => unknown;
   } = {},
