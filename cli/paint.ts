@@ -97,6 +97,11 @@ export function size(bytes: number): string {
   return `${rank === 0 ? value : value.toFixed(1)} ${units[rank]}`;
 }
 
+/** `1 file`, `2 files`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** The first 8 digits of an id: enough to tell nodes apart. */
 export function brief(id: string): string {
   return id.slice(0, 8);

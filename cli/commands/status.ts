@@ -7,7 +7,7 @@
 import type { NodeStatus } from "../../actors/operator/protocol.ts";
 import { answer, type Command, command, EXIT, JSON_FLAG, WHERE, withDoor } from "../command.ts";
 import type { Flags } from "../flags.ts";
-import { brief, duration, type Paint, paint, size, table } from "../paint.ts";
+import { brief, counted, duration, type Paint, paint, size, table } from "../paint.ts";
 
 /** Show how a node is. */
 export const status: Command<Flags> = command({
@@ -55,9 +55,9 @@ function facts(status: NodeStatus, paint: Paint): [name: string, text: string][]
   return [
     [
       "requests",
-      `${coordinator.gets} gets, ${coordinator.puts} puts, ${coordinator.inFlight} under way, ` +
-      `${coordinator.forwarded} forwarded, ${coordinator.failovers} failovers, ` +
-      `${coordinator.readRepairs} read repairs`,
+      `${counted(coordinator.gets, "get")}, ${counted(coordinator.puts, "put")}, ` +
+      `${coordinator.inFlight} under way, ${coordinator.forwarded} forwarded, ` +
+      `${counted(coordinator.failovers, "failover")}, ${counted(coordinator.readRepairs, "read repair")}`,
     ],
     [
       "failures",
@@ -67,16 +67,16 @@ function facts(status: NodeStatus, paint: Paint): [name: string, text: string][]
     ],
     [
       "store",
-      `${engine.engine}, ${engine.keys} keys, ${size(engine.liveBytes)} live, ` +
-      `${size(engine.diskBytes)} in ${engine.files} files, ${
+      `${engine.engine}, ${counted(engine.keys, "key")}, ${size(engine.liveBytes)} live, ` +
+      `${size(engine.diskBytes)} in ${counted(engine.files, "file")}, ${
         engine.writesPerSync.toFixed(1)
       } writes per sync` +
       (engine.refusing === null ? "" : "  " + paint.red(engine.refusing)) +
-      alarm(store.notWhole, `${store.notWhole} partitions not whole`) +
-      alarm(store.damage, `${store.damage} damaged places at open`) +
-      alarm(store.alarms, `${store.alarms} alarms`),
+      alarm(store.notWhole, `${counted(store.notWhole, "partition")} not whole`) +
+      alarm(store.damage, `${counted(store.damage, "damaged place")} at open`) +
+      alarm(store.alarms, counted(store.alarms, "alarm")),
     ],
-    ["connections", `${connections.clients} clients, ${connections.peers} peers`],
-    ["messages", `${messages.deadLetters} dead letters, ${messages.lostToPeers} lost to peers`],
+    ["connections", `${counted(connections.clients, "client")}, ${counted(connections.peers, "peer")}`],
+    ["messages", `${counted(messages.deadLetters, "dead letter")}, ${messages.lostToPeers} lost to peers`],
   ];
 }

@@ -128,7 +128,7 @@ Deno.test("explain: each replica's answer in preference order", () => {
 
 Deno.test("status names what needs a look", () => {
   const shown = showStatus(STATUS, plain);
-  for (const part of ["● serving", "2 of 3 alive", "up 1 h 1 min", "2 timeout", "poisoned", "1 alarms"]) {
+  for (const part of ["● serving", "2 of 3 alive", "up 1 h 1 min", "2 timeout", "poisoned", "1 alarm"]) {
     assert(shown.includes(part), part);
   }
   assertEquals(shown.trimEnd().split("\n").at(-1)!.split(/ +/), ["coordinator", "12345", "0", "0", "1"]);
