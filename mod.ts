@@ -20,15 +20,64 @@
  * @module
  */
 
+// The actor library.
 export * from "./actors/runtime/mod.ts";
-export { Client, GetResult } from "./net/client.ts";
-export type {
-  Bytes,
-  CallOptions,
-  ConnectOptions,
-  GetOptions,
-  PutOptions,
-  UpdateOptions,
-} from "./net/client.ts";
-export { Cluster, type ClusterOptions } from "./net/cluster.ts";
+
+// Nodes, clients, clusters.
 export { Node, type NodeCores, type NodeOptions, VERSION } from "./net/node.ts";
+export {
+  type Bytes,
+  type CallOptions,
+  Client,
+  type ClientEnvironment,
+  type ClientErrorCode,
+  type ConnectOptions,
+  DenamoError,
+  type GetOptions,
+  GetResult,
+  type PutOptions,
+  type UpdateOptions,
+} from "./net/client.ts";
+export type { ClientFailure } from "./net/client_errors.ts";
+export { Cluster, type ClusterOptions } from "./net/cluster.ts";
+export type { EngineStats, SyncPolicy } from "./storage/engine.ts";
+
+// What nodes answer.
+export type {
+  CoordinatorStatus,
+  Explanation,
+  Failure,
+  FailureCode,
+  GetSuccess,
+  Liveness,
+  PutSuccess,
+  ReplicaExplanation,
+  SiblingValue,
+} from "./actors/coordinator/protocol.ts";
+export type {
+  ActorStatus,
+  AdmitOutcome,
+  Candidate,
+  ClusterState,
+  JoinOutcome,
+  MemberState,
+  NodeStatus,
+  OperatorProtocol,
+  Refusal,
+  RingView,
+} from "./actors/operator/protocol.ts";
+export type { ActorId, NodeId, ReplicaStoreStatus } from "./actors/replica_store/protocol.ts";
+export type { Member } from "./actors/ring_manager/ring.ts";
+
+// The simulated world, and the decisions that a test may replace in it.
+export { COORDINATOR_CORE, type CoordinatorCore } from "./actors/coordinator/core.ts";
+export { REPLICA_STORE_CORE, type ReplicaStoreCore } from "./actors/replica_store/replica_store.ts";
+export { RING_MANAGER_CORE, type RingManagerCore } from "./actors/ring_manager/ring_manager.ts";
+export type { SimulatedClock } from "./actors/simulated/clock.ts";
+export type { DiskFaults, DiskOperation, DiskSnapshot, SimulatedDisk } from "./actors/simulated/disk.ts";
+export type { Process, Scheduled } from "./actors/simulated/events.ts";
+export type { LinkFaults } from "./actors/simulated/links.ts";
+export type { LogLine } from "./actors/simulated/log.ts";
+export type { SimulatedNetwork } from "./actors/simulated/network.ts";
+export type { SimulatedRandom } from "./actors/simulated/random.ts";
+export { Simulation, type SimulationOptions } from "./actors/simulated/simulation.ts";
