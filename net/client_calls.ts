@@ -50,6 +50,8 @@ export interface Call<T extends { readonly ok: true }> {
 interface Pending {
   readonly call: Call<{ readonly ok: true }>;
   sent: boolean;
+  /** A node that was sent it never answered: whatever the next ones say, it may have happened. */
+  inDoubt: boolean;
   refusals: number;
 }
 
@@ -108,7 +110,12 @@ export class Calls {
       call.done(definitely("overloaded", `this client has ${LIMITS.requestsInFlight} calls under way`));
     } else {
       if (this.#pending.size === 0) this.#busySince = this.#clock.now();
-      const pending = { call: call as unknown as Pending["call"], sent: false, refusals: 0 };
+      const pending = {
+        call: call as unknown as Pending["call"],
+        sent: false,
+        inDoubt: false,
+        refusals: 0,
+      };
       this.#pending.set(number, pending);
       this.#sweeper ??= this.#clock.after(SWEEP_MS, () => this.#sweep());
       if (this.#channel) this.#send(this.#channel, number, pending);
@@ -132,6 +139,7 @@ export class Calls {
 
   #send(channel: Channel, number: number, pending: Pending): void {
     const { call } = pending;
+    pending.inDoubt ||= pending.sent && call.isWrite;
     if (call.send(channel, { number, remainingMs: remaining(call.deadline, this.#clock.now()) })) {
       pending.sent = true;
     } else if (channel.closed === null) {
@@ -144,7 +152,10 @@ export class Calls {
     const pending = this.#pending.get(number);
     if (!pending) return; // given up before
     const outcome = pending.call.read(frame);
-    if (outcome.ok || !this.#tryElsewhere(pending, outcome)) this.#finish(number, outcome);
+    if (outcome.ok) this.#finish(number, outcome);
+    else if (!this.#tryElsewhere(pending, outcome)) {
+      this.#finish(number, { ...outcome, definite: outcome.definite && !pending.inDoubt });
+    }
   }
 
   /** A node that is stopping, or sees no one, has done nothing: another may do better. */
@@ -166,7 +177,7 @@ export class Calls {
   #fail(number: number, code: ClientFailure["code"], message: string): void {
     const pending = this.#pending.get(number);
     if (!pending) return;
-    const definite = !pending.sent || !pending.call.isWrite;
+    const definite = !pending.inDoubt && (!pending.sent || !pending.call.isWrite);
     this.#finish(number, { ok: false, code, message, definite });
   }
 

@@ -141,13 +141,17 @@ export class Cluster implements AsyncDisposable {
       realEnvironment({ node: name, ...(logLevel !== undefined && { logLevel }) });
   }
 
-  /** `kill -9`, or with `power` a power cut, which loses what was not synced. Simulated clusters only. */
+  /**
+   * `kill -9`, or with `power` a power cut, which loses what was not synced; of a node that is just starting too.
+   * Simulated clusters only.
+   */
   kill(index: number, { power = false }: { readonly power?: boolean } = {}): void {
     if (this.simulation === null) throw new Error("only a simulated node can be killed; use stop()");
-    this.node(index);
+    const machine = `node${index + 1}`;
+    if (!this.simulation.isAlive(machine)) throw new Error(`node ${index} does not run`);
     this.#nodes[index] = null;
-    if (power) this.simulation.crashNode(`node${index + 1}`);
-    else this.simulation.killNode(`node${index + 1}`);
+    if (power) this.simulation.crashNode(machine);
+    else this.simulation.killNode(machine);
   }
 
   /** Stop one node as SIGTERM would. */

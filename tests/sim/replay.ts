@@ -1,0 +1,22 @@
+/**
+ * `deno run -A tests/sim/replay.ts SEED`: one run again, told in full; its last line is the trace hash.
+ *
+ * @module
+ */
+
+import type { LogLine } from "../../actors/simulated/log.ts";
+import { explainRun, simulate } from "./scenario.ts";
+
+if (import.meta.main) {
+  const [seed = "1", log] = Deno.args;
+  const print = (text: string) => void Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+  const onLog = log === "--log"
+    ? ({ at, node, level, message, fields }: LogLine) =>
+      print(`${at.toFixed(1)} ${node} ${level} ${message} ${JSON.stringify(fields)}`)
+    : undefined;
+  const report = await simulate(Number(seed), onLog ? { onLog } : {});
+  print(explainRun(report));
+  print(`${report.operations.length} calls, ${report.events} events, ${report.simulatedMs.toFixed(0)} ms`);
+  print(`trace ${report.traceHash}`);
+  if (report.violations.length > 0) Deno.exit(1);
+}
