@@ -18,6 +18,9 @@ const ENTRIES = new Set([
   "tests/run.ts",
   "tests/check.ts",
   "tests/bench/main.ts",
+  "tests/sim/replay.ts",
+  "tests/outside/crash_on_request.ts", // a server that crashes on request, started as a process
+  "tests/outside/crash_on_request.ts",
 ]);
 
 /**
@@ -25,7 +28,7 @@ const ENTRIES = new Set([
  * folder's name; elsewhere these files.
  */
 const PURE = new Set([
-  ...["bytes", "crc32c", "limits", "msgpack", "murmur3", "protocol", "restart_policy", "shape"]
+  ...["bytes", "crc32c", "limits", "msgpack", "murmur3", "protocol", "restart_policy", "shape", "slab"]
     .map((name) => `actors/runtime/${name}.ts`),
   ...["command", "config", "flags", "kinds", "paint", "suggest"].map((name) => `cli/${name}.ts`),
   "net/address.ts",
