@@ -15,6 +15,7 @@
 
 import { type Engine, EngineError } from "../../storage/engine.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
+import type { Random } from "../runtime/environment.ts";
 import type { Handlers } from "../runtime/protocol.ts";
 import type { CoordinatorProtocol } from "../coordinator/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
@@ -42,10 +43,15 @@ import type {
 import { PAGE_ENTRIES } from "./protocol.ts";
 
 /** The decisions the store leaves to pure functions; a test plants a bug by substituting one. */
-export const REPLICA_STORE_CORE = { mint, merge, verifyValues, decodeContext };
+export const REPLICA_STORE_CORE = { mint, merge, verifyValues, decodeContext, newActorId };
 
 /** See {@link REPLICA_STORE_CORE}. */
 export type ReplicaStoreCore = typeof REPLICA_STORE_CORE;
+
+/** A name for one who mints dots that nobody had before. */
+function newActorId(random: Random, _node: NodeId): ActorId {
+  return toHex(random.bytes(16));
+}
 
 /** What the store is composed of. */
 export interface ReplicaStoreOptions {
@@ -181,7 +187,7 @@ class ReplicaStore {
   }
 
   #newActorId(): ActorId {
-    return toHex(this.#context.environment.random.bytes(16));
+    return this.#core.newActorId(this.#context.environment.random, this.#options.node);
   }
 
   #takeRing(ring: Ring): void {

@@ -176,6 +176,15 @@ export function valuesAreReal(operations: readonly Operation[]): Violation[] {
   return violations;
 }
 
+/** Once everything has healed, and a first read had the chance to repair what is damaged, every key can be read. */
+export function everythingIsReadable(operations: readonly Operation[]): Violation[] {
+  const last = new Map<string, Operation>();
+  for (const operation of operations) if (operation.isFinal) last.set(operation.key, operation);
+  return [...last.values()]
+    .filter(({ outcome }) => outcome !== "ok")
+    .map((read) => ({ checker: "unreadable after healing", key: read.key, detail: describe(read) }));
+}
+
 /** Invariant 7: every call ends, and none later than its deadline. */
 export function deadlinesAreKept(operations: readonly Operation[]): Violation[] {
   return operations
@@ -210,6 +219,7 @@ export function check(operations: readonly Operation[], states: readonly Replica
     ...acknowledgedWritesAreKept(operations),
     ...siblingsAreConcurrent(operations),
     ...valuesAreReal(operations),
+    ...everythingIsReadable(operations),
     ...deadlinesAreKept(operations),
     ...replicasAgree(states),
   ];

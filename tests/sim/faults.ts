@@ -24,15 +24,18 @@ export interface FaultOptions {
   readonly links: Partial<Simulation["network"]["faults"]>;
 }
 
-/** `kill -9`, a power cut, SIGSTOP, no network, one way or both; a restart that is killed itself. */
-export type NodeFault = "kill" | "power" | "pause" | "isolate" | "deafen" | "all-power";
+/**
+ * `kill -9`; a power cut, of one node or all; SIGSTOP; nothing comes from or goes to anyone (`isolate`), the other
+ * nodes (`split`); nothing comes, but everything goes (`deafen`).
+ */
+export type NodeFault = "kill" | "power" | "all-power" | "pause" | "isolate" | "split" | "deafen";
 
 /** Everything at once. */
 export const FAULTS: FaultOptions = {
   pauseMs: 800,
   lastsMs: 2_500,
   atOnce: 1,
-  kinds: ["kill", "power", "pause", "isolate", "deafen", "all-power"],
+  kinds: ["kill", "power", "all-power", "pause", "isolate", "split", "deafen"],
   links: {
     lossRate: 0.002,
     duplicateRate: 0.002,
@@ -102,14 +105,16 @@ export class Faults {
     const name = `node${index + 1}`;
     const lastsMs = this.#random.between(10, this.#options.lastsMs);
     this.log.push(`${this.#world.now().toFixed(1)} ${kind} ${name} for ${lastsMs.toFixed(0)} ms`);
-    const others = this.#machines.filter((other) => other !== name);
+    const others = this.#machines.filter((other) =>
+      other !== name && (kind !== "split" || other.startsWith("node"))
+    );
     if (kind === "pause") this.#world.pauseNode(name);
-    else if (kind === "isolate") this.#world.network.partition([name], others);
+    else if (kind === "isolate" || kind === "split") this.#world.network.partition([name], others);
     else if (kind === "deafen") { for (const other of others) this.#world.network.cut(other, name); }
     else this.#cluster.kill(index, { power: kind !== "kill" });
     await pause(lastsMs);
     if (kind === "pause") this.#world.resumeNode(name);
-    else if (kind === "isolate" || kind === "deafen") {
+    else if (kind === "isolate" || kind === "split" || kind === "deafen") {
       for (const other of others) {
         this.#world.network.mend(other, name), this.#world.network.mend(name, other);
       }

@@ -26,7 +26,7 @@ export interface WorkloadOptions {
 }
 
 /** See {@link WorkloadOptions}. */
-export const WORKLOAD: WorkloadOptions = { clients: 4, keys: 3, calls: 40, pauseMs: 150, timeoutMs: 2_000 };
+export const WORKLOAD: WorkloadOptions = { clients: 4, keys: 3, calls: 40, pauseMs: 150, timeoutMs: 1_000 };
 
 /** The keys of a workload. */
 export function keysOf({ keys }: Pick<WorkloadOptions, "keys">): string[] {
