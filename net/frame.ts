@@ -15,6 +15,7 @@
 
 import { decodeUtf8Strict } from "../actors/runtime/bytes.ts";
 import { crc32c } from "../actors/runtime/crc32c.ts";
+import { Slab } from "../actors/runtime/slab.ts";
 
 /** Bytes before what the checksum covers: the length and the checksum itself. */
 export const PREFIX_BYTES = 8;
@@ -51,8 +52,8 @@ export class WireError extends Error {
   }
 }
 
-/** A checksum over bytes; {@link crc32c} except in tests that plant a bug. */
-export type Checksum = (bytes: Uint8Array, seed?: number) => number;
+/** {@link crc32c}, except in tests that plant a bug. */
+export type Checksum = typeof crc32c;
 
 /** Small pieces share a slab of so many bytes: the most that one kept piece can keep alive. */
 const SLAB_BYTES = 4096;
@@ -81,8 +82,7 @@ export class Frame {
   #at = 0;
   #end = 0;
   #owned = false;
-  #slab = new Uint8Array(0);
-  #slabAt = 0;
+  readonly #slab = new Slab(SLAB_BYTES, SMALL_BYTES);
 
   /** For {@link FrameReader}: stand on the frame whose checksummed part is `[at, end)` of `bytes`. */
   open(bytes: Uint8Array<ArrayBuffer>, view: DataView, at: number, end: number, owned: boolean): void {
@@ -133,11 +133,7 @@ export class Frame {
     if (sizeBytes > SMALL_BYTES) {
       return this.#owned ? this.#bytes.subarray(at, at + sizeBytes) : this.#bytes.slice(at, at + sizeBytes);
     }
-    if (this.#slabAt + sizeBytes > this.#slab.length) {
-      this.#slab = new Uint8Array(SLAB_BYTES);
-      this.#slabAt = 0;
-    }
-    const piece = this.#slab.subarray(this.#slabAt, this.#slabAt += sizeBytes);
+    const piece = this.#slab.take(sizeBytes);
     piece.set(this.#bytes.subarray(at, at + sizeBytes));
     return piece;
   }
@@ -251,7 +247,7 @@ export class FrameReader {
     const at = this.#at + PREFIX_BYTES;
     const end = this.#at + this.#frameBytes;
     const expected = this.#view.getUint32(this.#at + 4);
-    if (this.#checksum(this.#bytes.subarray(at, end)) !== expected) {
+    if (this.#checksum(this.#bytes, 0, at, end) !== expected) {
       throw new WireError("bad-crc", "a frame does not match its CRC-32C");
     }
     this.#at = end;

@@ -213,7 +213,7 @@ export class FrameWriter {
 
   /** Take what was written since the last time into the frame's checksum and length. */
   #sum(): void {
-    this.#crc = crc32c(this.#bytes.subarray(this.#crcAt, this.#at), this.#crc);
+    this.#crc = crc32c(this.#bytes, this.#crc, this.#crcAt, this.#at);
     this.#length += this.#at - this.#crcAt;
     this.#crcAt = this.#at;
   }

@@ -22,6 +22,7 @@
 import { encodeUtf8 } from "../runtime/bytes.ts";
 import { crc32c } from "../runtime/crc32c.ts";
 import { LIMITS } from "../runtime/limits.ts";
+import { Slab } from "../runtime/slab.ts";
 import { type Clock, type Dot, EMPTY_CLOCK, isCounter } from "./clock.ts";
 import { actorAt, ID_BYTES, putId, putU32, putU64, u32At, u64At } from "./fields.ts";
 
@@ -29,6 +30,7 @@ const COUNT_BYTES = 4;
 const ENTRY_BYTES = 32;
 const CHECKSUM_BYTES = 4;
 const SEPARATOR = Uint8Array.of(0);
+const slab = new Slab(4 * 1024, 1024);
 
 /** The last cluster a checksum was made for: nearly always the only one, and UTF-8 costs time. */
 let cluster = { id: "", seed: crc32c(SEPARATOR) };
@@ -38,7 +40,7 @@ function checksum(bytes: Uint8Array, key: Uint8Array, clusterId: string): number
   if (cluster.id !== clusterId) {
     cluster = { id: clusterId, seed: crc32c(SEPARATOR, crc32c(encodeUtf8(clusterId))) };
   }
-  return crc32c(bytes.subarray(0, bytes.length - CHECKSUM_BYTES), crc32c(key, cluster.seed));
+  return crc32c(bytes, crc32c(key, cluster.seed), 0, bytes.length - CHECKSUM_BYTES);
 }
 
 /**
@@ -58,7 +60,7 @@ function checksum(bytes: Uint8Array, key: Uint8Array, clusterId: string): number
  */
 export function encodeContext(clock: Clock, key: Uint8Array, clusterId: string): Uint8Array {
   if (clock.length === 0) return new Uint8Array(0);
-  const bytes = new Uint8Array(COUNT_BYTES + ENTRY_BYTES * clock.length + CHECKSUM_BYTES);
+  const bytes = slab.take(COUNT_BYTES + ENTRY_BYTES * clock.length + CHECKSUM_BYTES);
   let at = putU32(bytes, 0, clock.length);
   for (const { actor, counter } of clock) {
     at = putId(bytes, at, actor);

@@ -9,13 +9,13 @@
  *
  * This is on the path of every request. An id is 16 bytes there and hex in memory: `toHex` costs 45 ns, a
  * small view 40 ns, so ids that stand together are turned into hex together, and those of actors are
- * remembered (`fields.ts`). A fresh `Uint8Array` of more than 64 bytes costs 600 ns, for V8 keeps its bytes
- * outside its heap; small encodings are therefore cut from a shared slab.
+ * remembered (`fields.ts`). Small encodings are cut from a slab (`runtime/slab.ts`).
  *
  * @module
  */
 
 import { LIMITS } from "../runtime/limits.ts";
+import { Slab } from "../runtime/slab.ts";
 import { actorAt, ID_BYTES, ID_DIGITS, putId, putU32, putU64, u32At, u64At } from "./fields.ts";
 import { isCounter } from "./clock.ts";
 import type { Clock, Dot } from "./clock.ts";
@@ -24,6 +24,7 @@ import type { ActorId, EncodedObject, RequestId } from "./protocol.ts";
 
 const VERSION = 1;
 const TOMBSTONE = 1;
+const slab = new Slab(16 * 1024, 1024);
 
 /** Bytes that are not the encoding of an object. */
 export class ObjectFormatError extends Error {
@@ -54,7 +55,7 @@ export class ObjectFormatError extends Error {
 export function encodeObject(object: StoredObject): EncodedObject {
   const { clock, siblings } = object;
   if (clock.length > 0xffff) throw new RangeError(`an object with ${clock.length} clock entries`);
-  const bytes = allocate(sizeBytes(object));
+  const bytes = slab.take(sizeBytes(object));
   bytes[0] = VERSION;
   bytes[1] = clock.length >>> 8;
   bytes[2] = clock.length;
@@ -85,22 +86,6 @@ function putSibling(bytes: Uint8Array, start: number, sibling: Sibling, actorInd
   for (const request of sibling.replaced) at = putId(bytes, at, request);
   bytes.set(sibling.value, at);
   return at + sibling.value.length;
-}
-
-const SLAB_BYTES = 16 * 1024;
-/** What is larger gets a buffer of its own. */
-const SMALL_BYTES = 1024;
-let slab = new Uint8Array(0);
-let slabUsed = 0;
-
-function allocate(size: number): Uint8Array {
-  if (size > SMALL_BYTES) return new Uint8Array(size);
-  if (slabUsed + size > slab.length) {
-    slab = new Uint8Array(SLAB_BYTES);
-    slabUsed = 0;
-  }
-  slabUsed += size;
-  return slab.subarray(slabUsed - size, slabUsed);
 }
 
 // --- decoding ---------------------------------------------------------------------------------------------

@@ -15,19 +15,29 @@ export const CHANGE_HEADER_BYTES = 8;
 
 const REMOVED = 0xffffffff;
 
-/** The payload of a {@link CHANGES_RECORD}, in parts: keys and records are the given ones. */
+/** Scratch, one per change of a record: a journal copies short parts at once. */
+const HEADERS: Uint8Array[] = [];
+
+/**
+ * The payload of a {@link CHANGES_RECORD}, in parts: keys and records are the given ones, what is between them
+ * is good until the next call.
+ */
 export function encodeChanges(changes: readonly Change[]): Uint8Array[] {
-  const headers = new Uint8Array(CHANGE_HEADER_BYTES * changes.length);
-  const view = new DataView(headers.buffer);
   const parts: Uint8Array[] = [];
-  let at = 0;
-  for (const { partition, key, record } of changes) {
-    view.setUint16(at, partition);
-    view.setUint16(at + 2, key.length);
-    view.setUint32(at + 4, record === null ? REMOVED : record.length);
-    parts.push(headers.subarray(at, at + CHANGE_HEADER_BYTES), key);
+  for (let i = 0; i < changes.length; i++) {
+    const { partition, key, record } = changes[i]!;
+    const header = HEADERS[i] ??= new Uint8Array(CHANGE_HEADER_BYTES);
+    const size = record === null ? REMOVED : record.length;
+    header[0] = partition >>> 8;
+    header[1] = partition;
+    header[2] = key.length >>> 8;
+    header[3] = key.length;
+    header[4] = size >>> 24;
+    header[5] = size >>> 16;
+    header[6] = size >>> 8;
+    header[7] = size;
+    parts.push(header, key);
     if (record !== null) parts.push(record);
-    at += CHANGE_HEADER_BYTES;
   }
   return parts;
 }
