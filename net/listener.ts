@@ -18,6 +18,7 @@ import {
   type Connection,
   type Endpoint,
   type Listener,
+  type Network,
   NetworkError,
 } from "../actors/runtime/environment.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
@@ -93,7 +94,7 @@ export function listener(options: ListenerOptions): ActorSpec<ListenerProtocol> 
   return {
     name: "listener",
     async start(context) {
-      const socket = bound ?? await listen(context, endpoint);
+      const socket = bound ?? await listen(context.environment.network, endpoint);
       bound = undefined;
       endpoint = socket.endpoint;
       const door = new Door(context, options, socket);
@@ -115,9 +116,10 @@ export function listener(options: ListenerOptions): ActorSpec<ListenerProtocol> 
   };
 }
 
-async function listen(context: ActorContext<ListenerProtocol>, endpoint: Endpoint): Promise<Listener> {
+/** Listen; rejects with an error for people that names the endpoint. */
+export async function listen(network: Network, endpoint: Endpoint): Promise<Listener> {
   try {
-    return await context.environment.network.listen(endpoint);
+    return await network.listen(endpoint);
   } catch (error) {
     const why = error instanceof NetworkError && error.code === "in-use"
       ? "the port is in use"

@@ -116,6 +116,10 @@ class RealFile implements DiskFile {
 export class RealDisk implements Disk {
   /** See {@link Disk.open}. A symbolic link is not followed (`denied`): data belongs where it seems to be. */
   open(path: string, options: OpenOptions = {}): DiskFile {
+    // Deno resolves links itself to check a permission that is not unlimited, and O_NOFOLLOW comes too late then.
+    if (fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
+      throw new DiskError("denied", path, "a symbolic link; data files are not followed elsewhere");
+    }
     const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR } = fs.constants;
     const flags = (options.write ? O_RDWR : O_RDONLY) | (options.create ? O_CREAT : 0) |
       (options.create && options.createNew ? O_EXCL : 0) | (O_NOFOLLOW ?? 0);
