@@ -10,7 +10,7 @@
 
 import type { Environment } from "../actors/runtime/environment.ts";
 import { realEnvironment, removeDirectory, temporaryDirectory } from "../actors/runtime/real/mod.ts";
-import { type LogLine } from "../actors/simulated/log.ts";
+import type { LogLine } from "../actors/simulated/log.ts";
 import { Simulation } from "../actors/simulated/simulation.ts";
 import { Client, type ConnectOptions } from "./client.ts";
 import { Node, type NodeCores, type NodeOptions } from "./node.ts";

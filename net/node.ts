@@ -5,36 +5,27 @@
  * @module
  */
 
+import { COORDINATOR_CORE } from "../actors/coordinator/core.ts";
 import type { CoordinatorProtocol } from "../actors/coordinator/protocol.ts";
-import { COORDINATOR_CORE, type CoordinatorCore } from "../actors/coordinator/core.ts";
-import { nodeTree } from "../actors/node.ts";
-import type { RuntimeFigures } from "../actors/operator/operator.ts";
-import {
-  REPLICA_STORE_CORE,
-  type ReplicaStoreCore,
-  type ReplicaStoreOptions,
-} from "../actors/replica_store/replica_store.ts";
-import type { NodeId, ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
-import { type Acceptor, acceptorOf } from "../actors/ring_manager/commit.ts";
-import { decodeAcceptor, encodeAcceptor } from "../actors/ring_manager/commit_codec.ts";
-import { RING_MANAGER_CORE, type RingManagerCore } from "../actors/ring_manager/ring_manager.ts";
-import { createRing, type Member, type Ring } from "../actors/ring_manager/ring.ts";
-import { fromHex, toHex } from "../actors/runtime/bytes.ts";
-import { LIMITS } from "../actors/runtime/limits.ts";
-import type { Transport } from "../actors/runtime/protocol.ts";
+import { type NodeParts, nodeTree } from "../actors/node.ts";
+import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
+import { REPLICA_STORE_CORE } from "../actors/replica_store/replica_store.ts";
+import { RING_MANAGER_CORE } from "../actors/ring_manager/ring_manager.ts";
 import type { Endpoint, Environment, Listener } from "../actors/runtime/environment.ts";
-import { ActorSystem } from "../actors/runtime/mod.ts";
+import { ActorSystem, type AnyActorSpec } from "../actors/runtime/mod.ts";
 import { realEnvironment } from "../actors/runtime/real/mod.ts";
-import type { Engine, SyncPolicy } from "../storage/engine.ts";
-import { openMemoryEngine } from "../storage/memory/engine.ts";
-import { type CleanClose, type NodeJournal, openNodeJournal } from "../storage/node_journal.ts";
+import { type NodeJournal, openNodeJournal } from "../storage/node_journal.ts";
 import { formatAddress } from "./address.ts";
+import { administer } from "./administer.ts";
 import { CONTROL } from "./control.ts";
 import { ControlCodec } from "./control_codec.ts";
-import type { NodeFacts } from "./handshake.ts";
 import { listen, listener, type ListenerProtocol } from "./listener.ts";
+import { Life } from "./node_life.ts";
+import { cleanClose, loadVote, markWhole, mayVote, openStore, ringOf, saveVote } from "./node_memory.ts";
+import { type NodeCores, type NodeOptions, type Settings, settingsOf } from "./node_options.ts";
 import { peers, type PeersProtocol } from "./peers.ts";
-import { administer } from "./administer.ts";
+
+export type { NodeCores, NodeOptions };
 
 /** The release this is; the same as in deno.json. */
 export const VERSION = "0.1.0";
@@ -124,85 +115,10 @@ export class Node implements AsyncDisposable {
     const address = settings.advertise ?? formatAddress(socket.endpoint);
     const ring = await ringOf(settings, env, journal, address);
     const life = new Life(settings, env, journal, address, ring);
-    const { facts } = life;
-    const system = new ActorSystem({ node: facts.nodeId, environment: env });
-    const end = (reason: string) => {
-      life.fenced = reason;
-      env.log.error("this node is fenced and ends", { reason });
-      void system.stop();
-    };
-    const control = new ControlCodec(CONTROL, () => env.clock.now());
-    const spec = nodeTree({
-      ringManager: {
-        node: facts.nodeId,
-        load: () => loadVote(journal),
-        mayVote: await mayVote(journal),
-        save: (vote) => journal.set(VOTE, vote),
-        core: { ...RING_MANAGER_CORE, ...cores.ringManager },
-        onRing: (ring) => life.ring = ring,
-        onRemoved: () =>
-          end("it was removed from the cluster; start it with an empty directory to join anew"),
-      },
-      replicaStore: {
-        node: facts.nodeId,
-        open: () => openStore(settings, env, journal),
-        left: life.left,
-        onWhole: () => void journal.set(NOT_WHOLE, NO_BYTES).catch(() => {}),
-        core: { ...REPLICA_STORE_CORE, ...cores.replicaStore },
-      },
-      peers: peers({
-        facts,
-        control,
-        currentRing: () => life.ring,
-        setTransport: (transport) => {
-          life.transport = transport;
-          system.setTransport(transport);
-        },
-        onPeer: (node, event, code) => {
-          if (life.isTwin(node, code)) {
-            end(`another process lives under the id ${facts.nodeId} of this node: ${node} says so`);
-          }
-          if (event !== "connected") {
-            system.ref<CoordinatorProtocol>("coordinator").tell("peerLost", { node });
-          }
-        },
-      }),
-      gossiper: {
-        node: facts.nodeId,
-        bootId: facts.bootId,
-        incarnation: life.incarnation,
-        heartbeat: settings.heartbeat,
-        onDuplicate: () => end(`another process lives under the id ${facts.nodeId} of this node`),
-      },
-      refiller: { node: facts.nodeId },
-      coordinator: {
-        node: facts.nodeId,
-        quorum: settings.quorum,
-        core: { ...COORDINATOR_CORE, ...cores.coordinator },
-      },
-      operator: {
-        node: facts.nodeId,
-        version: VERSION,
-        quorum: settings.quorum,
-        // The first of the seeds is the one who waits to be joined.
-        seeds: settings.seeds[0] === facts.address ? [] : settings.seeds,
-        member: life.member,
-        administer: administer(env),
-        runtime: () => life.figures(system),
-      },
-      doors: [listener({
-        facts,
-        control,
-        endpoint: socket.endpoint,
-        socket,
-        deliver: (envelope) => system.deliver(envelope),
-        send: (envelope) => life.transport?.send(envelope) ?? false,
-        onPeer: (node) => void system.ref<PeersProtocol>("peers").tell("heard", { node }),
-        onDuplicate: (node, address) => env.log.error("two processes use one node id", { node, address }),
-      })],
-    });
-    await system.start(spec);
-    env.log.info("serving", { address: facts.address, node: facts.nodeId, epoch: life.ring.epoch });
+    const system = new ActorSystem({ node: life.facts.nodeId, environment: env });
+    const votes = await mayVote(journal);
+    await system.start(nodeTree(partsOf({ settings, env, cores, socket, journal, life, system, votes })));
+    env.log.info("serving", { address, node: life.facts.nodeId, epoch: life.ring.epoch });
     return new Node(system, journal, life, socket.endpoint);
   }
 
@@ -248,3 +164,99 @@ export class Node implements AsyncDisposable {
   }
 }
 
+/** What there is when the tree is put together. */
+interface Materials {
+  readonly settings: Settings;
+  readonly env: Environment;
+  readonly cores: NodeCores;
+  readonly socket: Listener;
+  readonly journal: NodeJournal;
+  readonly life: Life;
+  readonly system: ActorSystem;
+  readonly votes: boolean;
+}
+
+/** Everything the tree is made of. */
+function partsOf(materials: Materials): NodeParts {
+  const { settings, env, cores, journal, life, system } = materials;
+  const { facts: { nodeId: node, bootId, address } } = life;
+  const end = (reason: string) => {
+    life.fenced = reason;
+    env.log.error("this node is fenced and ends", { reason });
+    void system.stop();
+  };
+  const twin = `another process lives under the id ${node} of this node`;
+  return {
+    ringManager: {
+      node,
+      load: () => loadVote(journal),
+      mayVote: materials.votes,
+      save: (vote) => saveVote(journal, vote),
+      core: { ...RING_MANAGER_CORE, ...cores.ringManager },
+      onRing: (ring) => life.ring = ring,
+      onRemoved: () => end("it was removed from the cluster; start it with an empty directory to join anew"),
+    },
+    replicaStore: {
+      node,
+      open: () => openStore(settings, env, journal),
+      left: life.left,
+      onWhole: () => markWhole(journal),
+      core: { ...REPLICA_STORE_CORE, ...cores.replicaStore },
+    },
+    ...socketsOf(materials, (member) => end(`${twin}: ${member} says so`)),
+    gossiper: {
+      node,
+      bootId,
+      incarnation: life.incarnation,
+      heartbeat: settings.heartbeat,
+      onDuplicate: () => end(twin),
+    },
+    refiller: { node },
+    coordinator: { node, quorum: settings.quorum, core: { ...COORDINATOR_CORE, ...cores.coordinator } },
+    operator: {
+      node,
+      version: VERSION,
+      quorum: settings.quorum,
+      // The first of the seeds is the one who waits to be joined.
+      seeds: settings.seeds[0] === address ? [] : settings.seeds,
+      member: life.member,
+      administer: administer(env),
+      runtime: () => life.figures(system),
+    },
+  };
+}
+
+/** The actors that hold sockets: the connections to members, and the door. */
+function socketsOf(
+  { env, socket, life, system }: Materials,
+  onTwin: (member: string) => void,
+): { readonly peers: AnyActorSpec; readonly doors: readonly AnyActorSpec[] } {
+  const { facts } = life;
+  const control = new ControlCodec(CONTROL, () => env.clock.now());
+  return {
+    peers: peers({
+      facts,
+      control,
+      currentRing: () => life.ring,
+      setTransport: (transport) => {
+        life.transport = transport;
+        system.setTransport(transport);
+      },
+      onPeer: (member, event, code) => {
+        if (life.isTwin(member, code)) onTwin(member);
+        if (event === "connected") return;
+        system.ref<CoordinatorProtocol>("coordinator").tell("peerLost", { node: member });
+      },
+    }),
+    doors: [listener({
+      facts,
+      control,
+      endpoint: socket.endpoint,
+      socket,
+      deliver: (envelope) => system.deliver(envelope),
+      send: (envelope) => life.transport?.send(envelope) ?? false,
+      onPeer: (member) => void system.ref<PeersProtocol>("peers").tell("heard", { node: member }),
+      onDuplicate: (member, at) => env.log.error("two processes use one node id", { member, at }),
+    })],
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * Who a node is in this life of its process.
+ *
+ * @module
+ */
+
+import type { RuntimeFigures } from "../actors/operator/operator.ts";
+import type { NodeId } from "../actors/replica_store/protocol.ts";
+import type { ReplicaStoreOptions } from "../actors/replica_store/replica_store.ts";
+import type { Member, Ring } from "../actors/ring_manager/ring.ts";
+import { toHex } from "../actors/runtime/bytes.ts";
+import type { Environment } from "../actors/runtime/environment.ts";
+import { LIMITS } from "../actors/runtime/limits.ts";
+import type { ActorSystem } from "../actors/runtime/mod.ts";
+import type { Transport } from "../actors/runtime/protocol.ts";
+import type { NodeJournal } from "../storage/node_journal.ts";
+import type { NodeFacts } from "./handshake.ts";
+import type { Settings } from "./node_options.ts";
+
+/**
+ * A member that takes this process for a second one under its id is right when it says so for this long: the
+ * connection that an earlier process left behind (a machine lost its power) is in the way for two pings at most.
+ */
+const TWIN_MS = 3 * LIMITS.pingMs;
+
+/** Who the node is in this life: what it read from its journal, and what has changed since. */
+export class Life {
+  /** As the ring manager has it. */
+  ring: Ring;
+  /** The way to other nodes, once `peers` has started. */
+  transport: Transport | null = null;
+  /** What the store left when it closed; null until then, and when it did not close well. */
+  clean: ReplicaStoreOptions["left"] = null;
+  /** Why the node had to end itself. */
+  fenced: string | null = null;
+  /** What keeps it from simply serving. */
+  condition: string | null = null;
+  readonly environment: Environment;
+  readonly incarnation: number;
+  readonly left: ReplicaStoreOptions["left"];
+  readonly facts: NodeFacts;
+  readonly member: Member;
+  readonly #startedAt: number;
+  /** Members that take this process for a second one under its id, and since when. */
+  readonly #refusedSince = new Map<NodeId, number>();
+
+  constructor(
+    settings: Settings,
+    environment: Environment,
+    journal: NodeJournal,
+    address: string,
+    ring: Ring,
+  ) {
+    const { clock, random } = environment;
+    this.environment = environment;
+    this.ring = ring;
+    this.incarnation = journal.incarnation;
+    this.#startedAt = clock.now();
+    const { cleanClose } = journal;
+    this.left = cleanClose && { actorId: toHex(cleanClose.actor), counter: cleanClose.counter };
+    this.member = { id: journal.identity, address, zone: settings.zone, weight: settings.weight };
+    const current = () => this.ring;
+    this.facts = {
+      nodeId: journal.identity,
+      bootId: toHex(random.bytes(8)),
+      address,
+      get cluster() {
+        return current().cluster;
+      },
+      get clusterId() {
+        return current().clusterId;
+      },
+      get partitions() {
+        return current().partitions;
+      },
+      get n() {
+        return current().n;
+      },
+      get epoch() {
+        return current().epoch;
+      },
+      isRemoved: (id) => current().removed.includes(id),
+    };
+  }
+
+  /**
+   * Hears how dialling a member went; true once it has said for {@link TWIN_MS} that another process has this
+   * node's id.
+   */
+  isTwin(node: NodeId, code: string | undefined): boolean {
+    if (code !== "duplicate-id") {
+      this.#refusedSince.delete(node);
+      return false;
+    }
+    const now = this.environment.clock.now();
+    const since = this.#refusedSince.get(node) ?? now;
+    this.#refusedSince.set(node, since);
+    return now - since >= TWIN_MS;
+  }
+
+  /** Figures for `status` that no actor keeps. */
+  figures(system: ActorSystem): RuntimeFigures {
+    const stats = system.stats();
+    return {
+      uptimeMs: Math.round(this.environment.clock.now() - this.#startedAt),
+      condition: this.condition,
+      messages: { deadLetters: stats.deadLetters, lostToPeers: stats.remoteLost },
+      actors: stats.perActor.map(({ name, restarts, mailboxDepth, handled, overloaded }) => ({
+        name,
+        restarts,
+        waiting: mailboxDepth,
+        handled,
+        refused: overloaded,
+      })),
+    };
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * What a node finds in its directory: its vote on the ring, whether it may still trust that, its store.
+ *
+ * @module
+ */
+
+import type { ReplicaStoreOptions } from "../actors/replica_store/replica_store.ts";
+import { type Acceptor, acceptorOf } from "../actors/ring_manager/commit.ts";
+import { decodeAcceptor, encodeAcceptor } from "../actors/ring_manager/commit_codec.ts";
+import { createRing, type Ring } from "../actors/ring_manager/ring.ts";
+import { fromHex, toHex } from "../actors/runtime/bytes.ts";
+import type { Environment } from "../actors/runtime/environment.ts";
+import type { Engine } from "../storage/engine.ts";
+import { openMemoryEngine } from "../storage/memory/engine.ts";
+import type { CleanClose, NodeJournal } from "../storage/node_journal.ts";
+import type { Settings } from "./node_options.ts";
+
+/** The facts of the node's journal that are this file's. */
+const VOTE = "vote";
+const STORE_OPENED = "store-opened";
+const NOT_WHOLE = "not-whole";
+const ABSTAINS = "abstains";
+const NO_BYTES = new Uint8Array(0);
+const YES = Uint8Array.of(1);
+
+/** Whether this node still knows everything it promised; once in doubt, always in doubt. */
+export async function mayVote(journal: NodeJournal): Promise<boolean> {
+  if (journal.get(ABSTAINS) !== null) return false;
+  if (!journal.damageAtOpen.some(({ kind }) => kind === "corrupt")) return true;
+  await journal.set(ABSTAINS, YES);
+  return false;
+}
+
+/** The node's vote as its journal has it. */
+export function loadVote(journal: NodeJournal): Acceptor {
+  const kept = journal.get(VOTE);
+  if (kept === null) throw new Error("the node's journal has lost its ring");
+  const decoded = decodeAcceptor(kept);
+  if (!decoded.ok) throw new Error(`the ring in the node's journal: ${decoded.message}`);
+  return decoded.acceptor;
+}
+
+/** Remember a vote; resolves when it is durable. */
+export function saveVote(journal: NodeJournal, vote: Uint8Array): Promise<void> {
+  return journal.set(VOTE, vote);
+}
+
+/** The ring this node belongs to: from its journal, or a new one with itself as the only member. */
+export async function ringOf(
+  settings: Settings,
+  environment: Environment,
+  journal: NodeJournal,
+  address: string,
+): Promise<Ring> {
+  if (journal.get(VOTE) !== null) {
+    const vote = loadVote(journal);
+    const ring = checkKept(vote.ring, settings, journal, address);
+    if (ring !== vote.ring) await journal.set(VOTE, encodeAcceptor(acceptorOf(ring)));
+    return ring;
+  }
+  const ring = createRing({
+    clusterId: toHex(environment.random.bytes(16)),
+    cluster: settings.cluster,
+    n: settings.quorum.n,
+    partitions: settings.partitions,
+    member: { id: journal.identity, address, zone: settings.zone, weight: settings.weight },
+  });
+  await journal.set(VOTE, encodeAcceptor(acceptorOf(ring)));
+  return ring;
+}
+
+/** A cluster's name, N and Q are what they were when it was created; a node's address is what its ring says. */
+function checkKept(ring: Ring, settings: Settings, journal: NodeJournal, address: string): Ring {
+  const differs = (what: string, configured: unknown, was: unknown) =>
+    new Error(
+      `${settings.path} belongs to a cluster created with ${what} ${was}, but the configuration says ${configured}`,
+    );
+  if (ring.cluster !== settings.cluster) throw differs("the name", settings.cluster, ring.cluster);
+  if (ring.n !== settings.quorum.n) throw differs("N =", settings.quorum.n, ring.n);
+  if (ring.partitions !== settings.partitions) {
+    throw differs("partitions =", settings.partitions, ring.partitions);
+  }
+  const self = ring.members.find((member) => member.id === journal.identity);
+  if (self === undefined || self.address === address) return ring;
+  if (ring.members.length > 1) {
+    throw new Error(
+      `${settings.path} belongs to the member at ${self.address}, but this process would be at ${address}; ` +
+        `start it there, or with \`advertise\` set to ${self.address}`,
+    );
+  }
+  // Nobody else knows the old address yet.
+  return { ...ring, epoch: ring.epoch + 1, members: [{ ...self, address }] };
+}
+
+/** Open the store, and tell whether it may have lost what it once acknowledged. */
+export async function openStore(
+  settings: Settings,
+  environment: Environment,
+  journal: NodeJournal,
+): Promise<{ engine: Engine; lossy: boolean }> {
+  const { sync, persist } = settings;
+  const directory = `${settings.path}/memory`;
+  const isThere = persist && environment.disk.exists(directory);
+  const engine = await openMemoryEngine({ ...environment, directory, sync, persist });
+  const wasOpened = journal.get(STORE_OPENED) !== null;
+  if (!wasOpened) await journal.set(STORE_OPENED, YES);
+  const isDamaged = engine.damageAtOpen.some(({ kind }) => kind === "corrupt");
+  const wasNotWhole = (journal.get(NOT_WHOLE)?.length ?? 0) > 0;
+  const lossy = isDamaged || wasNotWhole || (wasOpened && !isThere);
+  // Remembered until everything has been fetched back, whatever happens to this process before.
+  if (lossy && !wasNotWhole) await journal.set(NOT_WHOLE, YES);
+  return { engine, lossy };
+}
+
+/** Everything that may have been lost has been fetched back. */
+export function markWhole(journal: NodeJournal): void {
+  // Where it cannot be remembered, the next start fetches once more than it need.
+  journal.set(NOT_WHOLE, NO_BYTES).catch(() => {});
+}
+
+/** What a store left when it closed, as the journal wants it. */
+export function cleanClose(clean: ReplicaStoreOptions["left"]): CleanClose | undefined {
+  if (clean === null) return undefined;
+  return { actor: fromHex(clean.actorId) ?? new Uint8Array(16), counter: clean.counter };
+}

@@ -1,0 +1,109 @@
+/**
+ * How a node is configured, and what holds where the options are silent.
+ *
+ * @module
+ */
+
+import type { CoordinatorCore } from "../actors/coordinator/core.ts";
+import type { ReplicaStoreCore } from "../actors/replica_store/replica_store.ts";
+import type { RingManagerCore } from "../actors/ring_manager/ring_manager.ts";
+import type { SyncPolicy } from "../storage/engine.ts";
+
+/** How a node is configured. Everything has a default; see the README. */
+export interface NodeOptions {
+  /** Address to listen on. Only loopback addresses, until clusters have secrets. Default `127.0.0.1`. */
+  readonly host?: string;
+  /** Port of the native protocol; 0 takes a free one. Default 3001. */
+  readonly port?: number;
+  /** `host:port` where others reach this node. Default: where it listens. */
+  readonly advertise?: string;
+  /** The cluster's name; nodes of another name are refused. Default `denamo`. */
+  readonly cluster?: string;
+  /** `host:port` of members: a node that is alone joins the first that answers. Default none. */
+  readonly seeds?: readonly string[];
+  /** Failure zone; replicas go to distinct zones where there are enough. Default `default`. */
+  readonly zone?: string;
+  /** Share of the partitions relative to other nodes. Default 1. */
+  readonly weight?: number;
+  /** Partitions Q, fixed when the cluster is created. Default 256. */
+  readonly partitions?: number;
+  /** Replicas N, fixed when the cluster is created, and R and W of a request that names none. Default 3, 2, 2. */
+  readonly quorum?: { readonly n?: number; readonly r?: number; readonly w?: number };
+  /** Peers gossiped to per beat, and milliseconds between beats. Default 2 and 500. */
+  readonly heartbeat?: { readonly fanout?: number; readonly interval?: number };
+  /** Where and how records rest. */
+  readonly storage?: {
+    /** The engine. Default `memory`: records in memory, every write in a journal. */
+    readonly engine?: "memory";
+    /** Directory of this node alone. Default `./denamo-data/PORT`. */
+    readonly path?: string;
+    /** When a write counts as durable. Default `always`. */
+    readonly sync?: SyncPolicy;
+    /** False: records are in memory only and gone with the process. Default true. */
+    readonly persist?: boolean;
+  };
+  /** How much is logged. Default `info`. */
+  readonly logLevel?: "debug" | "info" | "warn" | "error" | "silent";
+  /** Log to standard error in this format; absent: leave it to the application's LogTape configuration. */
+  readonly logFormat?: "text" | "json";
+}
+
+/** Pure decisions to substitute: how a test plants a bug in a whole node. */
+export interface NodeCores {
+  /** See `actors/coordinator/core.ts`. */
+  readonly coordinator?: Partial<CoordinatorCore>;
+  /** See `actors/ring_manager/ring_manager.ts`. */
+  readonly ringManager?: Partial<RingManagerCore>;
+  /** See `actors/replica_store/replica_store.ts`. */
+  readonly replicaStore?: Partial<ReplicaStoreCore>;
+}
+
+/** The options, with what they lack filled in. */
+export interface Settings {
+  readonly host: string;
+  readonly port: number;
+  readonly advertise: string | undefined;
+  readonly cluster: string;
+  readonly seeds: readonly string[];
+  readonly zone: string;
+  readonly weight: number;
+  readonly partitions: number;
+  readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
+  readonly heartbeat: { readonly fanout: number; readonly intervalMs: number };
+  readonly path: string;
+  readonly sync: SyncPolicy;
+  readonly persist: boolean;
+}
+
+/** The settings that options mean. Throws a `RangeError` that names what is wrong. */
+export function settingsOf(options: NodeOptions): Settings {
+  const port = options.port ?? 3001;
+  const settings: Settings = {
+    host: options.host ?? "127.0.0.1",
+    port,
+    advertise: options.advertise,
+    cluster: options.cluster ?? "denamo",
+    seeds: options.seeds ?? [],
+    zone: options.zone ?? "default",
+    weight: options.weight ?? 1,
+    partitions: options.partitions ?? 256,
+    quorum: { n: options.quorum?.n ?? 3, r: options.quorum?.r ?? 2, w: options.quorum?.w ?? 2 },
+    heartbeat: { fanout: options.heartbeat?.fanout ?? 2, intervalMs: options.heartbeat?.interval ?? 500 },
+    path: options.storage?.path ?? `./denamo-data/${port}`,
+    sync: options.storage?.sync ?? "always",
+    persist: options.storage?.persist ?? true,
+  };
+  const { n, r, w } = settings.quorum;
+  if (r > n || w > n) throw new RangeError(`quorum: R = ${r} and W = ${w} must be at most N = ${n}`);
+  if (!isLoopback(settings.host)) {
+    throw new RangeError(
+      `host: ${settings.host} is not a loopback address; without a cluster secret and client credentials ` +
+        `(not available yet) anyone who reaches it could read and write everything`,
+    );
+  }
+  return settings;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
