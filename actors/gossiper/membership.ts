@@ -1,0 +1,377 @@
+/**
+ * Membership's other half: who can be talked to. (Who is a member, the ring says; a rumour never changes that.)
+ *
+ * # The problem
+ *
+ * Every node should know, soon, which members have stopped, without everyone asking everyone.
+ *
+ * # The naive attempt
+ *
+ * Each node pings each other one: n^2 messages a round, and one bad link makes one node's private opinion.
+ *
+ * # The idea
+ *
+ * Gossip (Dynamo, section 4.8; Demers et al., "Epidemic Algorithms", 1987). A round every `intervalMs`: a node
+ * raises its heartbeat and sends what it knows to `fanout` members picked at random, who answer with what they
+ * know better. A message carries a bounded number of rumours, so a round costs the same however large the
+ * cluster: always the sender's own; then what the receiver must hear, that it is thought to have failed, or
+ * that it knows less; then what changed lately, a few times each (SWIM: Das, Gupta and Motivala, 2002, section
+ * 4.1); then heartbeats, the freshest first, which serves everyone better than taking turns (in a simulation of
+ * 1,000 members, news of each comes half as late and nearly twice as often). A member whose heartbeat stands still too long becomes suspect (`failure_detector.ts`), and down when it
+ * stays so; that too is a rumour. Who hears itself suspected raises its incarnation (SWIM, section 4.2), which
+ * overrides the rumour and is news itself.
+ *
+ * Rumours about one member are totally ordered: by life (the durable number of the process's start), by the
+ * process's random boot id, by incarnation, by heartbeat, and by how bad they are. The greatest wins, so it
+ * does not matter in what order, how often or by which way rumours arrive. A suspicion counts only against the
+ * heartbeat it was formed on: when a node that was cut off comes back and suspects everyone, those who have
+ * heard later heartbeats do not believe it, and there is no storm.
+ *
+ * Two processes with one id (a copied disk) differ in boot id. The lesser of the two hears of the greater, and
+ * is fenced: it must stop. A record of the node's own earlier life is always less than its present one.
+ *
+ * A node that was stopped itself (SIGSTOP, a collection of garbage, a suspended machine) has heard nobody
+ * meanwhile, and that is not their fault: time is counted only while this node attended to it. A gap between
+ * two calls counts as one round at most.
+ *
+ * @module
+ */
+
+import type { Liveness } from "../coordinator/protocol.ts";
+import type { NodeId } from "../replica_store/protocol.ts";
+import type { Random } from "../runtime/environment.ts";
+import { FailureDetector } from "./failure_detector.ts";
+
+/** What is said about one member. */
+export interface Rumour {
+  /** The member. */
+  readonly node: NodeId;
+  /** The durable number of its process's start, at least 1. */
+  readonly life: number;
+  /** 8 random bytes of its process, as 16 hex digits. */
+  readonly boot: string;
+  /** Raised by the member itself to refute a suspicion. */
+  readonly incarnation: number;
+  /** Raised by the member itself every round. */
+  readonly heartbeat: number;
+  /** What it is thought to be. */
+  readonly liveness: Liveness;
+}
+
+/** Tells which ring a node has; nothing here looks into it. */
+export interface Digest {
+  /** The ring's epoch. */
+  readonly epoch: number;
+  /** Its checksum. */
+  readonly checksum: number;
+}
+
+/** One message of a round. */
+export interface Gossip {
+  /** The sender's ring. */
+  readonly digest: Digest;
+  /** Whether this answers a message; answers are not answered. */
+  readonly isAnswer: boolean;
+  /** The sender's own rumour first; at most {@link MOST_RUMOURS}. */
+  readonly rumours: readonly Rumour[];
+}
+
+/** A member's liveness has changed. */
+export interface LivenessChange {
+  /** The member. */
+  readonly node: NodeId;
+  /** What it is now. */
+  readonly liveness: Liveness;
+}
+
+/** What one member is thought to be, for people. */
+export interface MemberView extends LivenessChange {
+  /** See {@link Rumour.life}; 0 when nothing was ever heard. */
+  readonly life: number;
+  /** See {@link Rumour.incarnation}. */
+  readonly incarnation: number;
+  /** Milliseconds since there was news of it; 0 for this node. */
+  readonly silentMs: number;
+}
+
+/** Who this node is and how it gossips. */
+export interface MembershipOptions {
+  /** This node. */
+  readonly self: NodeId;
+  /** See {@link Rumour.life}: raised durably before every start. */
+  readonly life: number;
+  /** See {@link Rumour.boot}. */
+  readonly boot: string;
+  /** Chance, to pick peers. */
+  readonly random: Random;
+  /** Members sent to every round (`heartbeat.fanout`). */
+  readonly fanout: number;
+  /** Milliseconds between rounds (`heartbeat.interval`). */
+  readonly intervalMs: number;
+}
+
+/** What to do in a round. */
+export interface Round {
+  /** Messages to send. */
+  readonly sends: readonly { readonly to: NodeId; readonly gossip: Gossip }[];
+  /** Whether to try a seed address too: nobody is known to be alive, or now and then, to heal what was split. */
+  readonly seed: boolean;
+  /** Members that turned suspect or down. */
+  readonly changes: readonly LivenessChange[];
+}
+
+/** What came of a message. */
+export interface Heard {
+  /** To be sent back, when not null. */
+  readonly answer: Gossip | null;
+  /** Members whose liveness is different now. */
+  readonly changes: readonly LivenessChange[];
+}
+
+/** Rumours in one message: bounds the work of a round. */
+export const MOST_RUMOURS = 64;
+/** Those of them that may be retold changes, so that heartbeats get through whatever happens. */
+const MOST_RETOLD = MOST_RUMOURS / 2;
+/** Silence up to so many rounds is never suspicious. */
+const FLOOR_ROUNDS = 4;
+/** See `DetectorOptions.threshold`. */
+const THRESHOLD = 8;
+/** Rounds that a suspicion may stand before it becomes a fact, and for each doubling of the members as many more. */
+const DOWN_ROUNDS = 16;
+const DOWN_ROUNDS_PER_DOUBLING = 4;
+/** Times that a change is passed on, for each doubling of the members. */
+const RETELL = 3;
+
+const BADNESS: Readonly<Record<Liveness, number>> = { alive: 0, suspect: 1, down: 2 };
+
+/** Negative, zero or positive: which of two rumours about one member is the later one. */
+export function compareRumours(a: Rumour, b: Rumour): number {
+  if (a.life !== b.life) return a.life - b.life;
+  if (a.boot !== b.boot) return a.boot < b.boot ? -1 : 1;
+  return a.incarnation - b.incarnation || a.heartbeat - b.heartbeat ||
+    BADNESS[a.liveness] - BADNESS[b.liveness];
+}
+
+/** What this node keeps of another member. */
+interface Peer {
+  rumour: Rumour;
+  readonly detector: FailureDetector;
+  /** When it became suspect, in attended time. */
+  suspectMs: number;
+  /** Times the last change is still to be passed on. */
+  retell: number;
+}
+
+/** The rumours one node knows. No clock: every call says what time it is, in monotonic milliseconds. */
+export class Membership {
+  readonly #options: MembershipOptions;
+  readonly #peers = new Map<NodeId, Peer>();
+  #self: Rumour;
+  #isFenced = false;
+  /** Those of whom there was news, the latest last; again and again the same ones. */
+  #recent: Peer[] = [];
+  /** Those with something to retell, the latest change last. */
+  readonly #changed = new Set<NodeId>();
+  #attendedMs = 0;
+  #lastMs: number;
+  #digest: Digest;
+
+  /** @param options who and how @param digest the ring now @param nowMs the time */
+  constructor(options: MembershipOptions, digest: Digest, nowMs: number) {
+    const { self: node, life, boot } = options;
+    this.#options = options;
+    this.#digest = digest;
+    this.#lastMs = nowMs;
+    this.#self = { node, life, boot, incarnation: 0, heartbeat: 0, liveness: "alive" };
+  }
+
+  /** Whether another process lives under this node's id; this one must stop serving, and gossips no more. */
+  get isFenced(): boolean {
+    return this.#isFenced;
+  }
+
+  /** A member's liveness; null when it is none. New members count as alive until they prove silent. */
+  liveness(node: NodeId): Liveness | null {
+    return node === this.#options.self ? "alive" : this.#peers.get(node)?.rumour.liveness ?? null;
+  }
+
+  /** The ring changed: rumours about others than `members` are forgotten, and not listened to. */
+  setRing(digest: Digest, members: readonly NodeId[], nowMs: number): void {
+    this.#attend(nowMs);
+    this.#digest = digest;
+    const kept = new Set(members);
+    for (const node of this.#peers.keys()) if (!kept.has(node)) this.#forget(node);
+    this.#recent = this.#recent.filter((peer) => kept.has(peer.rumour.node));
+    const { self, intervalMs, fanout } = this.#options;
+    // What the simulation shows: news of a member comes once a round, and later where messages cannot hold all.
+    const expectedMs = intervalMs * (1 + members.length / (2 * fanout * MOST_RUMOURS));
+    const options = { expectedMs, floorMs: FLOOR_ROUNDS * intervalMs, threshold: THRESHOLD };
+    for (const node of members) {
+      if (node === self || this.#peers.has(node)) continue;
+      const detector = new FailureDetector(options, this.#attendedMs);
+      const rumour: Rumour = { node, life: 0, boot: "", incarnation: 0, heartbeat: 0, liveness: "alive" };
+      this.#peers.set(node, { rumour, detector, suspectMs: 0, retell: 0 });
+    }
+  }
+
+  /** A round is due. */
+  tick(nowMs: number): Round {
+    this.#attend(nowMs);
+    if (this.#isFenced) return { sends: [], seed: false, changes: [] };
+    this.#self = { ...this.#self, heartbeat: this.#self.heartbeat + 1 };
+    const changes = this.#judge();
+    const sends = this.#pickPeers().map((to) => ({ to, gossip: this.#compose(to, null) }));
+    return { sends, seed: this.#isSeedDue(), changes };
+  }
+
+  /** A message arrived from `from`, member or not. */
+  onGossip(from: NodeId, { rumours, isAnswer }: Gossip, nowMs: number): Heard {
+    this.#attend(nowMs);
+    const changes: LivenessChange[] = [];
+    for (const rumour of rumours) {
+      if (rumour.node === this.#options.self) this.#onOwnRumour(rumour);
+      else if (this.#merge(rumour)) changes.push({ node: rumour.node, liveness: rumour.liveness });
+    }
+    const answer = isAnswer || this.#isFenced ? null : this.#compose(from, rumours);
+    return { answer, changes };
+  }
+
+  /** What is known of every member, this node first. */
+  describe(nowMs: number): MemberView[] {
+    this.#attend(nowMs);
+    const { node, life, incarnation } = this.#self;
+    const views: MemberView[] = [{ node, liveness: "alive", life, incarnation, silentMs: 0 }];
+    for (const { rumour: { node, liveness, life, incarnation }, detector } of this.#peers.values()) {
+      views.push({ node, liveness, life, incarnation, silentMs: detector.silentMs(this.#attendedMs) });
+    }
+    return views;
+  }
+
+  /** Time passed; more than a round and a half without a call was not attended to, and counts as one round. */
+  #attend(nowMs: number): void {
+    const { intervalMs } = this.#options;
+    const gapMs = nowMs - this.#lastMs;
+    this.#attendedMs += gapMs > 1.5 * intervalMs ? intervalMs : Math.max(0, gapMs);
+    this.#lastMs = nowMs;
+  }
+
+  #forget(node: NodeId): void {
+    this.#peers.delete(node);
+    this.#changed.delete(node);
+  }
+
+  /** Turn silent members suspect, and suspects of long standing down. */
+  #judge(): LivenessChange[] {
+    const changes: LivenessChange[] = [];
+    const rounds = DOWN_ROUNDS + DOWN_ROUNDS_PER_DOUBLING * Math.log2(this.#peers.size + 1);
+    const downMs = rounds * this.#options.intervalMs;
+    for (const [node, peer] of this.#peers) {
+      const { liveness } = peer.rumour;
+      if (liveness === "alive" && peer.detector.isSuspicious(this.#attendedMs)) {
+        this.#change(peer, { ...peer.rumour, liveness: "suspect" });
+        changes.push({ node, liveness: "suspect" });
+      } else if (liveness === "suspect" && this.#attendedMs - peer.suspectMs >= downMs) {
+        this.#change(peer, { ...peer.rumour, liveness: "down" });
+        changes.push({ node, liveness: "down" });
+      }
+    }
+    return changes;
+  }
+
+  /** Believe a rumour that is later than what is known; whether the member's liveness changed. */
+  #merge(rumour: Rumour): boolean {
+    const peer = this.#peers.get(rumour.node);
+    if (peer === undefined || compareRumours(rumour, peer.rumour) <= 0) return false;
+    const { liveness, life, boot, incarnation, heartbeat } = peer.rumour;
+    const isSameLife = rumour.life === life && rumour.boot === boot;
+    const isSign = !isSameLife || rumour.incarnation > incarnation || rumour.heartbeat > heartbeat;
+    if (isSign && isSameLife && liveness !== "down") peer.detector.onNews(this.#attendedMs);
+    else if (isSign) peer.detector.onReturn(this.#attendedMs);
+    if (isSign && this.#recent.push(peer) > 8 * MOST_RUMOURS) {
+      this.#recent = this.#recent.slice(-4 * MOST_RUMOURS);
+    }
+    const isTold = !isSameLife || rumour.incarnation > incarnation || rumour.liveness !== liveness;
+    if (isTold) this.#change(peer, rumour);
+    else peer.rumour = rumour;
+    return rumour.liveness !== liveness;
+  }
+
+  /** A change that others should hear of soon. */
+  #change(peer: Peer, rumour: Rumour): void {
+    if (rumour.liveness === "suspect" && peer.rumour.liveness !== "suspect") {
+      peer.suspectMs = this.#attendedMs;
+    }
+    peer.rumour = rumour;
+    if (rumour.life === 0) return;
+    peer.retell = RETELL * Math.ceil(Math.log2(this.#peers.size + 2));
+    this.#changed.delete(rumour.node);
+    this.#changed.add(rumour.node);
+  }
+
+  #onOwnRumour(rumour: Rumour): void {
+    const { life, boot, incarnation } = this.#self;
+    if (rumour.life === life && rumour.boot === boot) {
+      if (rumour.liveness === "alive" || rumour.incarnation < incarnation) return;
+      this.#self = { ...this.#self, incarnation: rumour.incarnation + 1 };
+    } else if (compareRumours(rumour, this.#self) > 0) this.#isFenced = true;
+  }
+
+  /** The message for `to`; `known` is what it has just said it knows, where it has. */
+  #compose(to: NodeId, known: readonly Rumour[] | null): Gossip {
+    const chosen = new Map<NodeId, Rumour>([[this.#options.self, this.#self]]);
+    const add = ({ rumour }: Peer) => {
+      if (rumour.life > 0 && chosen.size < MOST_RUMOURS) chosen.set(rumour.node, rumour);
+    };
+    const receiver = this.#peers.get(to);
+    if (receiver !== undefined && receiver.rumour.liveness !== "alive") add(receiver);
+    for (const theirs of known ?? []) {
+      const peer = this.#peers.get(theirs.node);
+      if (peer !== undefined && compareRumours(peer.rumour, theirs) > 0) add(peer);
+    }
+    const room = chosen.size + MOST_RETOLD;
+    for (const node of [...this.#changed].reverse()) {
+      if (chosen.size >= Math.min(room, MOST_RUMOURS)) break;
+      const peer = this.#peers.get(node)!;
+      if (chosen.has(node)) continue;
+      add(peer);
+      if (--peer.retell <= 0) this.#changed.delete(node);
+    }
+    for (let i = this.#recent.length - 1; i >= 0 && chosen.size < MOST_RUMOURS; i--) add(this.#recent[i]!);
+    for (const peer of this.#peers.values()) {
+      if (chosen.size >= MOST_RUMOURS) break;
+      add(peer);
+    }
+    return { digest: this.#digest, isAnswer: known !== null, rumours: [...chosen.values()] };
+  }
+
+  /** Members to send to: some that are not down, and now and then one that is. */
+  #pickPeers(): NodeId[] {
+    const { random, fanout } = this.#options;
+    const up: NodeId[] = [];
+    const down: NodeId[] = [];
+    for (const [node, { rumour }] of this.#peers) (rumour.liveness === "down" ? down : up).push(node);
+    const picked: NodeId[] = [];
+    while (picked.length < fanout && up.length > 0) picked.push(take(up, random.integer(up.length)));
+    // The fewer are left, the oftener are those that are gone tried; when nobody is left, always.
+    if (down.length > 0 && random.next() < down.length / (down.length + up.length + picked.length)) {
+      picked.push(take(down, random.integer(down.length)));
+    }
+    return picked;
+  }
+
+  #isSeedDue(): boolean {
+    let alive = 0;
+    for (const { rumour } of this.#peers.values()) {
+      if (rumour.liveness === "alive" && rumour.life > 0) alive++;
+    }
+    return this.#options.random.next() < 1 / (1 + alive);
+  }
+}
+
+/** Remove and give the element at `index`; the order of the others is not kept. */
+function take<T>(from: T[], index: number): T {
+  const taken = from[index]!;
+  const last = from.pop()!;
+  if (index < from.length) from[index] = last;
+  return taken;
+}
