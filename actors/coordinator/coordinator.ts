@@ -13,7 +13,13 @@
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { Address, Handlers, Ref } from "../runtime/protocol.ts";
 import { LIMITS } from "../runtime/limits.ts";
-import type { EncodedObject, NodeId, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
+import type {
+  EncodedObject,
+  NodeId,
+  ReplicaRead,
+  ReplicaStoreProtocol,
+  ReplicaWrite,
+} from "../replica_store/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { effectiveQuorum } from "../ring_manager/ring.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
@@ -74,6 +80,8 @@ class Coordinator implements GetDesk, PutDesk {
   readonly #context: ActorContext<CoordinatorProtocol>;
   readonly #options: CoordinatorOptions;
   readonly #underWay = new Map<number, UnderWay>();
+  /** The replicas of each partition, as far as they were looked up under the present ring. */
+  #replicas: (readonly NodeId[] | undefined)[];
   readonly #stores = new Map<NodeId, Ref<ReplicaStoreProtocol>>();
   readonly #origins = new Map<string, Ref<OriginProtocol>>();
   readonly #latencyMs = new Map<NodeId, number>();
@@ -92,6 +100,7 @@ class Coordinator implements GetDesk, PutDesk {
     this.core = options.core;
     this.self = options.node;
     this.ring = ring;
+    this.#replicas = new Array(ring.partitions);
     // Answers to an earlier incarnation may still be on their way: its tickets must not be met again.
     this.#nextTicket = 1 + context.environment.random.integer(2 ** 20) * 2 ** 32;
   }
@@ -151,8 +160,7 @@ class Coordinator implements GetDesk, PutDesk {
     const needed = request.r === 0 ? r : request.r;
     const refusal = this.#refusal("R", needed, n);
     if (refusal !== null) return this.answer(request, refusal);
-    const underWay = new GetUnderWay({ ...request, r: needed }, this.#nextTicket++, this);
-    this.#begin(underWay);
+    this.#begin(new GetUnderWay(request, needed, this.#nextTicket++, this));
   }
 
   #onPut(request: PutRequest): void {
@@ -160,8 +168,7 @@ class Coordinator implements GetDesk, PutDesk {
     const needed = request.w === 0 ? w : request.w;
     const refusal = this.#refusal("W", needed, n);
     if (refusal !== null) return this.answer(request, refusal);
-    const underWay = new PutUnderWay({ ...request, w: needed }, this.#nextTicket++, this);
-    this.#begin(underWay);
+    this.#begin(new PutUnderWay(request, needed, this.#nextTicket++, this));
   }
 
   /** Why a request is not even begun, null when it is. */
@@ -205,6 +212,7 @@ class Coordinator implements GetDesk, PutDesk {
   #onRing(ring: Ring): void {
     if (ring.clusterId === this.ring.clusterId && ring.epoch <= this.ring.epoch) return;
     this.ring = ring;
+    this.#replicas = new Array(ring.partitions);
     for (const request of this.#underWay.values()) {
       if (!request.outdated) continue;
       request.start();
@@ -243,8 +251,13 @@ class Coordinator implements GetDesk, PutDesk {
     return this.#context.environment.clock.now();
   }
 
-  byLatency(nodes: readonly NodeId[]): NodeId[] {
-    return [...nodes].sort((a, b) => (this.#latencyMs.get(a) ?? 0) - (this.#latencyMs.get(b) ?? 0));
+  replicasOf(partition: number): readonly NodeId[] {
+    return this.#replicas[partition] ??= this.core.preferenceList(this.ring, partition).map(({ id }) => id);
+  }
+
+  fastestOf(nodes: readonly NodeId[]): NodeId | undefined {
+    const latencyMs = (node: NodeId) => this.#latencyMs.get(node) ?? 0;
+    return [...nodes].sort((a, b) => latencyMs(a) - latencyMs(b))[0];
   }
 
   observe(primary: NodeId, elapsedMs: number): void {
@@ -256,24 +269,17 @@ class Coordinator implements GetDesk, PutDesk {
     this.#failovers++;
   }
 
-  sendRead(replica: NodeId, ticket: number, partition: number, key: Uint8Array): boolean {
-    const body = { key, partition, epoch: this.ring.epoch, ticket, from: this.self };
-    return this.#store(replica).tell("read", body) === "sent";
+  sendRead(replica: NodeId, read: ReplicaRead): boolean {
+    return this.#store(replica).tell("read", read) === "sent";
   }
 
-  sendWrite(
-    replica: NodeId,
-    ticket: number,
-    partition: number,
-    key: Uint8Array,
-    object: EncodedObject,
-  ): boolean {
-    const body = { key, object, partition, epoch: this.ring.epoch, ticket, from: this.self };
-    return this.#store(replica).tell("write", body) === "sent";
+  sendWrite(replica: NodeId, write: ReplicaWrite): boolean {
+    return this.#store(replica).tell("write", write) === "sent";
   }
 
   sendRepair(replica: NodeId, partition: number, key: Uint8Array, object: EncodedObject): void {
-    this.sendWrite(replica, 0, partition, key, object);
+    const { epoch } = this.ring;
+    this.sendWrite(replica, { key, object, partition, epoch, ticket: 0, from: this.self });
   }
 
   sendMint(request: PutRequest, ticket: number, partition: number): boolean {
@@ -282,10 +288,10 @@ class Coordinator implements GetDesk, PutDesk {
     return this.#store(this.self).tell("mint", body) === "sent";
   }
 
-  sendForward(primary: NodeId, ticket: number, request: PutRequest): boolean {
+  sendForward(primary: NodeId, ticket: number, needed: number, request: PutRequest): boolean {
     const to = this.#context.ref<CoordinatorProtocol>({ node: primary, actor: "coordinator" });
     const origin = this.#context.self.address;
-    const sent = to.tell("put", { ...request, origin, ticket, forwarded: true }) === "sent";
+    const sent = to.tell("put", { ...request, w: needed, origin, ticket, forwarded: true }) === "sent";
     if (sent) this.#forwarded++;
     return sent;
   }

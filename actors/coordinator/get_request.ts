@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { EncodedObject, NodeId, ReadAnswer } from "../replica_store/protocol.ts";
+import type { EncodedObject, NodeId, ReadAnswer, ReplicaRead } from "../replica_store/protocol.ts";
 import type { StoredObject } from "../replica_store/object.ts";
 import { liveValues } from "../replica_store/object.ts";
 import { encodeContext } from "../replica_store/context.ts";
@@ -16,14 +16,18 @@ import type { ReadQuorum } from "./read_quorum.ts";
 
 /** What a request needs of the coordinator it runs in. */
 export interface GetDesk {
+  /** This node. */
+  readonly self: NodeId;
   /** The ring now. */
   readonly ring: Ring;
   /** Pure decisions, substitutable. */
   readonly core: CoordinatorCore;
   /** Now, monotonic milliseconds. */
   now(): number;
+  /** The replicas of a partition, in order. */
+  replicasOf(partition: number): readonly NodeId[];
   /** Send a read; false when it certainly did not leave. */
-  sendRead(replica: NodeId, ticket: number, partition: number, key: Uint8Array): boolean;
+  sendRead(replica: NodeId, read: ReplicaRead): boolean;
   /** Send a merged object to a stale replica; nobody waits for the answer. */
   sendRepair(replica: NodeId, partition: number, key: Uint8Array, object: EncodedObject): void;
   /** Tell the origin. Called once per request. */
@@ -31,6 +35,7 @@ export interface GetDesk {
 }
 
 const SILENT: ReadAnswer = { ok: false, code: "unavailable" };
+const NOTHING: GetOutcome = { ok: true, values: [], context: new Uint8Array(0) };
 
 /** A read under way. */
 export class GetUnderWay {
@@ -44,21 +49,32 @@ export class GetUnderWay {
   #partition = 0;
   readonly #desk: GetDesk;
 
-  /** @param request what the client wants @param ticket this coordinator's number for it @param desk its coordinator */
-  constructor(readonly request: GetRequest, readonly ticket: number, desk: GetDesk) {
+  /**
+   * @param request what the client wants
+   * @param needed replicas that must answer
+   * @param ticket this coordinator's number for it
+   * @param desk its coordinator
+   */
+  constructor(
+    readonly request: GetRequest,
+    readonly needed: number,
+    readonly ticket: number,
+    desk: GetDesk,
+  ) {
     this.#desk = desk;
   }
 
   /** Ask every replica. Also used to start over under a newer ring. */
   start(): void {
-    const { ring, core } = this.#desk;
+    const { ring, core, self } = this.#desk;
+    const { key } = this.request;
     this.outdated = false;
-    this.#partition = core.partitionOf(this.request.key, ring.partitions);
-    const replicas = core.preferenceList(ring, this.#partition).map((member) => member.id);
-    this.#quorum = core.readQuorum({ needed: this.request.r, replicas });
+    const partition = this.#partition = core.partitionOf(key, ring.partitions);
+    const replicas = this.#desk.replicasOf(partition);
+    this.#quorum = core.readQuorum({ needed: this.needed, replicas });
+    const read = { key, partition, epoch: ring.epoch, ticket: this.ticket, from: self };
     for (const replica of replicas) {
-      const sent = this.#desk.sendRead(replica, this.ticket, this.#partition, this.request.key);
-      if (!sent) this.#quorum.add(replica, SILENT);
+      if (!this.#desk.sendRead(replica, read)) this.#quorum.add(replica, SILENT);
     }
     this.#conclude();
   }
@@ -108,7 +124,7 @@ export class GetUnderWay {
   }
 
   #outcome(object: StoredObject | null): GetOutcome {
-    if (object === null) return { ok: true, values: [], context: new Uint8Array(0) };
+    if (object === null) return NOTHING;
     const { clusterId } = this.#desk.ring;
     const context = encodeContext(object.clock, this.request.key, clusterId);
     return { ok: true, values: liveValues(object), context };
@@ -116,7 +132,7 @@ export class GetUnderWay {
 
   #fail(code: "quorum-unmet" | "timeout"): void {
     const answered = this.#quorum?.answered ?? 0;
-    const needed = this.request.r;
+    const { needed } = this;
     const message = `${answered} of the ${needed} replicas needed answered the read`;
     this.#answer({ ok: false, code, message, definite: true, answered, needed });
   }

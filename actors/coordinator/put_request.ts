@@ -10,7 +10,7 @@
  * @module
  */
 
-import type { EncodedObject, MintAnswer, NodeId, WriteAnswer } from "../replica_store/protocol.ts";
+import type { MintAnswer, NodeId, ReplicaWrite, WriteAnswer } from "../replica_store/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import type { CoordinatorCore } from "./core.ts";
 import type { Failure, FailureCode, PutOutcome, PutRequest } from "./protocol.ts";
@@ -26,20 +26,16 @@ export interface PutDesk {
   readonly core: CoordinatorCore;
   /** Now, monotonic milliseconds. */
   now(): number;
-  /** Candidates in the order to try them: who answers fastest first. */
-  byLatency(nodes: readonly NodeId[]): NodeId[];
+  /** The replicas of a partition, in order. */
+  replicasOf(partition: number): readonly NodeId[];
+  /** The one of these that has been answering fastest. */
+  fastestOf(nodes: readonly NodeId[]): NodeId | undefined;
   /** Have the local replica mint a version; false when it certainly did not take the message. */
   sendMint(request: PutRequest, ticket: number, partition: number): boolean;
   /** Send the merged object to a replica. */
-  sendWrite(
-    replica: NodeId,
-    ticket: number,
-    partition: number,
-    key: Uint8Array,
-    object: EncodedObject,
-  ): boolean;
-  /** Send the request on to a primary. */
-  sendForward(primary: NodeId, ticket: number, request: PutRequest): boolean;
+  sendWrite(replica: NodeId, write: ReplicaWrite): boolean;
+  /** Send the request on to a primary, which needs as many acknowledgements. */
+  sendForward(primary: NodeId, ticket: number, needed: number, request: PutRequest): boolean;
   /** A forwarded write was answered by `primary` after so long. */
   observe(primary: NodeId, elapsedMs: number): void;
   /** Tell the origin. Called once per request. */
@@ -70,7 +66,8 @@ export class PutUnderWay {
   outdated = false;
   #partition = 0;
   #quorum: WriteQuorum | null = null;
-  #candidates: NodeId[] = [];
+  /** Who was to coordinate it, in the order in which they were tried. */
+  #tried: NodeId[] = [];
   #coordinator: NodeId | null = null;
   #attemptSince = 0;
   #attempts = 0;
@@ -79,34 +76,50 @@ export class PutUnderWay {
   #lastFailure: Failure | null = null;
   readonly #desk: PutDesk;
 
-  /** @param request what the client wants @param ticket this coordinator's number for it @param desk its coordinator */
-  constructor(readonly request: PutRequest, readonly ticket: number, desk: PutDesk) {
+  /**
+   * @param request what the client wants
+   * @param needed replicas that must acknowledge
+   * @param ticket this coordinator's number for it
+   * @param desk its coordinator
+   */
+  constructor(
+    readonly request: PutRequest,
+    readonly needed: number,
+    readonly ticket: number,
+    desk: PutDesk,
+  ) {
     this.#desk = desk;
   }
 
   /** Find a coordinator. Also used to start over under a newer ring. */
   start(): void {
-    const { core, ring, self } = this.#desk;
+    const { core, ring } = this.#desk;
     this.outdated = false;
     this.#quorum = null;
     this.#partition = core.partitionOf(this.request.key, ring.partitions);
-    const primaries = core.preferenceList(ring, this.#partition).map((member) => member.id);
-    const others = primaries.filter((id) => id !== self);
-    const here = primaries.includes(self);
-    if (this.request.forwarded) this.#candidates = here ? [self] : [];
-    else this.#candidates = [...(here ? [self] : []), ...this.#desk.byLatency(others)];
+    this.#tried = [];
     this.#tryNext();
   }
 
+  /** Who coordinates next: this node if it is a primary, else the fastest that is left. */
+  #nextCandidate(): NodeId | undefined {
+    const { self } = this.#desk;
+    const primaries = this.#desk.replicasOf(this.#partition);
+    if (primaries.includes(self) && !this.#tried.includes(self)) return self;
+    if (this.request.forwarded) return undefined;
+    return this.#desk.fastestOf(primaries.filter((id) => id !== self && !this.#tried.includes(id)));
+  }
+
   #tryNext(): void {
-    const candidate = this.#candidates.shift();
+    const candidate = this.#nextCandidate();
     if (candidate === undefined) return this.#giveUp();
+    this.#tried.push(candidate);
     if (this.#attempts++ > 0) this.#desk.countFailover();
     this.#coordinator = candidate;
     this.#attemptSince = this.#desk.now();
     const sent = candidate === this.#desk.self
       ? this.#desk.sendMint(this.request, this.ticket, this.#partition)
-      : this.#desk.sendForward(candidate, this.ticket, this.request);
+      : this.#desk.sendForward(candidate, this.ticket, this.needed, this.request);
     if (!sent) this.#tryNext();
   }
 
@@ -129,14 +142,20 @@ export class PutUnderWay {
     if (!answer.ok) return this.#onMintRefused(answer);
     const { core, ring, self } = this.#desk;
     this.#inDoubt = true;
-    const replicas = core.preferenceList(ring, this.#partition).map((member) => member.id);
-    const quorum = core.writeQuorum({ needed: this.request.w, replicas });
+    const replicas = this.#desk.replicasOf(this.#partition);
+    const quorum = core.writeQuorum({ needed: this.needed, replicas });
     this.#quorum = quorum;
+    const write = {
+      key: this.request.key,
+      object: answer.object,
+      partition: this.#partition,
+      epoch: ring.epoch,
+      ticket: this.ticket,
+      from: self,
+    };
     for (const replica of replicas) {
-      if (replica === self) continue;
-      const { key } = this.request;
-      const sent = this.#desk.sendWrite(replica, this.ticket, this.#partition, key, answer.object);
-      if (!sent) quorum.add(replica, { ok: false, code: "unavailable", definite: true });
+      if (replica === self || this.#desk.sendWrite(replica, write)) continue;
+      quorum.add(replica, { ok: false, code: "unavailable", definite: true });
     }
     this.#conclude();
   }
@@ -192,7 +211,7 @@ export class PutUnderWay {
   /** Time went by: a silent coordinator is replaced. */
   onSweep(now: number): void {
     if (this.answered || this.#quorum !== null || this.#coordinator === null || this.outdated) return;
-    if (now - this.#attemptSince < ATTEMPT_MS || this.#candidates.length === 0) return;
+    if (now - this.#attemptSince < ATTEMPT_MS || this.#nextCandidate() === undefined) return;
     this.#desk.observe(this.#coordinator, now - this.#attemptSince);
     this.#abandonAttempt();
   }
@@ -214,10 +233,10 @@ export class PutUnderWay {
     this.#answer({
       ok: false,
       code: "timeout",
-      message: `${answered} of the ${this.request.w} replicas needed acknowledged the write in time`,
+      message: `${answered} of the ${this.needed} replicas needed acknowledged the write in time`,
       definite: false,
       answered,
-      needed: this.request.w,
+      needed: this.needed,
     });
   }
 

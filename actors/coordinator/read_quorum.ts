@@ -118,8 +118,10 @@ export class ReadQuorum {
     const repairs: Repair[] = [];
     this.#findings.forEach((finding, index) => {
       if (finding === undefined || finding === "silent") return;
-      if (typeof finding === "object" && includes(finding.object, merged)) return;
-      object ??= this.#held().find((held) => held.object === merged)?.bytes ?? encodeObject(merged);
+      if (typeof finding === "object" && (finding.object === merged || includes(finding.object, merged))) {
+        return;
+      }
+      object ??= this.#find((held) => held.object === merged)?.bytes ?? encodeObject(merged);
       repairs.push({ replica: this.#replicas[index]!, object });
     });
     return repairs;
@@ -131,7 +133,7 @@ export class ReadQuorum {
     }
     if (answer.object === null) return "nothing";
     const bytes = answer.object;
-    const same = this.#held().find((held) => equalBytes(held.bytes, bytes));
+    const same = this.#find((held) => equalBytes(held.bytes, bytes));
     if (same !== undefined) return same;
     const object = decodeVerified(bytes);
     if (object === null) return "unreadable";
@@ -139,8 +141,12 @@ export class ReadQuorum {
     return { bytes, object };
   }
 
-  #held(): Held[] {
-    return this.#findings.filter((finding) => typeof finding === "object");
+  /** The first answer that holds something such. */
+  #find(isWanted: (held: Held) => boolean): Held | undefined {
+    for (const finding of this.#findings) {
+      if (typeof finding === "object" && isWanted(finding)) return finding;
+    }
+    return undefined;
   }
 }
 

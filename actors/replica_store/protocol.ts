@@ -31,6 +31,22 @@ export interface Placement {
   readonly epoch: number;
 }
 
+/** A read of one key. */
+export interface ReplicaRead extends Placement {
+  /** The key. */
+  readonly key: Uint8Array;
+  /** The coordinator's number for the request. */
+  readonly ticket: number;
+  /** The coordinator's node. */
+  readonly from: NodeId;
+}
+
+/** A write of one key. `ticket` 0: nobody waits for the answer. */
+export interface ReplicaWrite extends ReplicaRead {
+  /** The object to merge into it. */
+  readonly object: EncodedObject;
+}
+
 /** A replica's answer to a read. */
 export type ReadAnswer =
   /** The object, null when this whole replica holds nothing under the key. */
@@ -112,9 +128,9 @@ export interface PartitionPage {
 /** Messages of the replica store. */
 export type ReplicaStoreProtocol = {
   /** Read one key; answered by `coordinator.replicaRead`. */
-  read: [Placement & { key: Uint8Array; ticket: number; from: NodeId }, void];
-  /** Merge an object into a key; answered by `coordinator.replicaWrote` when durable. `ticket` 0: no answer. */
-  write: [Placement & { key: Uint8Array; object: EncodedObject; ticket: number; from: NodeId }, void];
+  read: [ReplicaRead, void];
+  /** Merge an object into a key; answered by `coordinator.replicaWrote` when durable. */
+  write: [ReplicaWrite, void];
   /** Answered at once by `coordinator.minted`, and by `coordinator.replicaWrote` when durable. Local only. */
   mint: [Mint, void];
   /** The ring changed. Local only. */

@@ -16,7 +16,7 @@
 import { type Engine, EngineError } from "../../storage/engine.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { Random } from "../runtime/environment.ts";
-import type { Handlers } from "../runtime/protocol.ts";
+import type { Handlers, Ref } from "../runtime/protocol.ts";
 import type { CoordinatorProtocol } from "../coordinator/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { preferenceList } from "../ring_manager/ring.ts";
@@ -37,7 +37,9 @@ import type {
   PartitionPage,
   Placement,
   ReadAnswer,
+  ReplicaRead,
   ReplicaStoreProtocol,
+  ReplicaWrite,
   WriteAnswer,
 } from "./protocol.ts";
 import { PAGE_ENTRIES } from "./protocol.ts";
@@ -107,6 +109,7 @@ class ReplicaStore {
   readonly #engine: Engine;
   readonly #core: ReplicaStoreCore;
   readonly #notWhole = new Set<number>();
+  readonly #coordinators = new Map<NodeId, Ref<CoordinatorProtocol>>();
   #ring: Ring;
   #owned: boolean[] = [];
   #actorId: ActorId;
@@ -206,26 +209,30 @@ class ReplicaStore {
     return { code: "wrong-epoch", epoch: this.#ring.epoch };
   }
 
-  #coordinator(node: NodeId) {
-    return this.#context.ref<CoordinatorProtocol>({ node, actor: "coordinator" });
+  #coordinator(node: NodeId): Ref<CoordinatorProtocol> {
+    let ref = this.#coordinators.get(node);
+    if (ref === undefined) {
+      ref = this.#context.ref<CoordinatorProtocol>({ node, actor: "coordinator" });
+      this.#coordinators.set(node, ref);
+    }
+    return ref;
   }
 
   // --- reading ---------------------------------------------------------------------------------------------
 
-  #onRead(body: Placement & { key: Uint8Array; ticket: number; from: NodeId }): void | Promise<void> {
-    const send = (answer: ReadAnswer) =>
-      void this.#coordinator(body.from).tell("replicaRead", {
-        ticket: body.ticket,
-        replica: this.#options.node,
-        answer,
-      });
-    const misplaced = this.#misplaced(body);
+  #onRead(read: ReplicaRead): void | Promise<void> {
+    const misplaced = this.#misplaced(read);
     if (misplaced !== null) {
-      this.#teachRing(body.from, body.epoch);
-      return send({ ok: false, ...misplaced });
+      this.#teachRing(read.from, read.epoch);
+      return this.#sendRead(read, { ok: false, ...misplaced });
     }
-    const answer = this.#answerRead(body.partition, body.key);
-    return answer instanceof Promise ? answer.then(send) : send(answer);
+    const answer = this.#answerRead(read.partition, read.key);
+    if (answer instanceof Promise) return answer.then((found) => this.#sendRead(read, found));
+    this.#sendRead(read, answer);
+  }
+
+  #sendRead({ ticket, from }: ReplicaRead, answer: ReadAnswer): void {
+    this.#coordinator(from).tell("replicaRead", { ticket, replica: this.#options.node, answer });
   }
 
   #answerRead(partition: number, key: Uint8Array): ReadAnswer | Promise<ReadAnswer> {
@@ -271,7 +278,7 @@ class ReplicaStore {
 
   // --- writing ---------------------------------------------------------------------------------------------
 
-  #onWrite(body: Placement & { key: Uint8Array; object: EncodedObject; ticket: number; from: NodeId }) {
+  #onWrite(body: ReplicaWrite): void | Promise<void> {
     const refuse = (answer: WriteAnswer) => this.#acknowledge(body.from, body.ticket, answer);
     const misplaced = this.#misplaced(body);
     if (misplaced !== null) {
@@ -293,13 +300,7 @@ class ReplicaStore {
   }
 
   #store(
-    { partition, key, object, ticket, from }: {
-      partition: number;
-      key: Uint8Array;
-      object: EncodedObject;
-      ticket: number;
-      from: NodeId;
-    },
+    { partition, key, object, ticket, from }: Omit<ReplicaWrite, "epoch">,
     local: EncodedObject | null,
     incoming: StoredObject,
   ): void {
