@@ -36,11 +36,13 @@
  * concurrent with what it does not. Forgetting it would forget that the old value was replaced.
  *
  * Retries. A write whose coordinator fell silent is sent to another under the same request id, and may so get
- * two dots. Each sibling therefore carries its request id, and those of the versions it replaced; both rules
- * below only ever drop a second copy of a write that is accounted for, and the clock keeps its dot:
- *  - of siblings with one request id, the one with the smallest dot stays;
+ * two dots. Each sibling therefore carries its request id, and those of the versions it replaced:
+ *  - siblings with one request id are one sibling, the one with the smallest dot, which remembers the other dots.
+ *    Whoever replaced the write under any of its names, replaced it: a context that covers one of the dots is
+ *    enough, and so is a clock that covers one of which its object knows no sibling (a reader may have met the
+ *    write under one name only, and the replica where he writes under the other);
  *  - a sibling whose request id another's `replaced` holds is that write, come late, and goes.
- * So an object never shows one request twice. The list has an end (`LIMITS.replacedRequests`), and knows only
+ * So an object never shows one request twice, and the clock keeps every dot. The list has an end (`LIMITS.replacedRequests`), and knows only
  * versions that were present where the write was minted. A retry later than that comes back as a sibling, the
  * safe side: a write too many to look at, never one too few. For the same reason the merge is commutative,
  * idempotent and only ever moves up in the order of what is known, so that replicas which keep exchanging
@@ -56,8 +58,10 @@ import type { RequestId } from "./protocol.ts";
 
 /** One version of a key. Whatever carries this dot is this version, byte for byte, everywhere for ever. */
 export interface Sibling {
-  /** Its name. */
+  /** Its name; the smallest, where a retried write got several. */
   readonly dot: Dot;
+  /** The other names that this write is known to have got, sorted; absent when there are none, as nearly always. */
+  readonly also?: readonly Dot[];
   /** The client write it came from. */
   readonly requestId: RequestId;
   /** Client writes known to be replaced by it, those it saw itself first. */
@@ -146,8 +150,8 @@ export function mint(local: StoredObject | null, write: Write): MintOutcome {
     const message = `dot ${dot.counter} of actor ${dot.actor} is not new to this key`;
     return { ok: false, code: "future-dot", message };
   }
-  const replaced = siblings.filter((sibling) => covers(context, sibling.dot));
-  const kept = siblings.filter((sibling) => !covers(context, sibling.dot));
+  const replaced = siblings.filter((sibling) => coversAny(context, sibling));
+  const kept = siblings.filter((sibling) => !coversAny(context, sibling));
   const fresh: Sibling = {
     dot,
     requestId: write.requestId,
@@ -218,6 +222,7 @@ function limitExceeded(before: StoredObject | null, after: StoredObject): MintOu
 export function merge(a: StoredObject, b: StoredObject): StoredObject {
   if (a === b) return a;
   const siblings: Sibling[] = [];
+  let renamed = false;
   let i = 0;
   let j = 0;
   while (i < a.siblings.length || j < b.siblings.length) {
@@ -226,31 +231,72 @@ export function merge(a: StoredObject, b: StoredObject): StoredObject {
     const order = mine === undefined ? 1 : theirs === undefined ? -1 : compareDots(mine.dot, theirs.dot);
     if (order <= 0) i++;
     if (order >= 0) j++;
-    if (order === 0) siblings.push(mine!);
-    else if (order < 0 && !covers(b.clock, mine!.dot)) siblings.push(mine!);
-    else if (order > 0 && !covers(a.clock, theirs!.dot)) siblings.push(theirs!);
+    if (order === 0 && mine!.also === undefined && theirs!.also === undefined) siblings.push(mine!);
+    else {
+      const twin = order === 0 ? theirs : order < 0 ? sameWrite(b, mine!) : sameWrite(a, theirs!);
+      if (order > 0 && twin !== undefined) continue; // its turn comes, or came, among a's
+      const one = order > 0 ? theirs! : mine!;
+      const kept = order > 0 ? united(one, b.clock, undefined, a.clock) : united(one, a.clock, twin, b.clock);
+      if (kept === null) continue;
+      siblings.push(kept);
+      renamed ||= kept.dot !== one.dot;
+    }
   }
-  return { clock: join(a.clock, b.clock), siblings: withoutRetries(siblings) };
+  if (renamed) siblings.sort((x, y) => compareDots(x.dot, y.dot));
+  return { clock: join(a.clock, b.clock), siblings: withoutReplaced(siblings) };
+}
+
+/** The sibling of an object that comes from the same request, under whatever dot. */
+function sameWrite({ siblings }: StoredObject, { requestId }: Sibling): Sibling | undefined {
+  return siblings.find((sibling) => sibling.requestId === requestId);
 }
 
 /**
- * The siblings (sorted by dot) without second copies of one request. Honest request ids cannot list each
+ * One write as two objects know it, null when one of them knows that it was replaced: its clock covers a dot that
+ * the write is there not known by. `theirs`: undefined when the other object has no such sibling.
+ */
+function united(mine: Sibling, own: Clock, theirs: Sibling | undefined, other: Clock): Sibling | null {
+  if (theirs === undefined) return coversAny(other, mine) ? null : mine;
+  const isNews = (dot: Dot, sibling: Sibling) => !dotsOf(sibling).some((one) => compareDots(one, dot) === 0);
+  const added = dotsOf(theirs).filter((dot) => isNews(dot, mine));
+  if (added.some((dot) => covers(own, dot))) return null;
+  if (dotsOf(mine).some((dot) => isNews(dot, theirs) && covers(other, dot))) return null;
+  if (added.length === 0) return mine;
+  const [dot, ...also] = [...dotsOf(mine), ...added].sort(compareDots);
+  return { ...(compareDots(mine.dot, theirs.dot) < 0 ? mine : theirs), dot: dot!, also };
+}
+
+/** All names of a write. */
+function dotsOf({ dot, also }: Sibling): readonly Dot[] {
+  return also === undefined ? [dot] : [dot, ...also];
+}
+
+/** Whether the clock covers the write under any of its names. */
+function coversAny(clock: Clock, { dot, also }: Sibling): boolean {
+  return covers(clock, dot) || also !== undefined && also.some((other) => covers(clock, other));
+}
+
+/**
+ * The siblings without those that another replaced. Honest request ids cannot list each
  * other in a circle, for a context is older than the request it is sent with; should it happen all the same
  * (an id used for two writes), better all of the circle than none.
  */
-function withoutRetries(siblings: readonly Sibling[]): readonly Sibling[] {
+function withoutReplaced(siblings: readonly Sibling[]): readonly Sibling[] {
   if (siblings.length < 2) return siblings;
   const seen = new Set(siblings.flatMap((sibling) => sibling.replaced));
-  const first = siblings.filter(({ requestId }) => !seen.has(requestId) && seen.add(requestId));
-  return first.length > 0 ? first : siblings;
+  if (seen.size === 0) return siblings;
+  const current = siblings.filter(({ requestId }) => !seen.has(requestId));
+  return current.length > 0 ? current : siblings;
 }
 
 /** Whether merging `b` into `a` would change nothing: a replica that holds `a` can skip it. */
 export function includes(a: StoredObject, b: StoredObject): boolean {
   if (!descends(a.clock, b.clock)) return false;
-  return a.siblings.every(({ dot }) =>
-    !covers(b.clock, dot) || b.siblings.some((sibling) => compareDots(sibling.dot, dot) === 0)
-  );
+  return a.siblings.every((mine) => {
+    if (mine.also === undefined && !covers(b.clock, mine.dot)) return sameWrite(b, mine) === undefined;
+    const theirs = sameWrite(b, mine);
+    return united(mine, a.clock, theirs, b.clock) === mine;
+  });
 }
 
 /** The values a reader is shown: of all siblings but tombstones, in the order of their dots. */
@@ -272,12 +318,17 @@ const CLOCK_ENTRY_BYTES = 24;
 const SIBLING_HEADER_BYTES = 47;
 /** Bytes per replaced request. */
 const REQUEST_ID_BYTES = 16;
+/** Bytes of the count of further dots, where there are any, and of each. */
+const ALSO_HEADER_BYTES = 2;
+/** See above. */
+const ALSO_BYTES = 10;
 
 /** The size of the object's encoding (`object_codec.ts`) in bytes. */
 export function sizeBytes(object: StoredObject): number {
   let size = OBJECT_HEADER_BYTES + CLOCK_ENTRY_BYTES * object.clock.length;
-  for (const { value, replaced } of object.siblings) {
+  for (const { value, replaced, also } of object.siblings) {
     size += SIBLING_HEADER_BYTES + REQUEST_ID_BYTES * replaced.length + value.length;
+    if (also !== undefined) size += ALSO_HEADER_BYTES + ALSO_BYTES * also.length;
   }
   return size;
 }

@@ -17,13 +17,14 @@
 import { LIMITS } from "../runtime/limits.ts";
 import { Slab } from "../runtime/slab.ts";
 import { actorAt, ID_BYTES, ID_DIGITS, putId, putU32, putU64, u32At, u64At } from "./fields.ts";
-import { isCounter } from "./clock.ts";
+import { compareDots, isCounter } from "./clock.ts";
 import type { Clock, Dot } from "./clock.ts";
 import { type Sibling, sizeBytes, type StoredObject } from "./object.ts";
 import type { ActorId, EncodedObject, RequestId } from "./protocol.ts";
 
 const VERSION = 1;
 const TOMBSTONE = 1;
+const ALSO = 2;
 const slab = new Slab(16 * 1024, 1024);
 
 /** Bytes that are not the encoding of an object. */
@@ -68,24 +69,44 @@ export function encodeObject(object: StoredObject): EncodedObject {
   let actorIndex = 0;
   for (const sibling of siblings) {
     while (clock[actorIndex]!.actor !== sibling.dot.actor) actorIndex++;
-    at = putSibling(bytes, at, sibling, actorIndex);
+    at = putSibling(bytes, at, sibling, actorIndex, clock);
   }
   return bytes;
 }
 
-function putSibling(bytes: Uint8Array, start: number, sibling: Sibling, actorIndex: number): number {
+function putSibling(
+  bytes: Uint8Array,
+  start: number,
+  sibling: Sibling,
+  actorIndex: number,
+  clock: Clock,
+): number {
   bytes[start] = actorIndex >>> 8;
   bytes[start + 1] = actorIndex;
   let at = putU64(bytes, start + 2, sibling.dot.counter);
-  bytes[at++] = sibling.tombstone ? TOMBSTONE : 0;
+  bytes[at++] = (sibling.tombstone ? TOMBSTONE : 0) | (sibling.also === undefined ? 0 : ALSO);
   at = putU32(bytes, at, sibling.crc32c);
   at = putU64(bytes, at, sibling.wallMs);
   at = putU32(bytes, at, sibling.replaced.length);
   at = putU32(bytes, at, sibling.value.length);
   at = putId(bytes, at, sibling.requestId);
   for (const request of sibling.replaced) at = putId(bytes, at, request);
+  if (sibling.also !== undefined) at = putDots(bytes, at, sibling.also, clock);
   bytes.set(sibling.value, at);
   return at + sibling.value.length;
+}
+
+function putDots(bytes: Uint8Array, start: number, dots: readonly Dot[], clock: Clock): number {
+  bytes[start] = dots.length >>> 8;
+  bytes[start + 1] = dots.length;
+  let at = start + 2;
+  for (const { actor, counter } of dots) {
+    const index = clock.findIndex((entry) => entry.actor === actor);
+    bytes[at] = index >>> 8;
+    bytes[at + 1] = index;
+    at = putU64(bytes, at + 2, counter);
+  }
+  return at;
 }
 
 // --- decoding ---------------------------------------------------------------------------------------------
@@ -138,14 +159,10 @@ function readClock(reader: Reader): Clock {
 }
 
 function readSibling(reader: Reader, clock: Clock, actorIndex: number): Sibling {
-  const entry = clock[actorIndex];
-  const counter = reader.counter();
-  if (entry === undefined || counter > entry.counter) {
-    throw new ObjectFormatError("a sibling that the clock does not cover");
-  }
+  const dot = readDot(reader, clock, actorIndex);
   const flags = reader.u8();
-  if (flags > TOMBSTONE) throw new ObjectFormatError(`unknown flags ${flags}`);
-  const tombstone = flags === TOMBSTONE;
+  if (flags > (TOMBSTONE | ALSO)) throw new ObjectFormatError(`unknown flags ${flags}`);
+  const tombstone = (flags & TOMBSTONE) !== 0;
   const crc32c = reader.u32();
   const wallMs = reader.u64();
   const replacedCount = reader.u32();
@@ -159,10 +176,35 @@ function readSibling(reader: Reader, clock: Clock, actorIndex: number): Sibling 
     if (request === requestId) throw new ObjectFormatError("a sibling that replaced itself");
     replaced.push(request);
   }
+  const also = (flags & ALSO) === 0 ? null : readAlso(reader, clock, dot);
   const value = reader.view(valueBytes);
+  const sibling = { dot, requestId, replaced, tombstone, value, crc32c, wallMs };
+  return also === null ? sibling : { ...sibling, also };
+}
+
+function readDot(reader: Reader, clock: Clock, actorIndex: number): Dot {
+  const entry = clock[actorIndex];
+  const counter = reader.counter();
+  if (entry === undefined || counter > entry.counter) {
+    throw new ObjectFormatError("a sibling that the clock does not cover");
+  }
   // A dot that is its actor's last, as nearly all are, is the clock's entry.
-  const dot = counter === entry.counter ? entry : { actor: entry.actor, counter };
-  return { dot, requestId, replaced, tombstone, value, crc32c, wallMs };
+  return counter === entry.counter ? entry : { actor: entry.actor, counter };
+}
+
+/** The other dots of a sibling: at least one, all greater than its own. */
+function readAlso(reader: Reader, clock: Clock, dot: Dot): Dot[] {
+  const also: Dot[] = [];
+  const count = reader.u16();
+  let previous = dot;
+  while (also.length < count) {
+    const next = readDot(reader, clock, reader.u16());
+    if (compareDots(previous, next) >= 0) throw new ObjectFormatError("dots out of order");
+    also.push(next);
+    previous = next;
+  }
+  if (also.length === 0) throw new ObjectFormatError("no other dots");
+  return also;
 }
 
 /** A place in bytes that never passes their end. Numbers are big-endian. */

@@ -94,6 +94,20 @@ Deno.test("object codec: extremes come back: the largest counter, times and size
   assertEquals(index.siblings[0]!.dot, { actor: A, counter: 2 });
 });
 
+Deno.test("object codec: further dots come back, in order and at least one", () => {
+  const clock = clockOf({ actor: A, counter: 9 }, { actor: B, counter: 7 });
+  const also = [{ actor: A, counter: 5 }, { actor: B, counter: 7 }];
+  const of = object({ also }, clock);
+  const encoded = encodeObject(of);
+  assertEquals(encoded.length, sizeBytes(of));
+  assertEquals(decodeObject(encoded), of);
+  const tombstone = object({ also, tombstone: true, value: new Uint8Array(0), crc32c: 0 }, clock);
+  assertEquals(decodeObject(encodeObject(tombstone)), tombstone);
+  refused(encodeObject(object({ also: [also[1]!, also[0]!] }, clock)), "dots out of order");
+  refused(encodeObject(object({ also: [{ actor: A, counter: 2 }] }, clock)), "dots out of order");
+  refused(encodeObject(object({ also: [] }, clock)), "no other dots");
+});
+
 Deno.test("object codec: values are views, not copies", () => {
   const bytes = encodeObject(object());
   assertStrictEquals(decodeObject(bytes).siblings[0]!.value.buffer, bytes.buffer);
@@ -154,7 +168,7 @@ Deno.test("object codec: each rule of the layout, broken, is refused by name", (
   refused(patched(AT.dot, [0, 0, 0, 0, 0, 0, 0, 0]), "a counter of 0");
   refused(patched(AT.dot, [0, 0, 0, 0, 0, 0, 0, 3]), "does not cover");
   refused(patched(AT.index, [0, 1]), "does not cover");
-  refused(patched(AT.flags, [2]), "unknown flags");
+  refused(patched(AT.flags, [4]), "unknown flags");
   refused(patched(AT.flags, [1]), "a tombstone with a value");
   refused(patched(AT.wall, [0xff]), "past 2^53-1");
   refused(patched(AT.lengths, [0xff, 0xff, 0xff, 0xff]), "cut short");

@@ -260,6 +260,23 @@ Deno.test("FAULTS 31: a retry through another coordinator leaves one sibling, wh
   assert(retried.ok && !retried.applied);
 });
 
+Deno.test("FAULTS 31: who replaces a retried write under one of its names, replaces it under all", () => {
+  const first = minted(null, write(1, at(B, 1)));
+  const again = minted(null, write(1, at(A, 9)));
+  const both = merge(first, again);
+  assertEquals(both.siblings[0]!.also, [at(B, 1)]);
+  assertEquals(merge(again, first), both);
+  // The reader met it as b1 only; where he deletes it, it is known as a9.
+  const deleted = minted(both, write(2, at(C, 1), { value: null, context: first.clock }));
+  assertEquals(liveValues(deleted), []);
+  assertEquals(liveValues(merge(deleted, again)), []);
+  // The replica he deletes it at knows nothing of b1, and can only tell when it meets one that does.
+  const blind = minted(again, write(3, at(C, 2), { value: null, context: first.clock }));
+  assertEquals(liveValues(merge(blind, both)), []);
+  assertEquals(liveValues(merge(first, blind)), []);
+  assert(!includes(blind, both) && includes(merge(blind, both), blind));
+});
+
 Deno.test("FAULTS 31: a retry is known for replacedRequests overwrites, and then a sibling", () => {
   let object = minted(null, write(1, at(A, 1)));
   const late = minted(null, write(1, at(B, 1)));
