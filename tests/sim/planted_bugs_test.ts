@@ -9,38 +9,11 @@ import { ReadQuorum } from "../../actors/coordinator/read_quorum.ts";
 import { WriteQuorum } from "../../actors/coordinator/write_quorum.ts";
 import { merge, mint, type StoredObject } from "../../actors/replica_store/object.ts";
 import type { NodeId, ReadAnswer } from "../../actors/replica_store/protocol.ts";
-import { equalBytes } from "../../actors/runtime/bytes.ts";
 import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
 import { type ScenarioOptions, simulate } from "./scenario.ts";
 
 /** Seeds that a bug has to show itself in. */
 const SEEDS = 30;
-
-/** RLDB's read quorum: as many replies as needed, all the same. */
-class IdenticalReplies extends ReadQuorum {
-  readonly #needed: number;
-  readonly #replies = new Map<NodeId, Uint8Array | null>();
-
-  constructor(options: ConstructorParameters<typeof ReadQuorum>[0]) {
-    super(options);
-    this.#needed = options.needed;
-  }
-
-  override add(replica: NodeId, answer: ReadAnswer): void {
-    super.add(replica, answer);
-    if (answer.ok) this.#replies.set(replica, answer.object);
-  }
-
-  override enough(): boolean {
-    const replies = [...this.#replies.values()];
-    const same = (a: Uint8Array | null, b: Uint8Array | null) => a === b || !!a && !!b && equalBytes(a, b);
-    return replies.some((one) => replies.filter((other) => same(one, other)).length >= this.#needed);
-  }
-
-  override impossible(): boolean {
-    return this.settled() && !this.enough();
-  }
-}
 
 /** Answers with the first reply alone instead of with all of them merged. */
 class FirstReply extends ReadQuorum {
