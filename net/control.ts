@@ -10,7 +10,7 @@ import {
   prepareReply,
   prepareRequest,
 } from "../actors/ring_manager/commit_codec.ts";
-import { type Gossip, MOST_RUMOURS } from "../actors/gossiper/membership.ts";
+import { type Gossip, MOST_RUMOURS } from "../actors/gossiper/rumour.ts";
 import { PAGE_ENTRIES } from "../actors/replica_store/protocol.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
 import {

@@ -12,25 +12,25 @@
  *
  * # The idea
  *
- * An accrual detector (Hayashibara et al., "The phi Accrual Failure Detector", 2004) keeps the distribution of
- * the intervals seen so far and says how unlikely the present silence is: phi is minus the decimal logarithm of
- * the probability that news comes even later. At phi = 8 one would be wrong once in 10^8 intervals, if the
- * distribution were right.
+ * An accrual detector (Hayashibara et al., "The phi Accrual Failure Detector", 2004) keeps the distribution
+ * of the intervals seen so far and says how unlikely the present silence is: phi is minus the decimal
+ * logarithm of the probability that news comes even later. At phi = 8 one would be wrong once in 10^8
+ * intervals, if the distribution were right.
  *
  * The paper takes a normal distribution. That fits heartbeats sent straight to the observer. Under gossip an
- * interval is a wait for one of several random carriers: in a large cluster it is close to memoryless, its tail
- * much longer than a normal one's, and the normal model suspects members by the minute. Cassandra takes an
- * exponential distribution, which is right there and slow to notice (18 mean intervals) where heartbeats are
- * regular. A gamma distribution has both as special cases; its shape is mean^2 / variance, and by Wilson and
- * Hilferty ("The Distribution of Chi-Square", 1931) its cube root is so nearly normal that the tail costs two
- * lines. Mean and variance are moving averages, so that the detector adapts, in constant space.
+ * interval is a wait for one of several random carriers: in a large cluster it is close to memoryless, its
+ * tail much longer than a normal one's, and the normal model suspects members by the minute. Cassandra takes
+ * an exponential distribution, which is right there and slow to notice (18 mean intervals) where heartbeats
+ * are regular. A gamma distribution has both as special cases; its shape is mean^2 / variance, and by Wilson
+ * and Hilferty ("The Distribution of Chi-Square", 1931) its cube root is so nearly normal that the tail costs
+ * two lines. Mean and variance are moving averages, so that the detector adapts, in constant space.
  *
  * Two things no distribution knows. A run of intervals more regular than any network stays must not make a
  * single lost message look impossible: the shape is capped. And a pause of the member, for its garbage or its
  * disk, is not in the history until it happens: silence shorter than a floor is never suspicious.
  *
- * Times are milliseconds of the observer's attended time (see `membership.ts`): while it was paused itself, it
- * could not hear anyone.
+ * Times are milliseconds of the observer's attended time (see `membership.ts`): while it was paused itself,
+ * it could not hear anyone.
  *
  * @module
  */

@@ -14,7 +14,7 @@
 
 import type { Liveness } from "../coordinator/protocol.ts";
 import { toHex } from "../runtime/bytes.ts";
-import { type Gossip, MOST_RUMOURS, type Rumour } from "./membership.ts";
+import { type Gossip, MOST_RUMOURS, type Rumour } from "./rumour.ts";
 
 const FORMAT = 1;
 const HEAD_BYTES = 15;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { equalBytes, toHex } from "../runtime/bytes.ts";
 import { assert, assertEquals } from "../runtime/testing/assert.ts";
 import { decodeGossip, encodeGossip } from "./gossip_codec.ts";
-import type { Gossip, Rumour } from "./membership.ts";
+import type { Gossip, Rumour } from "./rumour.ts";
 
 const u32 = fc.nat(0xffffffff);
 const id = (sizeBytes: number) => fc.uint8Array({ minLength: sizeBytes, maxLength: sizeBytes }).map(toHex);

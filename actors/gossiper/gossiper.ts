@@ -12,8 +12,9 @@ import type { NodeId } from "../replica_store/protocol.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { ringDigest } from "../ring_manager/ring_codec.ts";
-import { type Gossip, type LivenessChange, Membership } from "./membership.ts";
+import { type LivenessChange, Membership } from "./membership.ts";
 import type { GossiperProtocol } from "./protocol.ts";
+import type { Gossip } from "./rumour.ts";
 
 /** What the gossiper is composed of. */
 export interface GossiperOptions {

@@ -1,5 +1,5 @@
 /**
- * Membership's other half: who can be talked to. (Who is a member, the ring says; a rumour never changes that.)
+ * Who can be talked to. (Who is a member, the ring says; no rumour ever changes that.)
  *
  * # The problem
  *
@@ -11,24 +11,25 @@
  *
  * # The idea
  *
- * Gossip (Dynamo, section 4.8; Demers et al., "Epidemic Algorithms", 1987). A round every `intervalMs`: a node
- * raises its heartbeat and sends what it knows to `fanout` members picked at random, who answer with what they
- * know better. A message carries a bounded number of rumours, so a round costs the same however large the
- * cluster: always the sender's own; then what the receiver must hear, that it is thought to have failed, or
- * that it knows less; then what changed lately, a few times each (SWIM: Das, Gupta and Motivala, 2002, section
- * 4.1); then heartbeats, the freshest first, which serves everyone better than taking turns (in a simulation of
- * 1,000 members, news of each comes half as late and nearly twice as often). A member whose heartbeat stands still too long becomes suspect (`failure_detector.ts`), and down when it
- * stays so; that too is a rumour. Who hears itself suspected raises its incarnation (SWIM, section 4.2), which
- * overrides the rumour and is news itself.
+ * Gossip (Dynamo, section 4.8; Demers et al., "Epidemic Algorithms", 1987). A round every `intervalMs`: a
+ * node raises its heartbeat and sends what it knows to `fanout` members picked at random, who answer with
+ * what they know better. A message carries a bounded number of rumours, so a round costs the same however
+ * large the cluster: always the sender's own; then what the receiver must hear, that it is thought to have
+ * failed, or that it knows less; then what changed lately, a few times each (SWIM: Das, Gupta and Motivala,
+ * 2002, section 4.1); then heartbeats, the freshest first, which serves everyone better than taking turns (in
+ * a simulation of 1,000 members, news of each comes half as late and nearly twice as often). A member whose
+ * heartbeat stands still too long becomes suspect (`failure_detector.ts`), and down when it stays so; that
+ * too is a rumour. Who hears itself suspected raises its incarnation (SWIM, section 4.2), which overrides the
+ * rumour and is news itself.
  *
  * Rumours about one member are totally ordered: by life (the durable number of the process's start), by the
  * process's random boot id, by incarnation, by heartbeat, and by how bad they are. The greatest wins, so it
- * does not matter in what order, how often or by which way rumours arrive. A suspicion counts only against the
- * heartbeat it was formed on: when a node that was cut off comes back and suspects everyone, those who have
- * heard later heartbeats do not believe it, and there is no storm.
+ * does not matter in what order, how often or by which way rumours arrive. A suspicion counts only against
+ * the heartbeat it was formed on: when a node that was cut off comes back and suspects everyone, those who
+ * have heard later heartbeats do not believe it, and there is no storm.
  *
- * Two processes with one id (a copied disk) differ in boot id. The lesser of the two hears of the greater, and
- * is fenced: it must stop. A record of the node's own earlier life is always less than its present one.
+ * Two processes with one id (a copied disk) differ in boot id. The lesser of the two hears of the greater,
+ * and is fenced: it must stop. A record of the node's own earlier life is always less than its present one.
  *
  * A node that was stopped itself (SIGSTOP, a collection of garbage, a suspended machine) has heard nobody
  * meanwhile, and that is not their fault: time is counted only while this node attended to it. A gap between
@@ -41,40 +42,7 @@ import type { Liveness } from "../coordinator/protocol.ts";
 import type { NodeId } from "../replica_store/protocol.ts";
 import type { Random } from "../runtime/environment.ts";
 import { FailureDetector } from "./failure_detector.ts";
-
-/** What is said about one member. */
-export interface Rumour {
-  /** The member. */
-  readonly node: NodeId;
-  /** The durable number of its process's start, at least 1. */
-  readonly life: number;
-  /** 8 random bytes of its process, as 16 hex digits. */
-  readonly boot: string;
-  /** Raised by the member itself to refute a suspicion. */
-  readonly incarnation: number;
-  /** Raised by the member itself every round. */
-  readonly heartbeat: number;
-  /** What it is thought to be. */
-  readonly liveness: Liveness;
-}
-
-/** Tells which ring a node has; nothing here looks into it. */
-export interface Digest {
-  /** The ring's epoch. */
-  readonly epoch: number;
-  /** Its checksum. */
-  readonly checksum: number;
-}
-
-/** One message of a round. */
-export interface Gossip {
-  /** The sender's ring. */
-  readonly digest: Digest;
-  /** Whether this answers a message; answers are not answered. */
-  readonly isAnswer: boolean;
-  /** The sender's own rumour first; at most {@link MOST_RUMOURS}. */
-  readonly rumours: readonly Rumour[];
-}
+import { compareRumours, type Digest, type Gossip, MOST_RUMOURS, type Rumour } from "./rumour.ts";
 
 /** A member's liveness has changed. */
 export interface LivenessChange {
@@ -128,8 +96,6 @@ export interface Heard {
   readonly changes: readonly LivenessChange[];
 }
 
-/** Rumours in one message: bounds the work of a round. */
-export const MOST_RUMOURS = 64;
 /** Those of them that may be retold changes, so that heartbeats get through whatever happens. */
 const MOST_RETOLD = MOST_RUMOURS / 2;
 /** Silence up to so many rounds is never suspicious. */
@@ -141,16 +107,6 @@ const DOWN_ROUNDS = 16;
 const DOWN_ROUNDS_PER_DOUBLING = 4;
 /** Times that a change is passed on, for each doubling of the members. */
 const RETELL = 3;
-
-const BADNESS: Readonly<Record<Liveness, number>> = { alive: 0, suspect: 1, down: 2 };
-
-/** Negative, zero or positive: which of two rumours about one member is the later one. */
-export function compareRumours(a: Rumour, b: Rumour): number {
-  if (a.life !== b.life) return a.life - b.life;
-  if (a.boot !== b.boot) return a.boot < b.boot ? -1 : 1;
-  return a.incarnation - b.incarnation || a.heartbeat - b.heartbeat ||
-    BADNESS[a.liveness] - BADNESS[b.liveness];
-}
 
 /** What this node keeps of another member. */
 interface Peer {
@@ -203,7 +159,8 @@ export class Membership {
     for (const node of this.#peers.keys()) if (!kept.has(node)) this.#forget(node);
     this.#recent = this.#recent.filter((peer) => kept.has(peer.rumour.node));
     const { self, intervalMs, fanout } = this.#options;
-    // What the simulation shows: news of a member comes once a round, and later where messages cannot hold all.
+    // What the simulation shows: news of a member comes once a round, and later where messages cannot hold
+    // all.
     const expectedMs = intervalMs * (1 + members.length / (2 * fanout * MOST_RUMOURS));
     const options = { expectedMs, floorMs: FLOOR_ROUNDS * intervalMs, threshold: THRESHOLD };
     for (const node of members) {

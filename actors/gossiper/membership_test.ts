@@ -3,7 +3,8 @@ import type { Liveness } from "../coordinator/protocol.ts";
 import { assert, assertEquals } from "../runtime/testing/assert.ts";
 import { decodeGossip, encodeGossip } from "./gossip_codec.ts";
 import { FailureDetector } from "./failure_detector.ts";
-import { compareRumours, type Gossip, Membership, MOST_RUMOURS, type Rumour } from "./membership.ts";
+import { Membership } from "./membership.ts";
+import { compareRumours, type Gossip, MOST_RUMOURS, type Rumour } from "./rumour.ts";
 
 const ROUND_MS = 500;
 const DIGEST = { epoch: 1, checksum: 7 };

@@ -5,7 +5,8 @@
  */
 
 import type { Ring } from "../ring_manager/ring.ts";
-import type { Gossip, MemberView } from "./membership.ts";
+import type { MemberView } from "./membership.ts";
+import type { Gossip } from "./rumour.ts";
 
 /** Messages of the gossiper. */
 export type GossiperProtocol = {

@@ -23,24 +23,24 @@
  * # The idea
  *
  * The choice is a minimum-cost flow, for which exact algorithms have been known since the 1950s. k units flow
- * from the source into every partition, on through one of the partition's zones, to a member, at most one unit
- * from a partition to a member (1), and to the sink. An arc costs 0 where the member owned the partition before
- * and 1 where it did not (4). Zones take between `least` and `most` owners of a partition (2), members between
- * `least` and `most` partitions in all (3), and integral capacities give integral flows.
+ * from the source into every partition, on through one of the partition's zones, to a member, at most one
+ * unit from a partition to a member (1), and to the sink. An arc costs 0 where the member owned the partition
+ * before and 1 where it did not (4). Zones take between `least` and `most` owners of a partition (2), members
+ * between `least` and `most` partitions in all (3), and integral capacities give integral flows.
  *
  * What remains is to say what (3) allows. The numbers of partitions that members can have at all are those
  * with sum Qk, no more than Q for a member, and Q times `least` to Q times `most` for a zone: the integral
- * points of a base polytope (the partitions' laminar matroids added up). On such a polytope a separable convex
- * function is minimised by a greedy walk (Federgruen and Groenevelt, "The Greedy Procedure for Resource
- * Allocation Problems", 1986): hand out partitions one by one, each to the member where (2c + 1) / weight is
- * least, c being what it has so far. That minimises the sum of c^2 / weight, is Webster's method of sharing
- * seats among parties, and gives numbers at most one apart where weights are equal and zones do not bind.
- * Members that were only a tie short of one more may be given it, or miss their last, whichever moves less:
- * that is the play between a member's `least` and `most`.
+ * points of a base polytope (the partitions' laminar matroids added up). On such a polytope a separable
+ * convex function is minimised by a greedy walk (Federgruen and Groenevelt, "The Greedy Procedure for
+ * Resource Allocation Problems", 1986): hand out partitions one by one, each to the member where (2c + 1) /
+ * weight is least, c being what it has so far. That minimises the sum of c^2 / weight, is Webster's method of
+ * sharing seats among parties, and gives numbers at most one apart where weights are equal and zones do not
+ * bind. Members that were only a tie short of one more may be given it, or miss their last, whichever moves
+ * less: that is the play between a member's `least` and `most`.
  *
  * Owners of one partition are ordered by a hash of member and partition (Thaler and Ravishankar, "Using
- * Name-Based Mappings to Increase Hit Rates", 1998), so that everyone comes first equally often and two members
- * never change places.
+ * Name-Based Mappings to Increase Hit Rates", 1998), so that everyone comes first equally often and two
+ * members never change places.
  *
  * @module
  */
@@ -72,14 +72,11 @@ export interface ClaimInput {
 }
 
 /** From `least` to `most`, both included. */
-interface Range {
-  readonly least: number;
-  readonly most: number;
-}
+type Range = { readonly least: number; readonly most: number };
 
 /**
- * The best owners of every partition, in preference order, as indexes into `members`. The same input gives the
- * same output.
+ * The best owners of every partition, in preference order, as indexes into `members`. The same input gives
+ * the same output.
  *
  * @example
  * ```ts
@@ -147,13 +144,8 @@ function spreadOver(sizes: readonly number[], copies: number): Range[] {
   return sizes.map((size) => ({ least: Math.min(size, rounds - play), most: Math.min(size, rounds) }));
 }
 
-/** How many partitions members may own, and how far that fixes the spread over zones. */
-interface Shares {
-  /** Per member, the partitions it may own. */
-  readonly members: readonly Range[];
-  /** Per zone, the owners one partition may have there. */
-  readonly spread: readonly Range[];
-}
+/** Partitions that each member may own, and owners that one partition may have in each zone. */
+type Shares = { readonly members: readonly Range[]; readonly spread: readonly Range[] };
 
 /** Where a zone's members stand after the greedy walk. */
 interface Margin {
@@ -204,9 +196,9 @@ function shareOut(
 
 /**
  * All choices that are as even as `counts`. One partition more or less is free for those whose price is the
- * going one, the multiplier of the constraint that everything be handed out. A zone whose members all pay less
- * is full in every such choice, one whose members all pay more has its least in every one; within it the going
- * price is its own.
+ * going one, the multiplier of the constraint that everything be handed out. A zone whose members all pay
+ * less is full in every such choice, one whose members all pay more has its least in every one; within it the
+ * going price is its own.
  */
 function rangesAround(
   { members, partitions }: ClaimInput,

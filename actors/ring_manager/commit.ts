@@ -4,7 +4,8 @@
  * # The problem
  *
  * Two operators change the membership at the same time, through two nodes, while messages are lost and nodes
- * restart. Every node must end with the same ring for every epoch, or two sets of nodes would own one partition.
+ * restart. Every node must end with the same ring for every epoch, or two sets of nodes would own one
+ * partition.
  *
  * # The naive attempt
  *
@@ -15,13 +16,14 @@
  *
  * # The idea
  *
- * One instance of single-decree Paxos per epoch (Lamport, "Paxos Made Simple", 2001, section 2.2). The members
- * of ring e are the acceptors of ring e + 1. A proposer asks them to promise that they take part in no ballot
- * below its own (phase 1). A majority of promises tells it of every ring that may have been chosen already; if
- * there is one, it must propose that one, else it may propose its own (phase 2). A ring that a majority has
- * accepted in one ballot is chosen, for ever. Whoever proposed something else plans anew from the ring that
- * won: to every proposer this is a compare-and-set on the epoch. A minority can neither promise nor accept
- * enough. An acceptor answers from durable state only: {@link Acceptor} must be on disk before the reply leaves.
+ * One instance of single-decree Paxos per epoch (Lamport, "Paxos Made Simple", 2001, section 2.2). The
+ * members of ring e are the acceptors of ring e + 1. A proposer asks them to promise that they take part in
+ * no ballot below its own (phase 1). A majority of promises tells it of every ring that may have been chosen
+ * already; if there is one, it must propose that one, else it may propose its own (phase 2). A ring that a
+ * majority has accepted in one ballot is chosen, for ever. Whoever proposed something else plans anew from
+ * the ring that won: to every proposer this is a compare-and-set on the epoch. A minority can neither promise
+ * nor accept enough. An acceptor answers from durable state only: {@link Acceptor} must be on disk before the
+ * reply leaves.
  *
  * A ballot carries 16 random bytes instead of its proposer's name, so that no ballot is ever used twice, not
  * even by a proposer that forgot in a crash what it had sent.
@@ -84,8 +86,8 @@ export interface AcceptRequest {
 }
 
 /**
- * Why an acceptor says no. `outbid`: it promised a greater ballot. `newer-ring`: this vote is over; here is the
- * ring. `refused`: it has no part in this vote (not a member, another cluster, damaged bytes, behind).
+ * Why an acceptor says no. `outbid`: it promised a greater ballot. `newer-ring`: this vote is over; here is
+ * the ring. `refused`: it has no part in this vote (not a member, another cluster, damaged bytes, behind).
  */
 export type NoVote =
   | { readonly kind: "outbid"; readonly promised: Ballot }
@@ -215,8 +217,9 @@ function refused(message: string): NoVote {
 }
 
 /**
- * How long a member has been fenced. It stays so for as long as its {@link Acceptor} says; after `leaseMs`, and
- * again after every `leaseMs` more, it has to bring the vote to an end itself, by proposing {@link unchanged}.
+ * How long a member has been fenced. It stays so for as long as its {@link Acceptor} says; after `leaseMs`,
+ * and again after every `leaseMs` more, it has to bring the vote to an end itself, by proposing
+ * {@link unchanged}.
  */
 export class WriteFence {
   #fenced: Ballot | null = null;

@@ -1,5 +1,5 @@
 /**
- * Votes as bytes for the journal, and the shapes that messages of the vote must have when they come from a peer.
+ * Votes as bytes for the journal, and the shapes that a peer's messages of the vote must have.
  *
  * @module
  */

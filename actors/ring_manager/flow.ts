@@ -2,8 +2,8 @@
  * Minimum-cost maximum flow by the primal-dual method (Ford and Fulkerson, "Flows in Networks", 1962, chapter
  * III). Every node has a potential; flow is only sent along arcs that are tight, those whose cost is exactly
  * the difference of their ends' potentials, so that it is always the cheapest for its amount. When nothing
- * more can be sent, the potentials of all that the source cannot reach rise by just enough for one more arc to
- * become tight. Few different costs mean few rises.
+ * more can be sent, the potentials of all that the source cannot reach rise by just enough for one more arc
+ * to become tight. Few different costs mean few rises.
  *
  * @module
  */

@@ -59,7 +59,8 @@ export type RecordOf<F extends Fields> =
   & { readonly [K in keyof F as F[K] extends OptionalField<unknown> ? never : K]: Shaped<F[K]> }
   & { readonly [K in keyof F as F[K] extends OptionalField<unknown> ? K : never]?: OptionalOf<F[K]> };
 
-type OptionalOf<F> = F extends OptionalField<infer T> ? T : never;
+/** The type an optional field has when it is there. */
+export type OptionalOf<F> = F extends OptionalField<infer T> ? T : never;
 
 /**
  * The value, typed, when it has the shape.
