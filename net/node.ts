@@ -185,6 +185,8 @@ function partsOf(materials: Materials): NodeParts {
     env.log.error("this node is fenced and ends", { reason });
     void system.stop();
   };
+  const onRemoved = () =>
+    end("it was removed from the cluster; start it with an empty directory to join anew");
   const twin = `another process lives under the id ${node} of this node`;
   return {
     ringManager: {
@@ -194,7 +196,7 @@ function partsOf(materials: Materials): NodeParts {
       save: (vote) => saveVote(journal, vote),
       core: { ...RING_MANAGER_CORE, ...cores.ringManager },
       onRing: (ring) => life.ring = ring,
-      onRemoved: () => end("it was removed from the cluster; start it with an empty directory to join anew"),
+      onRemoved,
     },
     replicaStore: {
       node,
@@ -203,7 +205,7 @@ function partsOf(materials: Materials): NodeParts {
       onWhole: () => markWhole(journal),
       core: { ...REPLICA_STORE_CORE, ...cores.replicaStore },
     },
-    ...socketsOf(materials, (member) => end(`${twin}: ${member} says so`)),
+    ...socketsOf(materials, { onRemoved, onTwin: (member) => end(`${twin}: ${member} says so`) }),
     gossiper: {
       node,
       bootId,
@@ -229,7 +231,7 @@ function partsOf(materials: Materials): NodeParts {
 /** The actors that hold sockets: the connections to members, and the door. */
 function socketsOf(
   { env, socket, life, system }: Materials,
-  onTwin: (member: string) => void,
+  { onRemoved, onTwin }: { readonly onRemoved: () => void; readonly onTwin: (member: string) => void },
 ): { readonly peers: AnyActorSpec; readonly doors: readonly AnyActorSpec[] } {
   const { facts } = life;
   const control = new ControlCodec(CONTROL, () => env.clock.now());
@@ -244,6 +246,8 @@ function socketsOf(
       },
       onPeer: (member, event, code) => {
         if (life.isTwin(member, code)) onTwin(member);
+        // Nobody sends a new ring to one who is not in it: a member that was removed while away hears it here.
+        if (code === "removed") onRemoved();
         if (event === "connected") return;
         system.ref<CoordinatorProtocol>("coordinator").tell("peerLost", { node: member });
       },
