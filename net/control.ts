@@ -10,13 +10,12 @@ import {
   prepareReply,
   prepareRequest,
 } from "../actors/ring_manager/commit_codec.ts";
-import { type Gossip, MOST_RUMOURS } from "../actors/gossiper/rumour.ts";
+import { GOSSIP_BYTES } from "../actors/gossiper/gossip_codec.ts";
 import { PAGE_ENTRIES } from "../actors/replica_store/protocol.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
 import {
   bytes,
   flag,
-  hexId,
   integer,
   list,
   nullable,
@@ -50,26 +49,10 @@ function loose(value: unknown, path: string): { ok: boolean; code: unknown } {
   return { ok: flag(map.ok, `${path}.ok`), code: map.code };
 }
 
-const gossip: Shape<Gossip> = record({
-  digest: record({ epoch: integer(1), checksum: integer(0, 2 ** 32 - 1) }),
-  isAnswer: flag,
-  rumours: list(
-    record({
-      node: hexId(16),
-      life: integer(1),
-      boot: hexId(8),
-      incarnation: integer(0),
-      heartbeat: integer(0),
-      liveness: oneOf("alive", "suspect", "down"),
-    }),
-    MOST_RUMOURS,
-  ),
-});
-
 /** See the module. */
 export const CONTROL: ControlRegistry = {
   gossiper: {
-    gossip: { body: gossip },
+    gossip: { body: record({ message: bytes(GOSSIP_BYTES) }) },
   },
   ring_manager: {
     learn: { body: record({ ring: bytes(LIMITS.frameBytes) }) },

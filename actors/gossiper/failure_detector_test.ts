@@ -54,7 +54,7 @@ function detectionMs({ detector, nowMs }: ReturnType<typeof watch>): number {
   return silentMs;
 }
 
-// Mean and regularity of the intervals as measured in the simulation of membership_test.ts at these sizes.
+// Mean and regularity of the intervals are of the order seen in simulated gossip at these sizes, not measured.
 const CLUSTERS: [name: string, arrivals: Arrivals, expectedMs: number, withinMs: number][] = [
   ["2 nodes, direct", direct, 500, 2_500],
   ["5 nodes", gossiped(500, 8), 510, 3_500],

@@ -19,6 +19,8 @@ import { type Gossip, MOST_RUMOURS, type Rumour } from "./rumour.ts";
 const FORMAT = 1;
 const HEAD_BYTES = 15;
 const RUMOUR_BYTES = 41;
+/** The longest message. */
+export const GOSSIP_BYTES: number = HEAD_BYTES + RUMOUR_BYTES * MOST_RUMOURS;
 /** Append only: the position is the number on the wire. */
 const LIVENESS: readonly Liveness[] = ["alive", "suspect", "down"];
 

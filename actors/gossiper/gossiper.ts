@@ -13,6 +13,7 @@ import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { ringDigest } from "../ring_manager/ring_codec.ts";
 import { type LivenessChange, Membership } from "./membership.ts";
+import { decodeGossip, encodeGossip } from "./gossip_codec.ts";
 import type { GossiperProtocol } from "./protocol.ts";
 import type { Gossip } from "./rumour.ts";
 
@@ -76,7 +77,7 @@ class Gossiper {
 
   handlers(): Handlers<GossiperProtocol> {
     return {
-      gossip: (gossip, from) => this.#onGossip(gossip, from),
+      gossip: ({ message }, from) => this.#onGossip(message, from),
       round: () => this.#onRound(),
       ring: ({ ring }) => this.#onRing(ring),
       describe: () => this.#membership.describe(this.#now()),
@@ -101,8 +102,9 @@ class Gossiper {
     this.#publish(changes);
   }
 
-  #onGossip(gossip: Gossip, from: Address | undefined): void {
-    if (from === undefined) return;
+  #onGossip(message: Uint8Array, from: Address | undefined): void {
+    const gossip = decodeGossip(message);
+    if (from === undefined || gossip === null) return;
     const { answer, changes } = this.#membership.onGossip(from.node, gossip, this.#now());
     if (answer !== null) this.#send(from.node, answer);
     this.#publish(changes);
@@ -121,7 +123,9 @@ class Gossiper {
   }
 
   #send(to: NodeId, gossip: Gossip): void {
-    this.#context.ref<GossiperProtocol>({ node: to, actor: "gossiper" }).tell("gossip", gossip);
+    this.#context.ref<GossiperProtocol>({ node: to, actor: "gossiper" }).tell("gossip", {
+      message: encodeGossip(gossip),
+    });
   }
 
   #publish(changes: readonly LivenessChange[]): void {

@@ -6,12 +6,11 @@
 
 import type { Ring } from "../ring_manager/ring.ts";
 import type { MemberView } from "./membership.ts";
-import type { Gossip } from "./rumour.ts";
 
 /** Messages of the gossiper. */
 export type GossiperProtocol = {
-  /** Another member's rumours. */
-  gossip: [Gossip, void];
+  /** Another member's message: bytes of `gossip_codec.ts`. */
+  gossip: [{ message: Uint8Array }, void];
   /** A round is due. Own timer. */
   round: [Record<never, never>, void];
   /** The ring changed. Local only. */

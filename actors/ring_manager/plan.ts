@@ -161,29 +161,3 @@ function violationsOf({ members, n }: Ring): Violation[] {
   if (zones > 1 && zones < n) return [{ code: "too-few-zones", zones, n }];
   return [];
 }
-
-/** What two clusters, or a cluster and one who wants to join, must agree on. */
-export interface Terms {
-  /** The cluster's name. */
-  readonly cluster: string;
-  /** Replicas per key. */
-  readonly n: number;
-  /** Partitions. */
-  readonly partitions: number;
-  /** The name of the hash that maps keys to partitions. */
-  readonly hash: string;
-}
-
-/** The hash behind `partitionOf`. */
-export const KEY_HASH = "murmur3_32";
-
-/** How the terms of one who wants to join differ from the ring's, for people; null when they do not. */
-export function mismatch(ring: Ring, terms: Terms): string | null {
-  const ours: Terms = { cluster: ring.cluster, n: ring.n, partitions: ring.partitions, hash: KEY_HASH };
-  for (const field of ["cluster", "n", "partitions", "hash"] as const) {
-    if (ours[field] !== terms[field]) {
-      return `${field} is ${ours[field]} in this cluster, ${terms[field]} where the new member comes from`;
-    }
-  }
-  return null;
-}
