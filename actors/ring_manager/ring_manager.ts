@@ -83,6 +83,10 @@ class RingManager {
     this.#vote = options.load();
     this.#fence.follow(this.#vote, this.#now());
     options.onRing(this.#vote.ring);
+    // An earlier incarnation may have raised the fence for a vote that it did not live to remember, or
+    // remembered a ring that it did not live to tell of.
+    this.#setFence();
+    for (const actor of SUBSCRIBERS) context.ref<Subscriber>(actor).tell("ring", { ring: this.#vote.ring });
     context.after(TICK_MS, "tick", {});
   }
 
