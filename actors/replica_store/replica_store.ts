@@ -118,6 +118,8 @@ class ReplicaStore {
   #isFenced: boolean;
   #alarms = 0;
   #poisoned = false;
+  /** A commit group failed, and none was durable since: what is shown may not be on disk. */
+  #inDoubt = false;
   #closed = false;
 
   constructor(
@@ -311,17 +313,17 @@ class ReplicaStore {
     local: EncodedObject | null,
     incoming: StoredObject,
   ): void {
-    if (local !== null && equalBytes(local, object)) return this.#whenDurable(this.#group, ticket, from);
     let record = object;
-    if (local !== null) {
+    if (local !== null && !equalBytes(local, object)) {
       const held = this.#decode(local);
       // A damaged record gives way to the peer's. It may have held dots of ours that nobody else has.
       if (held === null) this.#renewActorId();
       else record = encodeObject(this.#core.merge(held, incoming));
-      if (equalBytes(record, local)) return this.#whenDurable(this.#group, ticket, from);
     }
+    const isHeld = local !== null && equalBytes(record, local);
+    if (isHeld && !this.#inDoubt) return this.#whenDurable(this.#group, ticket, from);
     if (!this.#commit(partition, key, record, ticket, from)) {
-      this.#acknowledge(from, ticket, { ok: false, code: "unavailable", definite: true });
+      this.#acknowledge(from, ticket, { ok: false, code: "unavailable", definite: !isHeld });
     }
   }
 
@@ -437,7 +439,12 @@ class ReplicaStore {
       if (this.#group === group) this.#group = null;
       for (const { ticket, from } of group.waiting) this.#acknowledge(from, ticket, answer);
     };
-    durable.then(() => settle(DONE), (error) => {
+    const onDurable = () => {
+      this.#inDoubt = false;
+      settle(DONE);
+    };
+    durable.then(onDurable, (error) => {
+      this.#inDoubt = true;
       // The engine is poisoned until a new process reopens it: its reads no longer count towards R.
       this.#poisoned ||= error instanceof EngineError && error.code === "poisoned";
       this.#context.log.error("a commit group did not become durable", { error: String(error) });
