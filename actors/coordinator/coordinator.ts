@@ -232,8 +232,8 @@ class Coordinator implements GetDesk, PutDesk {
     this.#sweeping = false;
     const now = this.now();
     for (const request of this.#underWay.values()) {
-      if (request instanceof PutUnderWay) request.onSweep(now);
-      else if (request.answered && now >= request.answeredAt + LINGER_MS) {
+      request.onSweep(now);
+      if (request instanceof GetUnderWay && request.answered && now >= request.answeredAt + LINGER_MS) {
         this.#readRepairs += request.repair();
         this.#underWay.delete(request.ticket);
         continue;

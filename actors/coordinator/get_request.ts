@@ -13,6 +13,7 @@ import type { Ring } from "../ring_manager/ring.ts";
 import type { GetOutcome, GetRequest } from "./protocol.ts";
 import type { CoordinatorCore } from "./core.ts";
 import type { ReadQuorum } from "./read_quorum.ts";
+import { Resend } from "./resend.ts";
 
 /** What a request needs of the coordinator it runs in. */
 export interface GetDesk {
@@ -47,6 +48,9 @@ export class GetUnderWay {
   outdated = false;
   #quorum: ReadQuorum | null = null;
   #partition = 0;
+  /** What replicas were sent, and when those that are silent are sent it again. */
+  #read: ReplicaRead | null = null;
+  #resend: Resend | null = null;
   readonly #desk: GetDesk;
 
   /**
@@ -72,7 +76,8 @@ export class GetUnderWay {
     const partition = this.#partition = core.partitionOf(key, ring.partitions);
     const replicas = this.#desk.replicasOf(partition);
     this.#quorum = core.readQuorum({ needed: this.needed, replicas });
-    const read = { key, partition, epoch: ring.epoch, ticket: this.ticket, from: self };
+    const read = this.#read = { key, partition, epoch: ring.epoch, ticket: this.ticket, from: self };
+    this.#resend = new Resend(this.#desk.now());
     for (const replica of replicas) {
       if (!this.#desk.sendRead(replica, read)) this.#quorum.add(replica, SILENT);
     }
@@ -93,6 +98,13 @@ export class GetUnderWay {
   onPeerLost(replica: NodeId): void {
     this.#quorum?.add(replica, SILENT);
     this.#conclude();
+  }
+
+  /** Time went by: replicas whose answer may be lost are asked again. */
+  onSweep(now: number): void {
+    if (this.answered || this.outdated || this.#quorum === null || this.#read === null) return;
+    if (!this.#resend?.isDue(now)) return;
+    for (const replica of this.#quorum.silent()) this.#desk.sendRead(replica, this.#read);
   }
 
   /** Nothing more is expected: every replica answered. */

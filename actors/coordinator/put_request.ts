@@ -14,6 +14,7 @@ import type { MintAnswer, NodeId, ReplicaWrite, WriteAnswer } from "../replica_s
 import type { Ring } from "../ring_manager/ring.ts";
 import type { CoordinatorCore } from "./core.ts";
 import type { Failure, FailureCode, PutOutcome, PutRequest } from "./protocol.ts";
+import { Resend } from "./resend.ts";
 import type { WriteQuorum } from "./write_quorum.ts";
 
 /** What a write needs of the coordinator it runs in. */
@@ -71,6 +72,9 @@ export class PutUnderWay {
   #coordinator: NodeId | null = null;
   #attemptSince = 0;
   #attempts = 0;
+  /** What replicas were sent, and when those that are silent are sent it again. */
+  #write: ReplicaWrite | null = null;
+  #resend: Resend | null = null;
   /** Some coordinator may have stored the write, whatever the others say. */
   #inDoubt = false;
   #lastFailure: Failure | null = null;
@@ -145,7 +149,7 @@ export class PutUnderWay {
     const replicas = this.#desk.replicasOf(this.#partition);
     const quorum = core.writeQuorum({ needed: this.needed, replicas });
     this.#quorum = quorum;
-    const write = {
+    const write = this.#write = {
       key: this.request.key,
       object: answer.object,
       partition: this.#partition,
@@ -153,6 +157,7 @@ export class PutUnderWay {
       ticket: this.ticket,
       from: self,
     };
+    this.#resend = new Resend(this.#desk.now());
     for (const replica of replicas) {
       if (replica === self || this.#desk.sendWrite(replica, write)) continue;
       quorum.add(replica, { ok: false, code: "unavailable", definite: true });
@@ -208,12 +213,19 @@ export class PutUnderWay {
     } else if (node === this.#coordinator) this.#abandonAttempt();
   }
 
-  /** Time went by: a silent coordinator is replaced. */
+  /** Time went by: a silent coordinator is replaced, silent replicas are asked again. */
   onSweep(now: number): void {
-    if (this.answered || this.#quorum !== null || this.#coordinator === null || this.outdated) return;
+    if (this.answered || this.outdated) return;
+    if (this.#quorum !== null) return this.#askAgain(now, this.#quorum);
+    if (this.#coordinator === null) return;
     if (now - this.#attemptSince < ATTEMPT_MS || this.#nextCandidate() === undefined) return;
     this.#desk.observe(this.#coordinator, now - this.#attemptSince);
     this.#abandonAttempt();
+  }
+
+  #askAgain(now: number, quorum: WriteQuorum): void {
+    if (this.#write === null || !this.#resend?.isDue(now)) return;
+    for (const replica of quorum.silent()) this.#desk.sendWrite(replica, this.#write);
   }
 
   #abandonAttempt(): void {

@@ -100,6 +100,11 @@ export class ReadQuorum {
     return this.#counted + this.#replicas.length - this.#heard < this.#needed;
   }
 
+  /** Replicas that have not answered. */
+  silent(): readonly NodeId[] {
+    return this.#replicas.filter((_, index) => this.#findings[index] === undefined);
+  }
+
   /** Whether every replica has answered. */
   settled(): boolean {
     return this.#heard === this.#replicas.length;

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "../runti
 import { encodeUtf8, toHex } from "../runtime/bytes.ts";
 import { crc32c } from "../runtime/crc32c.ts";
 import { type Clock, EMPTY_CLOCK } from "../replica_store/clock.ts";
-import { merge, mint, type StoredObject } from "../replica_store/object.ts";
+import { includes, merge, mint, type StoredObject } from "../replica_store/object.ts";
 import { decodeObject, encodeObject } from "../replica_store/object_codec.ts";
 import { CORE, type Step, steps, stepsWithRetries, World } from "../replica_store/testing/history.ts";
 import type { ReadAnswer } from "../replica_store/protocol.ts";
@@ -83,7 +83,10 @@ function countsLikeTheTwin(make: Make) {
   });
 }
 
-/** Once repairs are carried out, all who answered hold the response; nobody is sent what he has. */
+/**
+ * Once repairs are carried out, all who answered hold the response; nobody is sent what he has. (Or know better:
+ * one who holds a retried write under its first name may see in the response that it was replaced.)
+ */
 function repairsWhatIsStale(make: Make) {
   return fc.property(caseOf(fc.oneof(steps, stepsWithRetries)), ({ world, needed, answers }) => {
     const quorum = make({ needed, replicas: REPLICAS });
@@ -93,6 +96,10 @@ function repairsWhatIsStale(make: Make) {
       if (index < REPLICAS.length && !first.has(index)) first.set(index, mood);
     }
     const response = quorum.response();
+    const assertHolds = (object: StoredObject | null, what: StoredObject | null) => {
+      if (world.retried.size === 0 || object === null || what === null) assertEquals(object, what);
+      else assert(includes(object, what), "lacks something of the response");
+    };
     const repairs = new Map(quorum.repairs().map(({ replica, object }) => [replica, decodeObject(object)]));
     assertEquals(repairs.size, quorum.repairs().length);
     for (const [index, mood] of first) {
@@ -102,12 +109,12 @@ function repairsWhatIsStale(make: Make) {
       if (repair !== undefined) {
         assert(answered);
         const repaired = held === null ? repair : merge(held, repair);
-        assertEquals(repaired, response);
+        assertHolds(repaired, response);
         assert(
           held === null || toHex(encodeObject(held)) !== toHex(encodeObject(repaired)),
           "had it already",
         );
-      } else if (answered && response !== null) assertEquals(held, response);
+      } else if (answered && response !== null) assertHolds(held, response);
       repairs.delete(`n${index}`);
     }
     assertEquals(repairs.size, 0, "a repair for one who did not answer");

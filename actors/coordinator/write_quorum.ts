@@ -83,6 +83,11 @@ export class WriteQuorum {
     return this.#acknowledged + this.#replicas.length - this.#heard < this.#needed;
   }
 
+  /** Replicas that have not answered. */
+  silent(): readonly NodeId[] {
+    return this.#replicas.filter((_, index) => this.#answers[index] === undefined);
+  }
+
   /** Whether every replica has answered. */
   settled(): boolean {
     return this.#heard === this.#replicas.length;

@@ -11,7 +11,7 @@ import { Scratch, Server, Trio, until } from "./harness.ts";
 import { Workload } from "./workload.ts";
 
 const PROGRAM = "tests/outside/crash_on_request.ts";
-const CLIENTS = 6;
+const CLIENTS = 12;
 /** A crash may be felt for so long. */
 const WINDOW_MS = 1_000;
 
