@@ -46,7 +46,8 @@
  * (`LIMITS.replacedRequests`), and knows only versions that were present where the write was minted. A retry later
  * than that comes back as a sibling, the safe side: a write too many to look at, never one too few. For the same
  * reason the merge is commutative, idempotent and only ever moves up in the order of what is known, so that
- * replicas which keep exchanging objects meet, but it is not associative: which intermediate objects met may decide if a late retry is seen.
+ * replicas which keep exchanging objects meet, but it is not associative: which intermediate objects met may
+ * decide if a late retry is seen.
  *
  * @module
  */
