@@ -8,7 +8,7 @@ import { decodeContext, encodeContext } from "../../actors/replica_store/context
 import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
 import { assert, assertEquals, assertMatch } from "../../actors/runtime/testing/assert.ts";
-import { Client } from "../../net/client.ts";
+import type { Client } from "../../net/client.ts";
 import { failureOf, machine, onStage, type Stage } from "./stage.ts";
 
 const play = (name: string, test: (stage: Stage, client: Client) => Promise<void>) =>

@@ -25,17 +25,20 @@ export interface FaultOptions {
 }
 
 /**
- * `kill -9`; a power cut, of one node or all; SIGSTOP; nothing comes from or goes to anyone (`isolate`), the other
+ * `kill -9`; a power cut, of one node or all; an actor that crashes; SIGSTOP; nothing comes from or goes to anyone (`isolate`), the other
  * nodes (`split`); nothing comes, but everything goes (`deafen`).
  */
-export type NodeFault = "kill" | "power" | "all-power" | "pause" | "isolate" | "split" | "deafen";
+export type NodeFault = "kill" | "power" | "all-power" | "crash" | "pause" | "isolate" | "split" | "deafen";
+
+/** Actors that crash. */
+const ACTORS = ["ring_manager", "replica_store", "peers", "gossiper", "coordinator", "operator", "listener"];
 
 /** Everything at once. */
 export const FAULTS: FaultOptions = {
   pauseMs: 800,
   lastsMs: 2_500,
   atOnce: 1,
-  kinds: ["kill", "power", "all-power", "pause", "isolate", "split", "deafen"],
+  kinds: ["kill", "power", "all-power", "crash", "pause", "isolate", "split", "deafen"],
   links: {
     lossRate: 0.002,
     duplicateRate: 0.002,
@@ -108,6 +111,7 @@ export class Faults {
     const others = this.#machines.filter((other) =>
       other !== name && (kind !== "split" || other.startsWith("node"))
     );
+    if (kind === "crash") return this.#crash(index);
     if (kind === "pause") this.#world.pauseNode(name);
     else if (kind === "isolate" || kind === "split") this.#world.network.partition([name], others);
     else if (kind === "deafen") { for (const other of others) this.#world.network.cut(other, name); }
@@ -119,6 +123,13 @@ export class Faults {
         this.#world.network.mend(other, name), this.#world.network.mend(name, other);
       }
     } else await this.#restart(index, name, pause);
+    this.#troubled.delete(index);
+  }
+
+  #crash(index: number): void {
+    const actor = pick(this.#random, ACTORS);
+    this.log.push(`  ${actor} crashes`);
+    this.#cluster.node(index).crash(actor);
     this.#troubled.delete(index);
   }
 
