@@ -86,12 +86,22 @@ export class GetUnderWay {
 
   /** A replica answered. */
   onReplicaRead(replica: NodeId, answer: ReadAnswer): void {
-    if (!answer.ok && answer.code === "wrong-epoch" && (answer.epoch ?? 0) > this.#desk.ring.epoch) {
-      this.outdated = !this.answered;
-      return;
-    }
+    if (!answer.ok && answer.code === "wrong-epoch") return this.#onWrongEpoch(replica, answer);
     this.#quorum?.add(replica, answer);
     this.#conclude();
+  }
+
+  /** The replica has another ring than this read was placed by. */
+  #onWrongEpoch(replica: NodeId, answer: ReadAnswer & { ok: false }): void {
+    const placed = this.#read?.epoch ?? 0;
+    const epoch = ("epoch" in answer ? answer.epoch : undefined) ?? 0;
+    if (this.answered || epoch === placed) return; // what was refused was placed by an earlier ring
+    if (epoch > this.#desk.ring.epoch) this.outdated = true;
+    else if (epoch > placed) this.start();
+    else {
+      this.#quorum?.add(replica, answer);
+      this.#conclude();
+    }
   }
 
   /** A replica will not answer. */

@@ -16,6 +16,7 @@ const ACTORS = [
   "replica_store",
   "peers",
   "gossiper",
+  "refiller",
   "coordinator",
   "operator",
   "listener",

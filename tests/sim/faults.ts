@@ -31,7 +31,16 @@ export interface FaultOptions {
 export type NodeFault = "kill" | "power" | "all-power" | "crash" | "pause" | "isolate" | "split" | "deafen";
 
 /** Actors that crash. */
-const ACTORS = ["ring_manager", "replica_store", "peers", "gossiper", "coordinator", "operator", "listener"];
+const ACTORS = [
+  "ring_manager",
+  "replica_store",
+  "peers",
+  "gossiper",
+  "coordinator",
+  "refiller",
+  "operator",
+  "listener",
+];
 
 /** Everything at once. */
 export const FAULTS: FaultOptions = {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { acceptorOf, unchanged } from "../../actors/ring_manager/commit.ts";
+import { acceptorOf, onPrepare, unchanged } from "../../actors/ring_manager/commit.ts";
 import { decodeAcceptor, encodeAcceptor } from "../../actors/ring_manager/commit_codec.ts";
 import { plan } from "../../actors/ring_manager/plan.ts";
 import { partitionOf, type Ring } from "../../actors/ring_manager/ring.ts";
@@ -132,6 +132,49 @@ Deno.test("FAULTS 55: whoever lets a node in dies half-way: writes wait for the 
     assertEquals((await member.get("k")).texts(), ["v"]);
     const late = await join(client, proposer);
     assert(!late.ok && late.code === "has-data", "there is data by now");
+  }));
+
+Deno.test("the ring changes again and again under load: no request fails, or waits for its deadline", () =>
+  onStage({ nodes: 5 }, async (stage) => {
+    const { cluster, world, sleep } = stage;
+    const { client: outsider } = await loner(stage, 4001);
+    await sleep(2_000);
+    const clients = await Promise.all([0, 1, 2, 3, 4].map((index) => cluster.connect({ to: [index] })));
+    await clients[0]!.put("k", "0");
+    const before = (await clients[0]!.admin("status", {})).epoch;
+    let over = false;
+    let slowestMs = 0;
+    const working = Promise.all(clients.map(async (client) => {
+      while (!over) {
+        const began = world.now();
+        const { context } = await client.get("k");
+        await client.put("k", "v", { context });
+        slowestMs = Math.max(slowestMs, world.now() - began);
+      }
+    }));
+    // Refused for the data, but some members hold none and were fenced for it: each attempt ends with a new ring.
+    for (let attempt = 0; attempt < 40; attempt++) {
+      const refused = await join(outsider, cluster.node(attempt % 5).address);
+      assert(!refused.ok && refused.code === "has-data");
+      await sleep(7);
+    }
+    over = true;
+    await working;
+    assert((await clients[0]!.admin("status", {})).epoch >= before + 40);
+    assert(slowestMs < 400, `a request took ${slowestMs} ms`);
+  }));
+
+Deno.test("planted and found: a member that says it holds no data lets a join lose it", () =>
+  onStage({
+    nodes: 2,
+    cores: {
+      ringManager: { onPrepare: (vote, self, request) => onPrepare(vote, self, request, false) },
+    },
+  }, async (stage) => {
+    const member = await stage.cluster.connect();
+    await member.put("k", "v");
+    const { client } = await loner(stage, 4001);
+    assert((await join(client, member.address)).ok);
   }));
 
 Deno.test("a ring manager that crashes at any moment of a vote leaves no fence behind", async () => {

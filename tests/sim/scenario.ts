@@ -53,6 +53,8 @@ const PARTITIONS = 16;
 const FINAL_TIMEOUT_MS = 5_000;
 /** Everything that was under way when the faults healed is over by then. */
 const SETTLE_MS = 3_000;
+/** A node that lost its memory has everything back by then. */
+const SERVING_MS = 30_000;
 
 /** Run one seed. */
 export async function simulate(seed: number, options: ScenarioOptions = {}): Promise<Report> {
@@ -76,6 +78,7 @@ export async function simulate(seed: number, options: ScenarioOptions = {}): Pro
     world.random.fork("faults"),
   );
   let states: readonly ReplicaState[] = [];
+  let unwell: readonly Violation[] = [];
   await cluster.run(async () => {
     const indexes = Array.from({ length: workload.clients }, (_, index) => index);
     const clients = await Promise.all(indexes.map((index) => {
@@ -92,10 +95,11 @@ export async function simulate(seed: number, options: ScenarioOptions = {}): Pro
     world.heal();
     await failing;
     await pause(SETTLE_MS);
+    unwell = await untilServing(cluster, pause);
     states = await readEverything(cluster, history, keysOf(workload), pause);
   });
   const report = { seed, operations: history.operations, faults: faults.log, traceHash: world.traceHash };
-  const violations = check(history.operations, states);
+  const violations = [...unwell, ...check(history.operations, states)];
   const { eventCount: events } = world;
   const simulatedMs = world.now();
   await cluster[Symbol.asyncDispose]();
@@ -105,6 +109,20 @@ export async function simulate(seed: number, options: ScenarioOptions = {}): Pro
 /** The nodes, beginning with another one for each client. */
 function rotated(nodes: number, first: number): number[] {
   return Array.from({ length: nodes }, (_, index) => (index + first) % nodes);
+}
+
+/** Wait until every node says that it serves; those that do not within a bounded time are violations. */
+async function untilServing(cluster: Cluster, pause: (ms: number) => Promise<void>): Promise<Violation[]> {
+  const clients = await Promise.all(cluster.nodes.map((_, index) => cluster.connect({ to: [index] })));
+  const states = () => Promise.all(clients.map(async (client) => (await client.admin("status", {})).state));
+  let now = await states();
+  for (let waitedMs = 0; waitedMs < SERVING_MS && now.some((state) => state !== "serving"); waitedMs += 500) {
+    await pause(500);
+    now = await states();
+  }
+  await Promise.all(clients.map((client) => client.close()));
+  return now.filter((state) => state !== "serving")
+    .map((state) => ({ checker: "a node does not serve after healing", detail: state }));
 }
 
 /** Read every key from all replicas, through every node; then look at what the replicas hold. */

@@ -56,6 +56,15 @@ Deno.test(`${SEEDS} seeds with every fault: nothing is lost, comes back, or outl
   }
 });
 
+Deno.test("12 seeds of nodes that remember nothing: all comes back from the others before it counts", async () => {
+  const node = { storage: { persist: false } };
+  const faults = { kinds: ["kill", "crash", "split", "pause"] as const, lastsMs: 1_500 };
+  for (let seed = 1; seed <= 12; seed++) {
+    const report = await simulate(seed, { nodes: 4, node, faults });
+    assertEquals(report.violations.length, 0, explainRun(report));
+  }
+});
+
 Deno.test("a machine lost between a write and its read: the value is there", async () => {
   const trace = async () => {
     await using cluster = await Cluster.inProcess({ nodes: 3, seed: 7 });
