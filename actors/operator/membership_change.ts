@@ -59,24 +59,25 @@ export async function join(options: OperatorOptions, context: Context, known: st
   const ring = await currentRing(context);
   if (known === member.address) return refusal("bad-address", `${known} is this node itself`);
   if (ring.members.length > 1) return await alreadyJoined(administer, ring, known);
-  const store = await context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK);
-  const candidate: Candidate = {
-    member,
-    cluster: ring.cluster,
-    partitions: ring.partitions,
-    n: ring.n,
-    hash: HASH_NAME,
-    holdsData: store.engine.keys > 0,
-  };
-  if (candidate.holdsData) {
-    return refusal("has-data", `${member.address} holds ${store.engine.keys} keys; ${EMPTY_ONLY}`);
-  }
-  const admitted = await administer.admit(known, candidate, CHANGE_MS + PHASE_MS).catch(String);
-  if (typeof admitted === "string") return refusal("unreachable", `${known}: ${admitted}`);
-  if (!admitted.ok) return admitted;
+  const store = context.ref<ReplicaStoreProtocol>("replica_store");
   const manager = context.ref<RingManagerProtocol>("ring_manager");
-  const installed = await manager.ask("install", { ring: admitted.ring }, ASK);
-  if (!installed.ok) return installed;
+  // From here on no client writes here: it would be a member with data that its own cluster does not know of.
+  const { holdsData } = await store.ask("fence", { raised: true }, ASK);
+  try {
+    const { cluster, partitions, n } = ring;
+    const candidate = { member, cluster, partitions, n, hash: HASH_NAME, holdsData };
+    if (holdsData) {
+      const { engine } = await store.ask("describe", {}, ASK);
+      return refusal("has-data", `${member.address} holds ${engine.keys} keys; ${EMPTY_ONLY}`);
+    }
+    const admitted = await administer.admit(known, candidate, CHANGE_MS + PHASE_MS).catch(String);
+    if (typeof admitted === "string") return refusal("unreachable", `${known}: ${admitted}`);
+    if (!admitted.ok) return admitted;
+    const installed = await manager.ask("install", { ring: admitted.ring }, ASK);
+    if (!installed.ok) return installed;
+  } finally {
+    manager.tell("refence", {});
+  }
   const joined = await currentRing(context);
   return { ok: true, epoch: joined.epoch, members: joined.members };
 }

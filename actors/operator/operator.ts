@@ -64,6 +64,8 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
     name: "operator",
     reentrant: true,
     start(context) {
+      // An earlier incarnation may have crashed while it joined.
+      context.ref<RingManagerProtocol>("ring_manager").tell("refence", {});
       if (options.seeds.length > 0) context.after(0, "seek", {});
       return {
         status: () => status(options, context),

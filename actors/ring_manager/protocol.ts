@@ -31,6 +31,8 @@ export type RingManagerProtocol = {
   accept: [AcceptRequest, AcceptReply];
   /** Leave the one-member ring this node started with for the ring of the cluster that admitted it. Local only. */
   install: [{ ring: Uint8Array }, { readonly ok: true } | Refusal];
+  /** Somebody else raised the store's fence and is done: it is for the vote alone to say again. Local only. */
+  refence: [Record<never, never>, void];
   /** Look whether writes have been held too long. Own timer. */
   tick: [Record<never, never>, void];
 };

@@ -101,6 +101,7 @@ class RingManager {
       prepare: (request) => this.#onPrepare(request),
       accept: (request) => this.#onAccept(request),
       install: (body) => this.#onInstall(body.ring),
+      refence: () => this.#setFence(),
       tick: () => this.#onTick(),
     };
   }

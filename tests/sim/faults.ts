@@ -25,8 +25,8 @@ export interface FaultOptions {
 }
 
 /**
- * `kill -9`; a power cut, of one node or all; an actor that crashes; SIGSTOP; nothing comes from or goes to anyone (`isolate`), the other
- * nodes (`split`); nothing comes, but everything goes (`deafen`).
+ * `kill -9`; a power cut, of one node or all; an actor that crashes; SIGSTOP; nothing comes from or goes to
+ * anyone (`isolate`), the other nodes (`split`); nothing comes, but everything goes (`deafen`).
  */
 export type NodeFault = "kill" | "power" | "all-power" | "crash" | "pause" | "isolate" | "split" | "deafen";
 

@@ -164,6 +164,55 @@ Deno.test("the ring changes again and again under load: no request fails, or wai
     assert(slowestMs < 400, `a request took ${slowestMs} ms`);
   }));
 
+Deno.test("a node that is written to while it joins: it is in or it is out, and both sides know which", async () => {
+  for (let delayMs = 0; delayMs < 6; delayMs += 0.4) {
+    await onStage({ nodes: 2 }, async (stage) => {
+      const { cluster, sleep, until } = stage;
+      const { node, client } = await loner(stage, 4001);
+      const environment = stage.world.environment("writer");
+      const writer = await Client.connect(node.address, { environment });
+      await sleep(1_000);
+      const joining = join(client, cluster.node(0).address);
+      await sleep(delayMs);
+      const put = await writer.put("k", "v").then(() => "ok", (error) => error.code as string);
+      const outcome = await joining;
+      const expected = outcome.ok ? 3 : 2;
+      const member = await cluster.connect({ to: [0] });
+      assertEquals(
+        await members(member),
+        expected,
+        `a put after ${delayMs} ms: ${put}, ${JSON.stringify(outcome)}`,
+      );
+      assertEquals(await members(client), outcome.ok ? 3 : 1);
+      // Whoever is in or out takes writes again.
+      await until(() => writer.put("l", "v", { timeoutMs: 1_000 }).then(() => true, () => false));
+      if (put === "ok") assertEquals((await writer.get("k")).texts(), ["v"]);
+    });
+  }
+});
+
+Deno.test("a node that loses its power while it joins is let in when it asks again", async () => {
+  for (let delayMs = 0; delayMs < 6; delayMs += 0.4) {
+    await onStage({ nodes: 2 }, async (stage) => {
+      const { cluster, world, sleep, until } = stage;
+      const { client } = await loner(stage, 4001);
+      await sleep(1_000);
+      const joining = join(client, cluster.node(0).address).catch((error: Error) => error);
+      await sleep(delayMs);
+      world.crashNode("loner4001");
+      await joining;
+      const { client: again } = await loner(stage, 4001);
+      await until(async () => (await join(again, cluster.node(1).address)).ok);
+      assertEquals(
+        await members(await cluster.connect({ to: [0] })),
+        3,
+        `the power went after ${delayMs} ms`,
+      );
+      await until(() => again.put("k", "v", { timeoutMs: 1_000 }).then(() => true, () => false));
+    });
+  }
+});
+
 Deno.test("planted and found: a member that says it holds no data lets a join lose it", () =>
   onStage({
     nodes: 2,
