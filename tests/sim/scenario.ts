@@ -34,6 +34,8 @@ export interface ScenarioOptions {
 export interface Report {
   /** The seed. */
   readonly seed: number;
+  /** What was run, as far as it can be given on a command line. */
+  readonly options: Pick<ScenarioOptions, "nodes" | "workload" | "faults" | "node">;
   /** What clients saw. */
   readonly operations: readonly Operation[];
   /** What went wrong. */
@@ -98,7 +100,14 @@ export async function simulate(seed: number, options: ScenarioOptions = {}): Pro
     unwell = await untilServing(cluster, pause);
     states = await readEverything(cluster, history, keysOf(workload), pause);
   });
-  const report = { seed, operations: history.operations, faults: faults.log, traceHash: world.traceHash };
+  const { cores: _cores, onLog: _onLog, ...plain } = options;
+  const report = {
+    seed,
+    options: plain,
+    operations: history.operations,
+    faults: faults.log,
+    traceHash: world.traceHash,
+  };
   const violations = [...unwell, ...check(history.operations, states)];
   const { eventCount: events } = world;
   const simulatedMs = world.now();
@@ -158,10 +167,11 @@ export async function replicaStates(client: Client, key: string): Promise<Replic
 }
 
 /** A failing run for people: what is wrong, what led to it, and how to see it again. */
-export function explainRun({ seed, violations, faults, operations }: Report): string {
+export function explainRun({ seed, options, violations, faults, operations }: Report): string {
   const keys = new Set(violations.map(({ key }) => key));
   return [
-    `seed ${seed}: ${violations.length} violations; again: deno run -A tests/sim/replay.ts ${seed}`,
+    `seed ${seed}: ${violations.length} violations; again:`,
+    `  deno run -A tests/sim/replay.ts ${seed} '${JSON.stringify(options)}'`,
     ...violations.slice(0, 10).map(({ checker, detail }) => `  ${checker}: ${detail}`),
     ...faults.map((line) => `  fault ${line}`),
     ...operations.filter(({ key }) => keys.has(key)).slice(-80).map((one) => `  ${describe(one)}`),
