@@ -4,6 +4,7 @@
  * @module
  */
 
+import { clearImmediate, setImmediate } from "node:timers";
 import type { Clock, Timer } from "../environment.ts";
 
 /** The longest delay a system timer takes; a longer one would fire at once. */
@@ -21,8 +22,15 @@ export class RealClock implements Clock {
     return Date.now();
   }
 
-  /** See {@link Clock.after}. Delays of more than 24 days are walked in steps. */
+  /**
+   * See {@link Clock.after}. No delay is the next turn of the event loop, for which a timer would take a
+   * millisecond. Delays of more than 24 days are walked in steps.
+   */
   after(delayMs: number, task: () => void): Timer {
+    if (delayMs <= 0) {
+      const id = setImmediate(task);
+      return { cancel: () => clearImmediate(id) };
+    }
     const due = performance.now() + delayMs;
     const fire = () => {
       const left = due - performance.now();
@@ -30,7 +38,7 @@ export class RealClock implements Clock {
       else if (left > 1) id = setTimeout(fire, left);
       else task();
     };
-    let id = delayMs > LONGEST_MS ? setTimeout(fire, LONGEST_MS) : setTimeout(task, Math.max(0, delayMs));
+    let id = delayMs > LONGEST_MS ? setTimeout(fire, LONGEST_MS) : setTimeout(task, delayMs);
     return { cancel: () => clearTimeout(id) };
   }
 }
