@@ -10,6 +10,7 @@
  */
 
 import type { GetSuccess, PutSuccess } from "../../actors/coordinator/protocol.ts";
+import { Slab } from "../../actors/runtime/slab.ts";
 import { Client } from "../../net/client.ts";
 import type { ClientFailure } from "../../net/client_errors.ts";
 import { Histogram } from "./histogram.ts";
@@ -60,11 +61,14 @@ const WARM_UP_S = 1;
 /** After a failure a stream pauses, or an overloaded cluster would be asked in a tight loop. */
 const PAUSE_MS = 10;
 
+const KEY = new TextEncoder().encode("key-00000000");
+
 type Done = (outcome: GetSuccess | PutSuccess | ClientFailure) => void;
 
 /** Keys and values to ask for. */
 class Material {
   readonly value: Uint8Array;
+  readonly #slab = new Slab(64 * 1024, KEY.length);
   #fresh = 0;
   #state = 0x2545f491;
 
@@ -86,7 +90,8 @@ class Material {
   }
 
   #key(n: number): Uint8Array {
-    const key = Uint8Array.of(107, 101, 121, 45, 48, 48, 48, 48, 48, 48, 48, 48); // key-00000000
+    const key = this.#slab.take(KEY.length);
+    key.set(KEY);
     for (let at = key.length - 1; n > 0; at--, n = Math.floor(n / 10)) key[at] = 48 + n % 10;
     return key;
   }
