@@ -72,7 +72,8 @@ export class EnvelopeCodec {
     if (actor === COORDINATOR) return this.#encodeForCoordinator(writer, envelope);
     if (actor === REPLICA_STORE && kind === "read") {
       const body = envelope.body as Body<ReplicaStoreProtocol, "read">;
-      return writeMessage(writer, READ, { number: body.ticket }, body);
+      const remainingMs = remaining(body.deadline, this.#now());
+      return writeMessage(writer, READ, { number: body.ticket, remainingMs }, body);
     }
     if (actor === REPLICA_STORE && kind === "write") {
       const body = envelope.body as Body<ReplicaStoreProtocol, "write">;
@@ -134,7 +135,12 @@ export class EnvelopeCodec {
       case FAILED.number:
         return this.#to(COORDINATOR, peer, "answer", { ticket, outcome: readMessage(FAILED, frame) });
       case READ.number:
-        return this.#to(REPLICA_STORE, peer, "read", { ...readMessage(READ, frame), ticket, from: peer });
+        return this.#to(REPLICA_STORE, peer, "read", {
+          ...readMessage(READ, frame),
+          ticket,
+          from: peer,
+          deadline: deadlineOf(frame.remainingMs, this.#now()),
+        });
       case WRITE.number:
         return this.#to(REPLICA_STORE, peer, "write", { ...readMessage(WRITE, frame), ticket, from: peer });
       case READ_ANSWER.number: {

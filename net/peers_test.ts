@@ -1,3 +1,4 @@
+import type { ReplicaRead } from "../actors/replica_store/protocol.ts";
 import type { GetRequest } from "../actors/coordinator/protocol.ts";
 import { encodeUtf8 } from "../actors/runtime/bytes.ts";
 import type { Connection, Network } from "../actors/runtime/environment.ts";
@@ -28,7 +29,7 @@ Deno.test("what coordinators and replicas tell each other arrives, under the sen
   const origin = { node: forged, actor: "nobody" };
   const value = new Uint8Array(200_000).fill(5);
   const put = { key, value, crc32c: 1, context: key, w: 2, requestId: "ab".repeat(16), forwarded: true };
-  a!.send(2, "replica_store", "read", { ...place, key, ticket: 1, from: forged });
+  a!.send(2, "replica_store", "read", { ...place, key, ticket: 1, from: forged, deadline });
   a!.send(2, "replica_store", "write", { ...place, key, object: value, ticket: 2, from: forged });
   a!.send(2, "coordinator", "replicaRead", { ticket: 3, replica: forged, answer: { ok: true, object: key } });
   a!.send(2, "coordinator", "replicaWrote", { ticket: 4, replica: forged, answer: { ok: true } });
@@ -36,7 +37,9 @@ Deno.test("what coordinators and replicas tell each other arrives, under the sen
   a!.send(2, "coordinator", "put", { origin, ticket: 6, deadline, ...put });
   await simulation.runFor(100);
   const from = idOf(1);
-  assertEquals(b!.heard("replica_store.read"), [{ ...place, key, ticket: 1, from }]);
+  const [asked] = b!.heard("replica_store.read") as [ReplicaRead];
+  assertEquals({ ...asked, deadline: 0 }, { ...place, key, ticket: 1, from, deadline: 0 });
+  assert(Math.abs(asked.deadline - b!.environment.clock.now() - 500) < 150);
   assertEquals(b!.heard("replica_store.write"), [{ ...place, key, object: value, ticket: 2, from }]);
   const read = { ticket: 3, replica: from, answer: { ok: true, object: key } };
   assertEquals(b!.heard("coordinator.replicaRead"), [read]);

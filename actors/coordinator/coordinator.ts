@@ -158,7 +158,7 @@ class Coordinator implements GetDesk, PutDesk {
   #onGet(request: GetRequest): void {
     const { n, r } = effectiveQuorum(this.ring, this.ring.n, this.#options.quorum.r, this.#options.quorum.w);
     const needed = request.r === 0 ? r : request.r;
-    const refusal = this.#refusal("R", needed, n);
+    const refusal = this.#refusal(request, "R", needed, n);
     if (refusal !== null) return this.answer(request, refusal);
     this.#begin(new GetUnderWay(request, needed, this.#nextTicket++, this));
   }
@@ -166,13 +166,21 @@ class Coordinator implements GetDesk, PutDesk {
   #onPut(request: PutRequest): void {
     const { n, w } = effectiveQuorum(this.ring, this.ring.n, this.#options.quorum.r, this.#options.quorum.w);
     const needed = request.w === 0 ? w : request.w;
-    const refusal = this.#refusal("W", needed, n);
+    const refusal = this.#refusal(request, "W", needed, n);
     if (refusal !== null) return this.answer(request, refusal);
     this.#begin(new PutUnderWay(request, needed, this.#nextTicket++, this));
   }
 
   /** Why a request is not even begun, null when it is. */
-  #refusal(name: string, needed: number, n: number): Failure | null {
+  #refusal({ deadline }: GetRequest | PutRequest, name: string, needed: number, n: number): Failure | null {
+    if (this.now() >= deadline) {
+      return {
+        ok: false,
+        code: "timeout",
+        message: "the deadline passed before anything was done",
+        definite: true,
+      };
+    }
     if (!(needed >= 1)) {
       return { ok: false, code: "bad-request", message: `${name} must be at least 1`, definite: true };
     }
@@ -283,8 +291,9 @@ class Coordinator implements GetDesk, PutDesk {
   }
 
   sendMint(request: PutRequest, ticket: number, partition: number): boolean {
-    const { key, value, crc32c, context, requestId } = request;
-    const body = { key, value, crc32c, context, requestId, ticket, partition, epoch: this.ring.epoch };
+    const { key, value, crc32c, context, requestId, deadline } = request;
+    const placement = { partition, epoch: this.ring.epoch };
+    const body = { key, value, crc32c, context, requestId, deadline, ticket, ...placement };
     return this.#store(this.self).tell("mint", body) === "sent";
   }
 

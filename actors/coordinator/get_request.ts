@@ -76,7 +76,15 @@ export class GetUnderWay {
     const partition = this.#partition = core.partitionOf(key, ring.partitions);
     const replicas = this.#desk.replicasOf(partition);
     this.#quorum = core.readQuorum({ needed: this.needed, replicas });
-    const read = this.#read = { key, partition, epoch: ring.epoch, ticket: this.ticket, from: self };
+    const { deadline } = this.request;
+    const read = this.#read = {
+      key,
+      partition,
+      epoch: ring.epoch,
+      ticket: this.ticket,
+      from: self,
+      deadline,
+    };
     this.#resend = new Resend(this.#desk.now());
     for (const replica of replicas) {
       if (!this.#desk.sendRead(replica, read)) this.#quorum.add(replica, SILENT);

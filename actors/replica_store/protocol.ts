@@ -31,8 +31,8 @@ export interface Placement {
   readonly epoch: number;
 }
 
-/** A read of one key. */
-export interface ReplicaRead extends Placement {
+/** What a coordinator asks of a replica of a key. */
+export interface ReplicaRequest extends Placement {
   /** The key. */
   readonly key: Uint8Array;
   /** The coordinator's number for the request. */
@@ -41,8 +41,17 @@ export interface ReplicaRead extends Placement {
   readonly from: NodeId;
 }
 
-/** A write of one key. `ticket` 0: nobody waits for the answer. */
-export interface ReplicaWrite extends ReplicaRead {
+/** A read of one key. */
+export interface ReplicaRead extends ReplicaRequest {
+  /** When nobody waits any more, on the local monotonic clock: what comes later is not answered. */
+  readonly deadline: number;
+}
+
+/**
+ * A write of one key. `ticket` 0: nobody waits for the answer. It has no deadline: the version exists, and a
+ * replica is the better for having it, however late.
+ */
+export interface ReplicaWrite extends ReplicaRequest {
   /** The object to merge into it. */
   readonly object: EncodedObject;
 }
@@ -92,6 +101,8 @@ export interface Mint extends Placement {
   readonly requestId: RequestId;
   /** The coordinator's number for the request. */
   readonly ticket: number;
+  /** When nobody waits any more: what comes later is not minted, for by then it may have been written elsewhere. */
+  readonly deadline: number;
 }
 
 /** Outcome of {@link Mint}: the merged object to send to the others, or why there is none. */

@@ -227,6 +227,7 @@ class ReplicaStore {
   // --- reading ---------------------------------------------------------------------------------------------
 
   #onRead(read: ReplicaRead): void | Promise<void> {
+    if (this.#context.environment.clock.now() >= read.deadline) return;
     const misplaced = this.#misplaced(read);
     if (misplaced !== null) {
       this.#teachRing(read.from, read.epoch);
@@ -332,6 +333,9 @@ class ReplicaStore {
       void this.#coordinator(this.#options.node).tell("minted", { ticket: body.ticket, answer: reply });
     const refuse = (code: (MintAnswer & { ok: false })["code"], message: string) =>
       answer({ ok: false, code, message });
+    if (this.#context.environment.clock.now() >= body.deadline) {
+      return refuse("unavailable", "the deadline passed before a version was made");
+    }
     if (this.#misplaced(body) !== null) {
       return refuse("wrong-epoch", "the ring changed while the request was on its way");
     }

@@ -10,7 +10,7 @@ import { oneForOne, stage } from "../runtime/testing/stage.ts";
 import { Simulation } from "../simulated/simulation.ts";
 import { mint } from "./object.ts";
 import { encodeObject } from "./object_codec.ts";
-import type { EncodedObject, MintAnswer, ReplicaStoreProtocol, WriteAnswer } from "./protocol.ts";
+import type { EncodedObject, MintAnswer, ReadAnswer, ReplicaStoreProtocol, WriteAnswer } from "./protocol.ts";
 import { REPLICA_STORE_CORE, replicaStore } from "./replica_store.ts";
 
 const NODE = "ab".repeat(16);
@@ -19,6 +19,7 @@ const KEY = encodeUtf8("k");
 /** As much of the coordinator as the store speaks to. */
 type Ears = {
   replicaWrote: [{ ticket: number; answer: WriteAnswer }, void];
+  replicaRead: [{ ticket: number; answer: ReadAnswer }, void];
   minted: [{ ticket: number; answer: MintAnswer }, void];
 };
 
@@ -38,12 +39,13 @@ async function open() {
     name: "ring_manager",
     start: () => ({ current: () => ({ ring, isFenced: false }) }),
   } as unknown as ActorSpec<RingManagerProtocol>;
-  const say = (answer: WriteAnswer | MintAnswer) => answer.ok ? "ok" : `${answer.code}`;
+  const say = (answer: WriteAnswer | MintAnswer | ReadAnswer) => answer.ok ? "ok" : `${answer.code}`;
   const coordinator: ActorSpec<Ears> = {
     name: "coordinator",
     start: () => ({
       replicaWrote: ({ ticket, answer }) =>
         void heard.push(`${ticket} wrote ${say(answer)}${answer.ok || answer.definite ? "" : ", in doubt"}`),
+      replicaRead: ({ ticket, answer }) => void heard.push(`${ticket} read ${say(answer)}`),
       minted: ({ ticket, answer }) => void heard.push(`${ticket} minted ${say(answer)}`),
     }),
   };
@@ -81,6 +83,17 @@ async function open() {
       ref.tell("write", { ...placed, object, ticket, from: NODE });
       await settled();
     },
+    read: async (deadline: number, ticket: number) => {
+      ref.tell("read", { ...placed, ticket, from: NODE, deadline });
+      await settled();
+    },
+    mint: async (deadline: number, ticket: number) => {
+      const value = encodeUtf8("v");
+      const write = { value, crc32c: crc32c(value), context: null, requestId: "02".repeat(16) };
+      ref.tell("mint", { ...placed, ...write, ticket, deadline });
+      await settled();
+    },
+    now: () => started.environment.clock.now(),
     stop: () => started.system.stop(),
   };
 }
@@ -133,5 +146,15 @@ Deno.test("replica store: a write that comes a second time is acknowledged with 
   resolve();
   await settled();
   assertEquals(store.heard, ["1 wrote ok", "2 wrote ok"]);
+  await store.stop();
+});
+
+Deno.test("replica store: past its deadline a read is not answered and a write not minted", async () => {
+  const store = await open();
+  await store.read(store.now(), 1);
+  await store.mint(store.now(), 2);
+  await store.read(store.now() + 1, 3);
+  await store.mint(store.now() + 1, 4);
+  assertEquals(store.heard, ["2 minted unavailable", "3 read ok", "4 minted ok", "4 wrote ok"]);
   await store.stop();
 });
