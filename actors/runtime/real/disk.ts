@@ -117,7 +117,7 @@ export class RealDisk implements Disk {
   /** See {@link Disk.open}. A symbolic link is not followed (`denied`): data belongs where it seems to be. */
   open(path: string, options: OpenOptions = {}): DiskFile {
     // Deno resolves links itself to check a permission that is not unlimited, and O_NOFOLLOW comes too late then.
-    if (fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    if (call(path, () => fs.lstatSync(path, { throwIfNoEntry: false }))?.isSymbolicLink()) {
       throw new DiskError("denied", path, "a symbolic link; data files are not followed elsewhere");
     }
     const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR } = fs.constants;
