@@ -8,7 +8,6 @@
 import { COORDINATOR_CORE } from "../actors/coordinator/core.ts";
 import type { CoordinatorProtocol } from "../actors/coordinator/protocol.ts";
 import { type NodeParts, nodeTree } from "../actors/node.ts";
-import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
 import { REPLICA_STORE_CORE } from "../actors/replica_store/replica_store.ts";
 import { RING_MANAGER_CORE } from "../actors/ring_manager/ring_manager.ts";
 import type { Endpoint, Environment, Listener } from "../actors/runtime/environment.ts";
@@ -21,7 +20,7 @@ import { CONTROL } from "./control.ts";
 import { ControlCodec } from "./control_codec.ts";
 import { listen, listener, type ListenerProtocol } from "./listener.ts";
 import { Life } from "./node_life.ts";
-import { cleanClose, loadVote, markWhole, mayVote, openStore, ringOf, saveVote } from "./node_memory.ts";
+import { loadVote, markWhole, mayVote, openStore, ringOf, saveVote } from "./node_memory.ts";
 import { type NodeCores, type NodeOptions, type Settings, settingsOf } from "./node_options.ts";
 import { peers, type PeersProtocol } from "./peers.ts";
 
@@ -71,7 +70,9 @@ export class Node implements AsyncDisposable {
     this.endpoint = endpoint;
     this.address = life.facts.address;
     this.terminated = system.terminated.then(async ({ reason }) => {
-      await journal.close(cleanClose(life.clean));
+      await journal.close().catch((error) =>
+        life.environment.log.error("the journal did not close", { error })
+      );
       return { reason: life.fenced ?? reason };
     });
   }
@@ -139,9 +140,6 @@ export class Node implements AsyncDisposable {
   async #stop(drainMs: number): Promise<void> {
     this.#life.condition = "draining";
     await this.#drain(drainMs);
-    const store = this.#system.ref<ReplicaStoreProtocol>("replica_store");
-    const closed = await store.ask("close", {}, { timeoutMs: 60_000 }).catch(() => null);
-    this.#life.clean = closed?.clean ?? null;
     await this.#system.stop();
     await this.terminated;
   }
@@ -195,13 +193,13 @@ function partsOf(materials: Materials): NodeParts {
       mayVote: materials.votes,
       save: (vote) => saveVote(journal, vote),
       core: { ...RING_MANAGER_CORE, ...cores.ringManager },
-      onRing: (ring) => life.ring = ring,
+      onCurrent: (current) => life.current = current,
       onRemoved,
     },
     replicaStore: {
       node,
       open: () => openStore(settings, env, journal),
-      left: life.left,
+      current: () => life.current,
       onWhole: () => markWhole(journal),
       core: { ...REPLICA_STORE_CORE, ...cores.replicaStore },
     },

@@ -6,7 +6,7 @@
 
 import type { RuntimeFigures } from "../actors/operator/operator.ts";
 import type { NodeId } from "../actors/replica_store/protocol.ts";
-import type { ReplicaStoreOptions } from "../actors/replica_store/replica_store.ts";
+import type { CurrentRing } from "../actors/ring_manager/protocol.ts";
 import type { Member, Ring } from "../actors/ring_manager/ring.ts";
 import { toHex } from "../actors/runtime/bytes.ts";
 import type { Environment } from "../actors/runtime/environment.ts";
@@ -26,18 +26,15 @@ const TWIN_MS = 3 * LIMITS.pingMs;
 /** Who the node is in this life: what it read from its journal, and what has changed since. */
 export class Life {
   /** As the ring manager has it. */
-  ring: Ring;
+  current: CurrentRing;
   /** The way to other nodes, once `peers` has started. */
   transport: Transport | null = null;
-  /** What the store left when it closed; null until then, and when it did not close well. */
-  clean: ReplicaStoreOptions["left"] = null;
   /** Why the node had to end itself. */
   fenced: string | null = null;
   /** What keeps it from simply serving. */
   condition: string | null = null;
   readonly environment: Environment;
   readonly incarnation: number;
-  readonly left: ReplicaStoreOptions["left"];
   readonly facts: NodeFacts;
   readonly member: Member;
   readonly #startedAt: number;
@@ -53,11 +50,9 @@ export class Life {
   ) {
     const { clock, random } = environment;
     this.environment = environment;
-    this.ring = ring;
+    this.current = { ring, isFenced: false };
     this.incarnation = journal.incarnation;
     this.#startedAt = clock.now();
-    const { cleanClose } = journal;
-    this.left = cleanClose && { actorId: toHex(cleanClose.actor), counter: cleanClose.counter };
     this.member = { id: journal.identity, address, zone: settings.zone, weight: settings.weight };
     const current = () => this.ring;
     this.facts = {
@@ -96,6 +91,11 @@ export class Life {
     const since = this.#refusedSince.get(node) ?? now;
     this.#refusedSince.set(node, since);
     return now - since >= TWIN_MS;
+  }
+
+  /** The newest ring this node knows. */
+  get ring(): Ring {
+    return this.current.ring;
   }
 
   /** Figures for `status` that no actor keeps. */

@@ -4,15 +4,14 @@
  * @module
  */
 
-import type { ReplicaStoreOptions } from "../actors/replica_store/replica_store.ts";
 import { type Acceptor, acceptorOf } from "../actors/ring_manager/commit.ts";
 import { decodeAcceptor, encodeAcceptor } from "../actors/ring_manager/commit_codec.ts";
 import { createRing, type Ring } from "../actors/ring_manager/ring.ts";
-import { fromHex, toHex } from "../actors/runtime/bytes.ts";
+import { toHex } from "../actors/runtime/bytes.ts";
 import type { Environment } from "../actors/runtime/environment.ts";
 import type { Engine } from "../storage/engine.ts";
 import { openMemoryEngine } from "../storage/memory/engine.ts";
-import type { CleanClose, NodeJournal } from "../storage/node_journal.ts";
+import type { NodeJournal } from "../storage/node_journal.ts";
 import type { Settings } from "./node_options.ts";
 
 /** The facts of the node's journal that are this file's. */
@@ -116,10 +115,4 @@ export async function openStore(
 export function markWhole(journal: NodeJournal): void {
   // Where it cannot be remembered, the next start fetches once more than it need.
   journal.set(NOT_WHOLE, NO_BYTES).catch(() => {});
-}
-
-/** What a store left when it closed, as the journal wants it. */
-export function cleanClose(clean: ReplicaStoreOptions["left"]): CleanClose | undefined {
-  if (clean === null) return undefined;
-  return { actor: fromHex(clean.actorId) ?? new Uint8Array(16), counter: clean.counter };
 }

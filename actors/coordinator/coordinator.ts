@@ -135,7 +135,7 @@ class Coordinator implements GetDesk, PutDesk {
       },
       ring: ({ ring }) => this.#onRing(ring),
       peerLost: ({ node }) => {
-        for (const request of this.#underWay.values()) {
+        for (const request of [...this.#underWay.values()]) {
           request.onPeerLost(node);
           this.#settle(request);
         }
@@ -202,6 +202,13 @@ class Coordinator implements GetDesk, PutDesk {
   }
 
   #settle(request: UnderWay): void {
+    if (request.outdated && this.ring.epoch > request.epoch) {
+      // What replicas still say to the attempt under the old ring must not be taken for an answer to this one.
+      this.#underWay.delete(request.ticket);
+      request.ticket = this.#nextTicket++;
+      this.#underWay.set(request.ticket, request);
+      request.start();
+    }
     if (!request.answered || !request.settled) return;
     if (request instanceof GetUnderWay) this.#readRepairs += request.repair();
     this.#underWay.delete(request.ticket);
@@ -221,9 +228,8 @@ class Coordinator implements GetDesk, PutDesk {
     if (ring.clusterId === this.ring.clusterId && ring.epoch <= this.ring.epoch) return;
     this.ring = ring;
     this.#replicas = new Array(ring.partitions);
-    for (const request of this.#underWay.values()) {
+    for (const request of [...this.#underWay.values()]) {
       if (!request.outdated) continue;
-      request.start();
       this.#settle(request);
     }
   }

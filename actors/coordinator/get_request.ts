@@ -46,6 +46,8 @@ export class GetUnderWay {
   answeredAt = 0;
   /** The ring it was placed by is outdated; it starts again when the new one arrives. */
   outdated = false;
+  /** The epoch of the ring it was placed by. */
+  epoch = 0;
   #quorum: ReadQuorum | null = null;
   #partition = 0;
   /** What replicas were sent, and when those that are silent are sent it again. */
@@ -62,7 +64,7 @@ export class GetUnderWay {
   constructor(
     readonly request: GetRequest,
     readonly needed: number,
-    readonly ticket: number,
+    public ticket: number,
     desk: GetDesk,
   ) {
     this.#desk = desk;
@@ -73,6 +75,7 @@ export class GetUnderWay {
     const { ring, core, self } = this.#desk;
     const { key } = this.request;
     this.outdated = false;
+    this.epoch = ring.epoch;
     const partition = this.#partition = core.partitionOf(key, ring.partitions);
     const replicas = this.#desk.replicasOf(partition);
     this.#quorum = core.readQuorum({ needed: this.needed, replicas });
@@ -94,22 +97,12 @@ export class GetUnderWay {
 
   /** A replica answered. */
   onReplicaRead(replica: NodeId, answer: ReadAnswer): void {
-    if (!answer.ok && answer.code === "wrong-epoch") return this.#onWrongEpoch(replica, answer);
+    if (!answer.ok && answer.code === "wrong-epoch" && (answer.epoch ?? 0) > this.epoch) {
+      this.outdated = !this.answered;
+      return;
+    }
     this.#quorum?.add(replica, answer);
     this.#conclude();
-  }
-
-  /** The replica has another ring than this read was placed by. */
-  #onWrongEpoch(replica: NodeId, answer: ReadAnswer & { ok: false }): void {
-    const placed = this.#read?.epoch ?? 0;
-    const epoch = ("epoch" in answer ? answer.epoch : undefined) ?? 0;
-    if (this.answered || epoch === placed) return; // what was refused was placed by an earlier ring
-    if (epoch > this.#desk.ring.epoch) this.outdated = true;
-    else if (epoch > placed) this.start();
-    else {
-      this.#quorum?.add(replica, answer);
-      this.#conclude();
-    }
   }
 
   /** A replica will not answer. */

@@ -65,9 +65,9 @@ export class PutUnderWay {
   answered = false;
   /** The ring it was placed by is outdated; it starts again when the new one arrives. */
   outdated = false;
+  /** The epoch of the ring it was placed by. */
+  epoch = 0;
   #partition = 0;
-  /** Of the ring it was placed by. */
-  #epoch = 0;
   #quorum: WriteQuorum | null = null;
   /** Who was to coordinate it, in the order in which they were tried. */
   #tried: NodeId[] = [];
@@ -91,7 +91,7 @@ export class PutUnderWay {
   constructor(
     readonly request: PutRequest,
     readonly needed: number,
-    readonly ticket: number,
+    public ticket: number,
     desk: PutDesk,
   ) {
     this.#desk = desk;
@@ -101,8 +101,8 @@ export class PutUnderWay {
   start(): void {
     const { core, ring } = this.#desk;
     this.outdated = false;
+    this.epoch = ring.epoch;
     this.#quorum = null;
-    this.#epoch = ring.epoch;
     this.#partition = core.partitionOf(this.request.key, ring.partitions);
     this.#tried = [];
     this.#tryNext();
@@ -149,7 +149,6 @@ export class PutUnderWay {
     if (!answer.ok) return this.#onMintRefused(answer);
     const { core, ring, self } = this.#desk;
     this.#inDoubt = true;
-    this.#epoch = ring.epoch;
     const replicas = this.#desk.replicasOf(this.#partition);
     const quorum = core.writeQuorum({ needed: this.needed, replicas });
     this.#quorum = quorum;
@@ -172,9 +171,7 @@ export class PutUnderWay {
   #onMintRefused(answer: MintAnswer & { ok: false }): void {
     const { code, message } = answer;
     if (code === "wrong-epoch") {
-      // The store heard of a newer ring first; this coordinator may have heard of it meanwhile.
-      if (this.#desk.ring.epoch > this.#epoch) this.start();
-      else this.outdated = true;
+      this.outdated = true;
       return;
     }
     if (FINAL.has(code)) {
@@ -191,11 +188,9 @@ export class PutUnderWay {
   /** A replica stored the object, or did not. */
   onReplicaWrote(replica: NodeId, answer: WriteAnswer): void {
     if (this.#quorum === null) return;
-    if (!answer.ok && answer.code === "wrong-epoch") {
-      const epoch = answer.epoch ?? 0;
-      if (this.answered || epoch === this.#epoch) return; // what was refused was placed by an earlier ring
-      if (epoch > this.#desk.ring.epoch) return void (this.outdated = true);
-      if (epoch > this.#epoch) return this.start();
+    if (!answer.ok && answer.code === "wrong-epoch" && (answer.epoch ?? 0) > this.epoch) {
+      this.outdated = !this.answered;
+      return;
     }
     this.#quorum.add(replica, answer);
     this.#conclude();

@@ -62,7 +62,7 @@ export async function join(options: OperatorOptions, context: Context, known: st
   const store = context.ref<ReplicaStoreProtocol>("replica_store");
   const manager = context.ref<RingManagerProtocol>("ring_manager");
   // From here on no client writes here: it would be a member with data that its own cluster does not know of.
-  const { holdsData } = await store.ask("fence", { raised: true }, ASK);
+  const { holdsData } = await store.ask("fence", { raised: true, ifEmpty: true }, ASK);
   try {
     const { cluster, partitions, n } = ring;
     const candidate = { member, cluster, partitions, n, hash: HASH_NAME, holdsData };
@@ -161,8 +161,19 @@ function spread(context: Context, ring: Ring): void {
 
 /** A vote has held up writes for long: end it, with the ring somebody may have accepted or with the one there is. */
 export async function inquire(context: Context): Promise<void> {
-  const ring = await currentRing(context);
-  await propose(context, { ring, next: unchanged(ring), fence: false }, null);
+  const { clock, random } = context.environment;
+  const until = clock.now() + CHANGE_MS;
+  for (let outbid: Ballot | null = null; clock.now() < until;) {
+    const ring = await currentRing(context);
+    const outcome: ProposalOutcome = await propose(
+      context,
+      { ring, next: unchanged(ring), fence: false },
+      outbid,
+    );
+    if (outcome.kind !== "outbid") return;
+    outbid = outcome.promised;
+    await pause(context, random.integer(REBALLOT_MS));
+  }
 }
 
 /** One ballot among the members of `ring`. */

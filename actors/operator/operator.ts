@@ -11,6 +11,7 @@ import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { CoordinatorProtocol, Explanation, ReplicaExplanation } from "../coordinator/protocol.ts";
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
 import type { MemberView } from "../gossiper/membership.ts";
+import { AskError } from "../runtime/protocol.ts";
 import { decodeObject } from "../replica_store/object_codec.ts";
 import type { NodeId, ReadAnswer, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
@@ -66,7 +67,7 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
     start(context) {
       // An earlier incarnation may have crashed while it joined.
       context.ref<RingManagerProtocol>("ring_manager").tell("refence", {});
-      if (options.seeds.length > 0) context.after(0, "seek", {});
+      if (options.seeds.length > 0) context.after(0, "seek", { waitMs: SEEK_MIN_MS });
       return {
         status: () => status(options, context),
         clusterState: () => clusterState(options, context),
@@ -75,7 +76,7 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
         join: ({ known }) => join(options, context, known),
         admit: (candidate) => admit(context, candidate),
         inquire: () => inquire(context),
-        seek: () => seek(options, context),
+        seek: ({ waitMs }) => seek(options, context, waitMs),
       };
     },
   };
@@ -188,17 +189,23 @@ function explainAnswer(
   };
 }
 
-/** How long a lone node waits before it asks its seeds again. */
-const SEEK_MS = 1_000;
+/** How long a lone node waits before it asks its seeds again: first, and at most. */
+const SEEK_MIN_MS = 500;
+const SEEK_MAX_MS = 15_000;
 
 /** Ask one seed after the other until this node is no longer alone. */
-async function seek(options: OperatorOptions, context: Context): Promise<void> {
-  if ((await currentRing(context)).members.length > 1) return;
-  for (const known of options.seeds) {
-    if (known === options.member.address) continue;
-    const outcome = await join(options, context, known);
-    if (outcome.ok) return context.log.info("joined through a seed", { known, epoch: outcome.epoch });
-    context.log.info("a seed did not let this node in yet", { known, why: outcome.message });
+async function seek(options: OperatorOptions, context: Context, waitMs: number): Promise<void> {
+  try {
+    if ((await currentRing(context)).members.length > 1) return;
+    for (const known of options.seeds) {
+      if (known === options.member.address) continue;
+      const outcome = await join(options, context, known);
+      if (outcome.ok) return context.log.info("joined through a seed", { known, epoch: outcome.epoch });
+      context.log.info("a seed did not let this node in yet", { known, why: outcome.message });
+    }
+  } catch (error) {
+    // One of this node's own actors is on its way back.
+    if (!(error instanceof AskError)) throw error;
   }
-  context.after(SEEK_MS, "seek", {});
+  context.after(waitMs, "seek", { waitMs: Math.min(2 * waitMs, SEEK_MAX_MS) });
 }

@@ -157,5 +157,5 @@ export type OperatorActorProtocol = OperatorProtocol & {
   /** A vote on the next ring has held up writes for too long: find out what became of it. Local only. */
   inquire: [Record<never, never>, void];
   /** This node is still alone and has seeds: ask them for admission. Own timer. */
-  seek: [Record<never, never>, void];
+  seek: [{ waitMs: number }, void];
 };

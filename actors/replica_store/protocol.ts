@@ -160,12 +160,7 @@ export type ReplicaStoreProtocol = {
    * Take no client writes while `raised`, and say whether any key is held: a join needs an empty cluster that stays
    * empty while the new ring is agreed. Local only.
    */
-  fence: [{ raised: boolean }, { holdsData: boolean }];
-  /**
-   * The node is stopping: make everything durable and let go of the engine. The reply is the identity and counter
-   * that the next start may go on with; null when not everything issued under it is certainly on disk.
-   */
-  close: [Record<never, never>, { clean: { actorId: ActorId; counter: number } | null }];
+  fence: [{ raised: boolean; ifEmpty: boolean }, { holdsData: boolean }];
   /** What this replica holds, for `status`. */
   describe: [Record<never, never>, ReplicaStoreStatus];
 };

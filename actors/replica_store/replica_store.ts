@@ -6,9 +6,11 @@
  * `storage/`. This shell keeps the one actor id and counter, groups acknowledgements by commit group, and
  * says `not-whole` while it may have lost data.
  *
- * The actor id is drawn afresh at every start unless the last close was clean, because a process that died
- * may have sent dots it never stored; using their numbers again would let two different values share one
- * version (Riak's kv679).
+ * The actor id is drawn afresh at every start, even after an orderly stop: whoever died may have sent dots it
+ * never stored, and whoever stopped may be started again from a copy of its directory, on an emptied disk or
+ * without its disk at all. Counting on under the old id would let two different values share one version, or
+ * claim to know the fate of dots that are gone (Riak's kv679). It costs one clock entry for each life of a
+ * process in which it wrote the key.
  *
  * @module
  */
@@ -64,10 +66,10 @@ export interface ReplicaStoreOptions {
    * memory after its first start, damage in mid-file).
    */
   open(): Promise<{ readonly engine: Engine; readonly lossy: boolean }>;
-  /** The actor id and counter that a clean close left. Only this process's first incarnation may take them. */
-  readonly left: { readonly actorId: ActorId; readonly counter: number } | null;
   /** Every partition is whole again after a lossy start. */
   readonly onWhole: () => void;
+  /** The ring as this node has it, and whether client writes have to wait, at a start. */
+  readonly current: () => CurrentRing;
   /** See {@link REPLICA_STORE_CORE}. */
   readonly core: ReplicaStoreCore;
 }
@@ -77,18 +79,12 @@ const PAGE_BYTES = 512 * 1024;
 
 /** The actor `replica_store`. */
 export function replicaStore(options: ReplicaStoreOptions): ActorSpec<ReplicaStoreProtocol> {
-  let left = options.left;
   return {
     name: "replica_store",
     async start(context) {
-      const mine = left;
-      left = null;
       const { engine, lossy } = await options.open();
-      context.onStop(() => engine.close());
-      const manager = context.ref<RingManagerProtocol>("ring_manager");
-      const current = await manager.ask("current", {}, { timeoutMs: 10_000 });
-      const store = new ReplicaStore(options, context, engine, lossy, current, mine);
-      context.onStop(async () => void await store.close());
+      const store = new ReplicaStore(options, context, engine, lossy);
+      context.onStop(() => store.close());
       return store.handlers();
     },
   };
@@ -127,17 +123,16 @@ class ReplicaStore {
     context: ActorContext<ReplicaStoreProtocol>,
     engine: Engine,
     lossy: boolean,
-    { ring, isFenced }: CurrentRing,
-    left: { actorId: ActorId; counter: number } | null,
   ) {
     this.#options = options;
     this.#context = context;
     this.#engine = engine;
     this.#core = options.core;
+    const { ring, isFenced } = options.current();
     this.#ring = ring;
     this.#isFenced = isFenced;
-    this.#actorId = left?.actorId ?? this.#newActorId();
-    this.#counter = left?.counter ?? 0;
+    this.#actorId = this.#newActorId();
+    this.#counter = 0;
     this.#takeRing(ring);
     // With nobody else to have kept it, what is gone is gone; a lone node that refused to read would help no one.
     if (lossy && ring.members.length > 1) {
@@ -166,11 +161,11 @@ class ReplicaStore {
       absorb: ({ partition, entries }) => this.#absorb(partition, entries),
       listNotWhole: () => [...this.#notWhole],
       refilled: ({ partition }) => this.#onRefilled(partition),
-      fence: ({ raised }) => {
-        this.#isFenced = raised;
-        return { holdsData: this.#engine.partitions().length > 0 };
+      fence: ({ raised, ifEmpty }) => {
+        const holdsData = !this.#closed && this.#engine.partitions().length > 0;
+        if (!ifEmpty || !holdsData) this.#isFenced = raised;
+        return { holdsData };
       },
-      close: async () => ({ clean: await this.close() }),
       describe: () => ({
         engine: this.#engine.stats(),
         actorId: this.#actorId,
@@ -181,18 +176,10 @@ class ReplicaStore {
     };
   }
 
-  /** Make everything durable and let go; what the next start may go on with, null when that is not certain. */
-  async close(): Promise<{ actorId: ActorId; counter: number } | null> {
-    if (this.#closed) return null;
+  /** Make everything durable and let go. */
+  async close(): Promise<void> {
     this.#closed = true;
-    try {
-      const { refusing } = this.#engine.stats();
-      await this.#engine.close();
-      return refusing === null ? { actorId: this.#actorId, counter: this.#counter } : null;
-    } catch (error) {
-      this.#context.log.error("the store did not close cleanly", { error: String(error) });
-      return null;
-    }
+    await this.#engine.close();
   }
 
   #newActorId(): ActorId {

@@ -1,6 +1,5 @@
 import { EngineError } from "../../storage/engine.ts";
 import { openMemoryEngine } from "../../storage/memory/engine.ts";
-import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import { createRing } from "../ring_manager/ring.ts";
 import { encodeUtf8 } from "../runtime/bytes.ts";
 import { crc32c } from "../runtime/crc32c.ts";
@@ -35,10 +34,6 @@ async function open() {
     partitions: 4,
     member: { id: NODE, address: "127.0.0.1:1", zone: "z", weight: 1 },
   });
-  const manager = {
-    name: "ring_manager",
-    start: () => ({ current: () => ({ ring, isFenced: false }) }),
-  } as unknown as ActorSpec<RingManagerProtocol>;
   const say = (answer: WriteAnswer | MintAnswer | ReadAnswer) => answer.ok ? "ok" : `${answer.code}`;
   const coordinator: ActorSpec<Ears> = {
     name: "coordinator",
@@ -51,7 +46,7 @@ async function open() {
   };
   const store = replicaStore({
     node: NODE,
-    left: null,
+    current: () => ({ ring, isFenced: false }),
     onWhole: () => {},
     core: REPLICA_STORE_CORE,
     async open() {
@@ -70,7 +65,7 @@ async function open() {
       return { engine, lossy: false };
     },
   });
-  const started = await stage(oneForOne(manager, store, coordinator), NODE);
+  const started = await stage(oneForOne(store, coordinator), NODE);
   const ref = started.system.ref<ReplicaStoreProtocol>("replica_store");
   const placed = { key: KEY, partition: 0, epoch: ring.epoch };
   return {

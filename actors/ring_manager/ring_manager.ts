@@ -5,6 +5,7 @@
  * @module
  */
 
+import { EngineError } from "../../storage/engine.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { Handlers } from "../runtime/protocol.ts";
 import type { Refusal } from "../operator/protocol.ts";
@@ -22,7 +23,7 @@ import {
   WriteFence,
 } from "./commit.ts";
 import { encodeAcceptor } from "./commit_codec.ts";
-import type { RingManagerProtocol } from "./protocol.ts";
+import type { CurrentRing, RingManagerProtocol } from "./protocol.ts";
 import type { Ring } from "./ring.ts";
 import { decodeRing, encodeRing } from "./ring_codec.ts";
 
@@ -42,8 +43,8 @@ export interface RingManagerOptions {
   readonly mayVote: boolean;
   /** Put a vote into the node's journal; resolves when it is durable. */
   save(vote: Uint8Array): Promise<void>;
-  /** Hears of every ring before anyone else on this node. */
-  readonly onRing: (ring: Ring) => void;
+  /** Hears of every ring and fence before anyone else on this node. */
+  readonly onCurrent: (current: CurrentRing) => void;
   /** Hears that the ring no longer has this node. */
   readonly onRemoved: () => void;
   /** See {@link RING_MANAGER_CORE}. */
@@ -54,7 +55,11 @@ export interface RingManagerOptions {
 const FENCE_LEASE_MS = 10_000;
 const TICK_MS = 1_000;
 
-const ABSTAINS = { kind: "refused", message: "its journal was damaged and may have lost a promise" } as const;
+/** A member that has no part in a vote. */
+const noVote = (message: string) => ({ kind: "refused", message }) as const;
+const ABSTAINS = noVote("its journal was damaged and may have lost a promise");
+const FORGETFUL = noVote("its disk takes no votes now");
+const UNFENCED = noVote("its store does not say whether it holds data");
 
 /** The actor `ring_manager`. */
 export function ringManager(options: RingManagerOptions): ActorSpec<RingManagerProtocol> {
@@ -63,6 +68,8 @@ export function ringManager(options: RingManagerOptions): ActorSpec<RingManagerP
     start: (context) => new RingManager(options, context).handlers(),
   };
 }
+
+const UNABLE: Refusal = { ok: false, code: "unavailable", message: "this node cannot take another ring now" };
 
 /** Whoever has to know the ring. */
 type Subscriber = { ring: [{ ring: Ring }, void] };
@@ -82,17 +89,17 @@ class RingManager {
     this.#context = context;
     this.#vote = options.load();
     this.#fence.follow(this.#vote, this.#now());
-    options.onRing(this.#vote.ring);
+    options.onCurrent(this.#current());
     // An earlier incarnation may have raised the fence for a vote that it did not live to remember, or
     // remembered a ring that it did not live to tell of.
     this.#setFence();
-    for (const actor of SUBSCRIBERS) context.ref<Subscriber>(actor).tell("ring", { ring: this.#vote.ring });
+    this.#tellSubscribers();
     context.after(TICK_MS, "tick", {});
   }
 
   handlers(): Handlers<RingManagerProtocol> {
     return {
-      current: () => ({ ring: this.#vote.ring, isFenced: this.#vote.fenced !== null }),
+      current: () => this.#current(),
       teach: ({ node }) => {
         const ring = encodeRing(this.#vote.ring);
         this.#context.ref<RingManagerProtocol>({ node, actor: "ring_manager" }).tell("learn", { ring });
@@ -110,6 +117,10 @@ class RingManager {
     return this.#context.environment.clock.now();
   }
 
+  #current(): CurrentRing {
+    return { ring: this.#vote.ring, isFenced: this.#vote.fenced !== null };
+  }
+
   async #onLearn(bytes: Uint8Array): Promise<void> {
     const decoded = decodeRing(bytes);
     if (!decoded.ok) return this.#context.log.warn("a ring from a peer is ignored", { why: decoded.message });
@@ -119,22 +130,22 @@ class RingManager {
   async #onPrepare(request: PrepareRequest): Promise<PrepareReply> {
     if (!this.#options.mayVote) return ABSTAINS;
     const holdsData = request.fence ? await this.#raiseFence() : false;
+    if (holdsData === null) return UNFENCED;
     const { acceptor, reply } = this.#options.core.onPrepare(
       this.#vote,
       this.#options.node,
       request,
       holdsData,
     );
-    await this.#remember(acceptor);
+    const isRemembered = await this.#remember(acceptor);
     this.#setFence();
-    return reply;
+    return isRemembered ? reply : FORGETFUL;
   }
 
   async #onAccept(request: AcceptRequest): Promise<AcceptReply> {
     if (!this.#options.mayVote) return ABSTAINS;
     const { acceptor, reply } = this.#options.core.onAccept(this.#vote, this.#options.node, request);
-    await this.#remember(acceptor);
-    return reply;
+    return await this.#remember(acceptor) ? reply : FORGETFUL;
   }
 
   async #onInstall(bytes: Uint8Array): Promise<{ ok: true } | Refusal> {
@@ -146,52 +157,73 @@ class RingManager {
       return { ok: false, code: "bad-ring", message: "the ring does not have this node" };
     }
     if (ring.clusterId === own.clusterId) {
-      await this.#remember(this.#options.core.learnRing(this.#vote, ring));
-      return { ok: true };
+      return await this.#remember(this.#options.core.learnRing(this.#vote, ring)) ? { ok: true } : UNABLE;
     }
     if (own.members.length > 1) {
       const message = `this node is one of ${own.members.length} members of ${own.cluster} already`;
       return { ok: false, code: "already-joined", message };
     }
-    if (await this.#raiseFence()) {
-      this.#setFence();
-      return { ok: false, code: "has-data", message: "this node has been written to since it asked to join" };
-    }
-    await this.#remember(acceptorOf(ring));
+    const holdsData = await this.#raiseFence();
+    const isRemembered = holdsData === false && await this.#remember(acceptorOf(ring));
     this.#setFence();
-    return { ok: true };
+    if (isRemembered) return { ok: true };
+    if (holdsData !== true) return UNABLE;
+    return { ok: false, code: "has-data", message: "this node has been written to since it asked to join" };
   }
 
-  /** Durable first, then known: nobody on this node acts on a ring that a crash could take back. */
-  async #remember(vote: Acceptor): Promise<void> {
-    if (vote === this.#vote) return;
+  /**
+   * Durable first, then known: nobody on this node acts on a ring that a crash could take back. False when the
+   * disk does not take it; then nothing has changed.
+   */
+  async #remember(vote: Acceptor): Promise<boolean> {
+    if (vote === this.#vote) return true;
     const before = this.#vote;
-    await this.#options.save(encodeAcceptor(vote));
+    try {
+      await this.#options.save(encodeAcceptor(vote));
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      this.#context.log.error("the ring or a vote on it cannot be remembered", { why: error.message });
+      return false;
+    }
     this.#vote = vote;
     this.#fence.follow(vote, this.#now());
+    this.#options.onCurrent(this.#current());
     if (before.fenced !== vote.fenced) this.#setFence();
     if (before.ring !== vote.ring) this.#announce(vote.ring);
+    return true;
   }
 
   #announce(ring: Ring): void {
     const { cluster, epoch, members } = ring;
     this.#context.log.info("the ring changed", { cluster, epoch, members: members.length });
-    this.#options.onRing(ring);
-    for (const actor of SUBSCRIBERS) this.#context.ref<Subscriber>(actor).tell("ring", { ring });
+    this.#tellSubscribers();
     if (ring.removed.includes(this.#options.node)) this.#options.onRemoved();
   }
 
-  /** From the reply on the store takes no client writes. True when it holds data, or does not say. */
-  async #raiseFence(): Promise<boolean> {
+  #tellSubscribers(): void {
+    const { ring } = this.#vote;
+    for (const actor of SUBSCRIBERS) this.#context.announce<Subscriber, "ring">(actor, "ring", { ring });
+  }
+
+  /**
+   * Whether the store holds data, null when it does not say. If it holds none, it takes no client writes from its
+   * reply on.
+   */
+  async #raiseFence(): Promise<boolean | null> {
     const store = this.#context.ref<ReplicaStoreProtocol>("replica_store");
-    const reply = await store.ask("fence", { raised: true }, { timeoutMs: 2_000 }).catch(() => null);
-    return reply?.holdsData ?? true;
+    const reply = await store.ask("fence", { raised: true, ifEmpty: true }, { timeoutMs: 2_000 }).catch(() =>
+      null
+    );
+    return reply === null ? null : reply.holdsData;
   }
 
   /** Bring the store's fence in line with the vote. */
   #setFence(): void {
     const raised = this.#vote.fenced !== null;
-    this.#context.ref<ReplicaStoreProtocol>("replica_store").tell("fence", { raised });
+    this.#context.announce<ReplicaStoreProtocol, "fence">("replica_store", "fence", {
+      raised,
+      ifEmpty: false,
+    });
   }
 
   #onTick(): void {

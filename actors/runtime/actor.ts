@@ -58,6 +58,11 @@ export interface ActorContext<P extends Protocol> {
   /** Tell self later. The mailbox's limit does not refuse it. Cancelling recalls it until it is due. */
   after<K extends Kind<P>>(delayMs: number, kind: K, body: Body<P, K>): Timer;
   /**
+   * Tell an actor of this node something that must not be refused by a full mailbox: a change in the node itself,
+   * of which there are few, never something that comes with load.
+   */
+  announce<Q extends Protocol, K extends Kind<Q>>(actor: string, kind: K, body: Body<Q, K>): void;
+  /**
    * Run `task` when this incarnation stops or crashes: last registered first, each awaited, before the next
    * incarnation starts. Errors are logged. Messages to other actors still leave while tasks run. Registered
    * too late, it runs at once.

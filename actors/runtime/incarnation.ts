@@ -70,6 +70,7 @@ export class Incarnation {
       environment: this.#host.environment,
       log: this.#log,
       ref,
+      announce: (actor, kind, body) => this.#announce(actor, kind, body),
       after: (delayMs, kind, body) => this.#tellLater(delayMs, kind, body),
       onStop: (task) => {
         if (this.gone) void this.#runTask(task);
@@ -77,6 +78,12 @@ export class Incarnation {
       },
       crash: (error) => this.cell.fail(this, error),
     };
+  }
+
+  #announce(actor: string, kind: string, body: unknown): void {
+    const cell = this.alive ? this.#host.find(actor) : undefined;
+    if (cell !== undefined) cell.force({ kind, body, from: this.cell.address, asker: null });
+    else this.#host.deadLetters.add({ node: this.#host.node, actor }, kind, "no-actor");
   }
 
   #tellLater(delayMs: number, kind: string, body: unknown): Timer {

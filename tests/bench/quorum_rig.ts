@@ -134,7 +134,13 @@ async function startNode(node: string, answers: Answers): Promise<ActorSystem> {
     intensity: { restarts: 0, withinMs: 1000 },
     children: [
       manager,
-      replicaStore({ node, open, left: null, onWhole: () => {}, core: REPLICA_STORE_CORE }),
+      replicaStore({
+        node,
+        open,
+        current: () => ({ ring: RING, isFenced: false }),
+        onWhole: () => {},
+        core: REPLICA_STORE_CORE,
+      }),
       coordinator({ node, quorum: { r: 2, w: 2 }, core: COORDINATOR_CORE }),
       door,
     ],
