@@ -37,11 +37,16 @@ async function elsewhere(source: string, files = 1024): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
-Deno.test("real disk: a full disk, a symbolic link and a missing directory say so", () =>
-  inDirectory((root) => {
+Deno.test("real disk: a full disk says so", async () => {
+  // Elsewhere, because devices take every permission, which these tests do not have.
+  const printed = await elsewhere(`
     const full = disk.open("/dev/full", { write: true });
-    assertEquals(assertThrows(() => full.write(Uint8Array.of(1), 0), DiskError).code, "no-space");
-    full.close();
+    try { full.write(Uint8Array.of(1), 0); } catch (e) { console.log(e.code); }`);
+  assertEquals(printed, "no-space");
+});
+
+Deno.test("real disk: a symbolic link and a missing directory say so", () =>
+  inDirectory((root) => {
     disk.open(`${root}/data`, { write: true, create: true }).close();
     Deno.symlinkSync(`${root}/data`, `${root}/link`);
     const error = assertThrows(() => disk.open(`${root}/link`, { write: true }), DiskError);
