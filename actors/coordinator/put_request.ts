@@ -236,7 +236,7 @@ export class PutUnderWay {
     this.#tryNext();
   }
 
-  /** Every replica answered, or another node coordinates and the origin has its answer. */
+  /** The origin has its answer; later acknowledgements change nothing. */
   get settled(): boolean {
     return this.answered;
   }

@@ -82,8 +82,6 @@ export interface MembershipOptions {
 export interface Round {
   /** Messages to send. */
   readonly sends: readonly { readonly to: NodeId; readonly gossip: Gossip }[];
-  /** Whether to try a seed address too: nobody is known to be alive, or now and then, to heal what was split. */
-  readonly seed: boolean;
   /** Members that turned suspect or down. */
   readonly changes: readonly LivenessChange[];
 }
@@ -174,11 +172,11 @@ export class Membership {
   /** A round is due. */
   tick(nowMs: number): Round {
     this.#attend(nowMs);
-    if (this.#isFenced) return { sends: [], seed: false, changes: [] };
+    if (this.#isFenced) return { sends: [], changes: [] };
     this.#self = { ...this.#self, heartbeat: this.#self.heartbeat + 1 };
     const changes = this.#judge();
     const sends = this.#pickPeers().map((to) => ({ to, gossip: this.#compose(to, null) }));
-    return { sends, seed: this.#isSeedDue(), changes };
+    return { sends, changes };
   }
 
   /** A message arrived from `from`, member or not. */
@@ -314,14 +312,6 @@ export class Membership {
       picked.push(take(down, random.integer(down.length)));
     }
     return picked;
-  }
-
-  #isSeedDue(): boolean {
-    let alive = 0;
-    for (const { rumour } of this.#peers.values()) {
-      if (rumour.liveness === "alive" && rumour.life > 0) alive++;
-    }
-    return this.#options.random.next() < 1 / (1 + alive);
   }
 }
 

@@ -136,11 +136,6 @@ export function descends(a: Clock, b: Clock): boolean {
   return true;
 }
 
-/** Whether `a` has seen everything `b` has, and more. */
-export function dominates(a: Clock, b: Clock): boolean {
-  return descends(a, b) && !descends(b, a);
-}
-
 /** How `a` relates to `b`. */
 export function compare(a: Clock, b: Clock): Order {
   const after = descends(a, b);
