@@ -14,8 +14,8 @@
  *
  * They start top to bottom and stop bottom to top. Each starts from what the ones above it can tell it and from
  * disk, not from what it was before it crashed (but for the gossiper, whose heartbeat must go on); so any of them
- * may be restarted at any time, alone. More than
- * {@link INTENSITY} says is not bad luck any more: the tree gives up, and the process ends.
+ * may be restarted at any time, alone. More than {@link INTENSITY} says is not bad luck any more: the tree gives
+ * up, and the process ends.
  *
  * A request goes one way: listener, coordinator, replica stores, storage, and back as messages of its own.
  * Hinted handoff, anti-entropy and transfer will stand beside the refiller.
