@@ -3,13 +3,11 @@
  * and accepted as a Paxos acceptor, whether its store is whole.
  *
  * A table of names and bytes, small enough to be kept in memory and replayed from a journal, the last write of a
- * name winning. Three facts are the table's own business:
+ * name winning. Two facts are the table's own business:
  *
  * - The identity is 16 random bytes, made when there is none: a wiped directory is a new node.
  * - The incarnation counts openings. It is durable before {@link openNodeJournal} returns, so no two lives of a node
  *   ever share one.
- * - The clean close says that the last life ended by {@link NodeJournal.close} and which dots it had issued. Opening
- *   takes it away, durably: it can vouch for one life only, and a crash of that life leaves none.
  *
  * @module
  */
@@ -28,19 +26,9 @@ import {
 const FACT_RECORD = 1;
 const IDENTITY = "identity";
 const INCARNATION = "incarnation";
-const CLEAN_CLOSE = "clean-close";
-const OWN = new Set([IDENTITY, INCARNATION, CLEAN_CLOSE]);
-const ACTOR_ID_BYTES = 16;
+const OWN = new Set([IDENTITY, INCARNATION]);
 /** The journal is rewritten when it is this long and four times what it need be. */
 const REWRITE_BYTES = 1024 * 1024;
-
-/** What a node that closed cleanly left: the actor whose dots it issued, and the last of them. */
-export interface CleanClose {
-  /** Actor id, 16 bytes. */
-  readonly actor: Uint8Array;
-  /** The counter of its last dot. */
-  readonly counter: number;
-}
 
 /** What {@link openNodeJournal} wants to know; spread an `Environment` into it. */
 export interface NodeJournalOptions extends Omit<JournalOptions, "sync"> {
@@ -61,13 +49,12 @@ export interface NodeJournalOptions extends Omit<JournalOptions, "sync"> {
  * const options = { ...realEnvironment({ node: "n1" }), directory: `${Deno.makeTempDirSync()}/node` };
  * const first = await openNodeJournal(options);
  * await first.set("ring", Uint8Array.of(1, 2, 3));
- * await first.close({ actor: new Uint8Array(16), counter: 42 });
+ * await first.close();
  *
  * const second = await openNodeJournal(options);
  * assertEquals(second.identity, first.identity);
  * assertEquals(second.incarnation, first.incarnation + 1);
  * assertEquals(second.get("ring"), Uint8Array.of(1, 2, 3));
- * assertEquals(second.cleanClose?.counter, 42);
  * await second.close();
  * ```
  */
@@ -75,19 +62,13 @@ export async function openNodeJournal(options: NodeJournalOptions): Promise<Node
   const facts = new Map<string, Uint8Array>();
   const journal = await openJournal({ sync: "always", ...options }, (record) => replay(facts, record));
   try {
-    const isDamaged = journal.damageAtOpen.some(({ kind }) => kind === "corrupt");
-    const cleanClose = isDamaged ? null : decodeCleanClose(facts.get(CLEAN_CLOSE));
     const identity = facts.get(IDENTITY) ?? options.random.bytes(16);
     const incarnation = decodeCount(facts.get(INCARNATION)) + 1;
-    const own: Fact[] = [
-      [IDENTITY, identity],
-      [INCARNATION, encodeCount(incarnation)],
-      [CLEAN_CLOSE, new Uint8Array(0)],
-    ];
+    const own: Fact[] = [[IDENTITY, identity], [INCARNATION, encodeCount(incarnation)]];
     for (const [name, bytes] of own) facts.set(name, bytes);
     journal.append(FACT_RECORD, own.flatMap(encodeFact));
     await journal.sync();
-    return new NodeJournal(journal, facts, { identity: toHex(identity), incarnation, cleanClose });
+    return new NodeJournal(journal, facts, { identity: toHex(identity), incarnation });
   } catch (error) {
     await journal.close().catch(() => {});
     throw asEngineError(error);
@@ -102,8 +83,6 @@ export class NodeJournal {
   readonly identity: string;
   /** How often it has been opened, this time included. */
   readonly incarnation: number;
-  /** What the last life left if it closed cleanly; null after anything else. */
-  readonly cleanClose: CleanClose | null;
   readonly #journal: Journal;
   readonly #facts: Map<string, Uint8Array>;
   #liveBytes = 0;
@@ -118,13 +97,12 @@ export class NodeJournal {
   constructor(
     journal: Journal,
     facts: Map<string, Uint8Array>,
-    own: { identity: string; incarnation: number; cleanClose: CleanClose | null },
+    own: { identity: string; incarnation: number },
   ) {
     this.#journal = journal;
     this.#facts = facts;
     this.identity = own.identity;
     this.incarnation = own.incarnation;
-    this.cleanClose = own.cleanClose;
     for (const fact of facts) this.#liveBytes += factBytes(fact);
   }
 
@@ -157,12 +135,9 @@ export class NodeJournal {
     await durable;
   }
 
-  /**
-   * Make everything durable and let go. `cleanClose` vouches for the dots this life has issued: give it only when
-   * every one of them is durable, which is after the engine has closed without an error.
-   */
-  close(cleanClose?: CleanClose): Promise<void> {
-    this.#closing ??= this.#close(cleanClose);
+  /** Make everything durable and let go. Closing twice gives the same promise. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
     return this.#closing;
   }
 
@@ -199,13 +174,9 @@ export class NodeJournal {
     }
   }
 
-  async #close(cleanClose?: CleanClose): Promise<void> {
+  async #close(): Promise<void> {
     await this.#rewriting;
-    try {
-      if (cleanClose) await this.#append([CLEAN_CLOSE, encodeCleanClose(cleanClose)]);
-    } finally {
-      await this.#journal.close();
-    }
+    await this.#journal.close();
   }
 }
 
@@ -245,17 +216,4 @@ function encodeCount(count: number): Uint8Array {
 function decodeCount(bytes: Uint8Array | undefined): number {
   if (bytes?.length !== 8) return 0;
   return Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0));
-}
-
-function encodeCleanClose({ actor, counter }: CleanClose): Uint8Array {
-  if (actor.length !== ACTOR_ID_BYTES) throw new RangeError("an actor id has 16 bytes");
-  const bytes = new Uint8Array(ACTOR_ID_BYTES + 8);
-  bytes.set(actor);
-  bytes.set(encodeCount(counter), ACTOR_ID_BYTES);
-  return bytes;
-}
-
-function decodeCleanClose(bytes: Uint8Array | undefined): CleanClose | null {
-  if (bytes?.length !== ACTOR_ID_BYTES + 8) return null;
-  return { actor: bytes.slice(0, ACTOR_ID_BYTES), counter: decodeCount(bytes.subarray(ACTOR_ID_BYTES)) };
 }

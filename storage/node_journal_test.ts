@@ -5,7 +5,7 @@ import { openJournal } from "./journal.ts";
 import { type NodeJournal, openNodeJournal } from "./node_journal.ts";
 import { type SimulatedWorld, simulatedWorld } from "./testing/worlds.ts";
 
-const ACTOR = new Uint8Array(16).fill(7);
+const BYTES = new Uint8Array(16).fill(7);
 
 function open(world: SimulatedWorld): Promise<NodeJournal> {
   return world.settle(openNodeJournal(world.place()));
@@ -15,7 +15,7 @@ Deno.test("node journal: identity stays, incarnation grows, facts are kept, what
   const world = simulatedWorld(1);
   const first = await open(world);
   assertEquals(first.identity.length, 32);
-  assertEquals([first.incarnation, first.cleanClose, first.get("ring")], [1, null, null]);
+  assertEquals([first.incarnation, first.get("ring")], [1, null]);
   await world.settle(first.set("ring", Uint8Array.of(1)));
   await world.settle(first.set("ring", Uint8Array.of(2, 3)));
   for (let life = 2; life < 8; life++) {
@@ -24,7 +24,6 @@ Deno.test("node journal: identity stays, incarnation grows, facts are kept, what
     const node = await open(world);
     assertEquals([node.identity, node.incarnation], [first.identity, life]);
     assertEquals(node.get("ring"), Uint8Array.of(2, 3));
-    assertEquals(node.cleanClose, null);
   }
   const other = await open(simulatedWorld(2));
   assertNotEquals(other.identity, first.identity);
@@ -51,41 +50,14 @@ Deno.test("node journal: no incarnation is ever used twice, crash where it may",
   }
 });
 
-Deno.test("50: a clean close vouches for one life only", async () => {
-  const world = simulatedWorld(1);
-  const first = await open(world);
-  await world.settle(first.close({ actor: ACTOR, counter: 2 ** 40 + 1 }));
-  const second = await open(world);
-  assertEquals(second.cleanClose, { actor: ACTOR, counter: 2 ** 40 + 1 });
-  world.crash(); // right after it was consumed
-  const third = await open(world);
-  assertEquals(third.cleanClose, null);
-  await world.settle(third.close()); // nobody vouches
-  assertEquals((await open(world)).cleanClose, null);
-});
-
-Deno.test("node journal: a crash anywhere in a clean close leaves all of it or nothing", async () => {
-  for (let at = 1; at < 12; at++) {
-    const world = simulatedWorld(at);
-    const node = await open(world);
-    world.crashAt(at);
-    const closed = await world.survives(node.close({ actor: ACTOR, counter: 5 }));
-    world.crash();
-    const { cleanClose } = await open(world);
-    if (closed || cleanClose) assertEquals(cleanClose, { actor: ACTOR, counter: 5 });
-  }
-});
-
-Deno.test("41: after damage no clean close counts", async () => {
+Deno.test("41: damage to it is reported", async () => {
   const world = simulatedWorld(1);
   const node = await open(world);
   await world.settle(node.set("ring", new Uint8Array(100)));
-  await world.settle(node.close({ actor: ACTOR, counter: 5 }));
+  await world.settle(node.close());
   world.kill();
   world.disk.flipBit("data/store/0000000001.log", 64 + 30);
-  const next = await open(world);
-  assertEquals(next.cleanClose, null);
-  assertEquals(next.damageAtOpen.map(({ kind }) => kind), ["corrupt"]);
+  assertEquals((await open(world)).damageAtOpen.map(({ kind }) => kind), ["corrupt"]);
 });
 
 Deno.test("node journal: it is rewritten when it has grown, and forgets nothing", async () => {
@@ -129,10 +101,10 @@ Deno.test("node journal: crashes while it is rewritten lose no fact", async () =
 Deno.test("node journal: its own names are not for others, and closed is closed", async () => {
   const world = simulatedWorld(1);
   const node = await open(world);
-  await assertRejects(() => node.set("identity", ACTOR), RangeError);
+  await assertRejects(() => node.set("identity", BYTES), RangeError);
   await assertRejects(() => open(world), EngineError, "another process holds it");
   await world.settle(node.close());
-  const error = await assertRejects(() => node.set("ring", ACTOR), EngineError);
+  const error = await assertRejects(() => node.set("ring", BYTES), EngineError);
   assertEquals(error.code, "closed");
 });
 
@@ -141,12 +113,12 @@ Deno.test("node journal: a failed sync: no fact is promised any more", async () 
   const node = await open(world);
   world.faults.syncErrorRate = 1;
   assertEquals(
-    (await assertRejects(() => world.settle(node.set("ring", ACTOR)), EngineError)).code,
+    (await assertRejects(() => world.settle(node.set("ring", BYTES)), EngineError)).code,
     "poisoned",
   );
   world.faults.syncErrorRate = 0;
   assertEquals(
-    (await assertRejects(() => world.settle(node.set("ring", ACTOR)), EngineError)).code,
+    (await assertRejects(() => world.settle(node.set("ring", BYTES)), EngineError)).code,
     "poisoned",
   );
   assert(node.refusing?.startsWith("poisoned"));
@@ -161,9 +133,5 @@ Deno.test("the worked example of FORMAT.md: facts", async () => {
   journal.append(1, [bytes]);
   await world.settle(journal.close());
   const node = await open(world);
-  assertEquals([node.identity, node.incarnation, node.cleanClose], [
-    "00112233445566778899aabbccddeeff",
-    2,
-    null,
-  ]);
+  assertEquals([node.identity, node.incarnation], ["00112233445566778899aabbccddeeff", 2]);
 });
