@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { equalBytes, fromHex } from "../actors/runtime/bytes.ts";
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "../actors/runtime/testing/assert.ts";
+import { DiskError } from "../actors/runtime/environment.ts";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "../actors/runtime/testing/assert.ts";
 import { type Damage, EngineError, type SyncPolicy } from "./engine.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import { SEGMENT_HEADER_BYTES } from "./journal/format.ts";
@@ -397,6 +404,42 @@ Deno.test("38: a process that saw its sync fail leaves a tail that the next one 
     assertEquals(payloads, [payloadOf(1), payloadOf(2)]);
     world.crash();
     assertEquals((await reopened(world)).payloads, payloads);
+  }
+});
+
+Deno.test("38: a sync that fails for lack of space poisons, and is not tried again when there is some", async () => {
+  const record = new Uint8Array(400);
+  const policies: readonly SyncPolicy[] = ["always", "never", { intervalMs: 50 }];
+  for (const sync of policies) {
+    for (const operation of ["sync", "syncDirectory"]) {
+      const world = simulatedWorld(1);
+      const { journal } = await open(world, sync, 1024);
+      await world.settle(journal.append(1, [record]));
+      await world.settle(journal.sync());
+      let isFull = true;
+      let failures = 0;
+      world.disk.beforeEach = (current, path) => {
+        // The temporary file of a new segment is made anew at every attempt: that one may run out of space.
+        if (current !== operation || path.endsWith(".tmp") || !isFull) return;
+        failures++;
+        throw new DiskError("no-space", path, "disk quota exceeded");
+      };
+      // The second of them goes to the next segment.
+      const begun = [journal.append(1, [record]), journal.append(1, [record]), journal.sync()];
+      const outcomes = await world.settle(Promise.allSettled(begun));
+      const last = outcomes.at(-1)!;
+      assert(
+        last.status === "rejected" && last.reason.code === "poisoned",
+        `${JSON.stringify(sync)} ${operation}`,
+      );
+      isFull = false;
+      await world.runFor(10_000);
+      assertEquals(failures, 1);
+      assert(journal.refusing?.startsWith("poisoned: "));
+      assertThrows(() => journal.append(1, []), EngineError, "poisoned");
+      assertEquals((await assertRejects(() => world.settle(journal.sync()), EngineError)).code, "poisoned");
+      await assertRejects(() => world.settle(journal.close()), EngineError);
+    }
   }
 });
 

@@ -74,6 +74,8 @@ export const LIMITS = {
   fullProbeMs: 1_000,
   /** Dead bytes that a store's log may always hold; past it, it is cleaned when they are more than half. */
   deadBytes: 16 * MIB,
+  /** A store's log that could not be cleaned is tried again after this long. */
+  cleaningPauseMs: 10_000,
   /** The longest deadline a request may ask for. */
   deadlineMs: 60_000,
   /** The deadline of a request that names none. */

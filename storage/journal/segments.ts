@@ -109,7 +109,12 @@ export async function createSegment(
   } finally {
     file.close();
   }
-  await disk.syncDirectory(directory);
+  try {
+    await disk.syncDirectory(directory);
+  } catch (error) {
+    // Even for lack of space this is nothing to try again: whether the name will last is not known any more.
+    throw new DiskError("io", directory, String(error));
+  }
   return disk.open(path, { write: true });
 }
 

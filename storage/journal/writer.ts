@@ -237,8 +237,7 @@ export class Writer {
       try {
         if (batch.mustSync || this.#options.sync === "always") await this.#sync();
         else this.#syncLater();
-      } catch (error) {
-        this.poison(String(error));
+      } catch {
         batch.reject(this.#refusal!);
         break;
       }
@@ -260,12 +259,18 @@ export class Writer {
     }
   }
 
+  /** A sync that fails poisons, whatever it is called: one for lack of space has forgotten what it could not place. */
   async #sync(): Promise<void> {
     if (!this.#unsynced) return;
-    this.#unsynced = false;
     this.#durableEnd = this.#writtenEnd;
     this.counts.syncs++;
-    await this.#file.sync();
+    try {
+      await this.#file.sync();
+    } catch (error) {
+      this.poison(String(error));
+      throw this.#refusal;
+    }
+    this.#unsynced = false;
   }
 
   /** Only the newest segment is ever unsynced: that is all that an unclean start has to copy. */

@@ -109,6 +109,8 @@ class MemoryEngine implements Engine {
   readonly #journal: Journal | null;
   #closing: Promise<void> | null = null;
   #cleaning: Promise<void> | null = null;
+  /** Not before, on the clock: what made cleaning fail may last. */
+  #cleansAgainAt = -Infinity;
 
   constructor(options: MemoryEngineOptions, space: KeySpace, journal: Journal | null) {
     this.#options = options;
@@ -219,12 +221,13 @@ class MemoryEngine implements Engine {
 
   #cleanIfWorthwhile(): void {
     if (this.#cleaning || !this.#journal || this.#journal.refusing || !this.#isWorthwhile()) return;
+    if (this.#options.clock.now() < this.#cleansAgainAt) return;
     this.#cleaning = this.#clean(this.#journal).finally(() => this.#cleaning = null);
   }
 
   /** Clean oldest segments while that is worthwhile. Never rejects. */
   async #clean(journal: Journal): Promise<void> {
-    const { log, directory } = this.#options;
+    const { log, clock, directory } = this.#options;
     try {
       while (this.#isWorthwhile() && !this.#closing) {
         const { oldest } = journal;
@@ -241,6 +244,7 @@ class MemoryEngine implements Engine {
         await journal.removeBefore(oldest + 1);
       }
     } catch (error) {
+      this.#cleansAgainAt = clock.now() + LIMITS.cleaningPauseMs;
       log.warn("cleaning the journal was given up for now", { directory, reason: String(error) });
     }
   }

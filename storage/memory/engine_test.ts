@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
 import { DiskError } from "../../actors/runtime/environment.ts";
+import { LIMITS } from "../../actors/runtime/limits.ts";
 import { CONTRACT } from "../testing/contract.ts";
 import { type SimulatedWorld, simulatedWorld } from "../testing/worlds.ts";
 import { type MemoryEngineOptions, openMemoryEngine } from "./engine.ts";
@@ -83,6 +84,33 @@ Deno.test("memory: a journal that was left dirty is cleaned by the next process"
   await world.runFor(1000);
   assert(world.usedBytes() < before / 3);
   assertEquals(engine.get(0, key(1)), new Uint8Array(100));
+  await world.settle(engine.close());
+});
+
+Deno.test("memory: cleaning that fails is tried again after a while, not at every write", async () => {
+  const world = simulatedWorld(1);
+  const engine = await open(world, { segmentBytes: 4096, deadBytes: 8192 });
+  let attempts = 0;
+  world.disk.beforeEach = (operation, path) => {
+    if (operation !== "remove") return;
+    attempts++;
+    throw new DiskError("io", path, "input/output error");
+  };
+  const write = async (count: number) => {
+    for (let n = 0; n < count; n++) {
+      await world.settle(engine.write([{ partition: 0, key: key(1), record: new Uint8Array(100) }]));
+    }
+  };
+  await write(1000);
+  assertEquals(attempts, 1);
+  await world.runFor(LIMITS.cleaningPauseMs);
+  await write(10);
+  assertEquals(attempts, 2);
+  world.disk.beforeEach = null;
+  await world.runFor(LIMITS.cleaningPauseMs);
+  await write(1);
+  await world.runFor(1000);
+  assert(engine.stats().diskBytes < 20_000);
   await world.settle(engine.close());
 });
 
