@@ -3,7 +3,8 @@
  * and accepted as a Paxos acceptor, whether its store is whole.
  *
  * A table of names and bytes, small enough to be kept in memory and replayed from a journal, the last write of a
- * name winning. Two facts are the table's own business:
+ * name winning. It shows durable facts only: who acts on one acts on what a crash cannot take back. Two facts are
+ * the table's own business:
  *
  * - The identity is 16 random bytes, made when there is none: a wiped directory is a new node.
  * - The incarnation counts openings. It is durable before {@link openNodeJournal} returns, so no two lives of a node
@@ -84,7 +85,14 @@ export class NodeJournal {
   /** How often it has been opened, this time included. */
   readonly incarnation: number;
   readonly #journal: Journal;
+  /** What is durable. */
   readonly #facts: Map<string, Uint8Array>;
+  /**
+   * What is not known to be, in the order of appending. A fact that found the disk full stays here, for the journal
+   * keeps its record and writes it before any later one: it counts from when a later fact is durable, as it would
+   * after a restart. Until then, and for ever after a failed sync, its outcome is open and the old fact is shown.
+   */
+  #pending: Fact[] = [];
   #liveBytes = 0;
   #rewriting: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
@@ -116,16 +124,17 @@ export class NodeJournal {
     return this.#journal.refusing;
   }
 
-  /** The bytes last set under a name, null when there are none; not to be changed. */
+  /** The bytes last made durable under a name, null when there are none; not to be changed. */
   get(name: string): Uint8Array | null {
     return this.#facts.get(name) ?? null;
   }
 
   /**
-   * Set the bytes under a name. {@link NodeJournal.get} shows them at once; the promise resolves when they are
-   * durable: act on a fact only then.
+   * Set the bytes under a name. The promise resolves when they are durable, and {@link NodeJournal.get} shows them
+   * from then on.
    *
-   * @throws {EngineError} rejects with what the journal throws
+   * @throws {EngineError} rejects with what the journal throws; then the old bytes are shown, but after `full` or
+   * `poisoned` the new ones may be what the next process finds
    */
   async set(name: string, bytes: Uint8Array): Promise<void> {
     if (OWN.has(name)) throw new RangeError(`${name} is the journal's own`);
@@ -142,13 +151,20 @@ export class NodeJournal {
   }
 
   #append(fact: Fact): Promise<void> {
-    const [name, bytes] = fact;
     const durable = this.#journal.append(FACT_RECORD, encodeFact(fact));
-    const old = this.#facts.get(name);
-    if (old) this.#liveBytes -= factBytes([name, old]);
-    this.#liveBytes += factBytes(fact);
-    this.#facts.set(name, bytes);
+    this.#pending.push(fact);
+    durable.then(() => this.#onDurable(fact), () => {}); // whoever waits for `durable` hears of a failure
     return durable;
+  }
+
+  /** A fact is durable, and with it all that were appended before. */
+  #onDurable(fact: Fact): void {
+    for (const [name, bytes] of this.#pending.splice(0, this.#pending.indexOf(fact) + 1)) {
+      const old = this.#facts.get(name);
+      if (old) this.#liveBytes -= factBytes([name, old]);
+      this.#liveBytes += factBytes([name, bytes]);
+      this.#facts.set(name, bytes);
+    }
   }
 
   #rewriteIfLong(): void {
@@ -162,7 +178,8 @@ export class NodeJournal {
     try {
       this.#journal.seal();
       let segment: number | null = null;
-      for (const fact of [...this.#facts]) {
+      // What is pending, too: else the old fact would be appended behind the new one, and win.
+      for (const fact of new Map([...this.#facts, ...this.#pending])) {
         this.#append(fact);
         segment ??= this.#journal.segment;
       }

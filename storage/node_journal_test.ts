@@ -1,4 +1,5 @@
 import { fromHex } from "../actors/runtime/bytes.ts";
+import { LIMITS } from "../actors/runtime/limits.ts";
 import { assert, assertEquals, assertNotEquals, assertRejects } from "../actors/runtime/testing/assert.ts";
 import { EngineError } from "./engine.ts";
 import { openJournal } from "./journal.ts";
@@ -122,6 +123,57 @@ Deno.test("node journal: a failed sync: no fact is promised any more", async () 
     "poisoned",
   );
   assert(node.refusing?.startsWith("poisoned"));
+});
+
+Deno.test("node journal: a fact is shown once it is durable, the old one if it never is", async () => {
+  const [old, young] = [Uint8Array.of(1), Uint8Array.of(2)];
+  const world = simulatedWorld(1);
+  const node = await open(world);
+  const first = node.set("ring", old);
+  assertEquals(node.get("ring"), null);
+  await world.settle(first);
+  assertEquals(node.get("ring"), old);
+  world.faults.syncErrorRate = 1;
+  await assertRejects(() => world.settle(node.set("ring", young)), EngineError);
+  assertEquals(node.get("ring"), old);
+});
+
+Deno.test("node journal: a fact that found the disk full is shown when memory and disk agree on it again", async () => {
+  for (const settled of [false, true]) {
+    const world = simulatedWorld(1);
+    const node = await open(world);
+    await world.settle(node.set("ring", Uint8Array.of(1)));
+    world.faults.capacityBytes = 0;
+    const error = await assertRejects(() => world.settle(node.set("ring", Uint8Array.of(2))), EngineError);
+    assertEquals(error.code, "full");
+    await assertRejects(() => node.set("ring", Uint8Array.of(3)), EngineError, "full"); // nothing of it is kept
+    assertEquals(node.get("ring"), Uint8Array.of(1));
+    world.faults.capacityBytes = Infinity;
+    await world.runFor(2 * LIMITS.fullProbeMs);
+    assertEquals([node.refusing, node.get("ring")], [null, Uint8Array.of(1)]);
+    if (settled) {
+      await world.settle(node.set("other", Uint8Array.of(4)));
+      assertEquals(node.get("ring"), Uint8Array.of(2));
+    }
+    world.crash();
+    assertEquals((await open(world)).get("ring"), Uint8Array.of(2));
+  }
+});
+
+Deno.test("node journal: what is pending when it is rewritten is not overtaken by what it replaces", async () => {
+  const world = simulatedWorld(1);
+  const node = await open(world);
+  const large = new Uint8Array(200_000);
+  await world.settle(node.set("old", Uint8Array.of(1)));
+  for (let n = 0; n < 6; n++) await world.settle(node.set("ring", large.with(0, n)));
+  // This begins the rewriting, while it is itself on its way.
+  const begun = [node.set("old", Uint8Array.of(2)), node.set("ring", large.with(0, 6))];
+  await world.settle(Promise.all(begun));
+  await world.runFor(1000);
+  assert(world.usedBytes() < 1 << 20, "it was rewritten");
+  world.crash();
+  const next = await open(world);
+  assertEquals([next.get("old"), next.get("ring")], [Uint8Array.of(2), large.with(0, 6)]);
 });
 
 Deno.test("the worked example of FORMAT.md: facts", async () => {
