@@ -125,6 +125,12 @@ export type SyncPolicy = "always" | "never" | {
 /** A store of records. One owner; not to be shared between actors. */
 export interface Engine {
   /**
+   * Which store this is: 16 random bytes as 32 hex digits, drawn when there is none yet, durable before the store is
+   * open, and the same from then on. So whoever remembers it notices that a store is not the one it was: its files
+   * are gone, or others are in their place. Null when nothing is kept on disk.
+   */
+  readonly storeId: string | null;
+  /**
    * Apply all changes or none. They are visible to {@link Engine.get} when the call returns; the promise
    * resolves when they are durable (see {@link SyncPolicy}). Writes of one turn share one sync and may share
    * one promise: compare it by identity to wait once for many.

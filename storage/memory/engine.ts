@@ -16,6 +16,7 @@
  * @module
  */
 
+import { toHex } from "../../actors/runtime/bytes.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
 import {
   type Change,
@@ -41,6 +42,8 @@ import {
   DROP_RECORD,
   encodeChanges,
   encodeDrop,
+  STORE_ID_BYTES,
+  STORE_ID_RECORD,
 } from "./codec.ts";
 import { LARGE_BYTES } from "./arena.ts";
 import { KeySpace } from "./key_space.ts";
@@ -80,9 +83,36 @@ const DONE = Promise.resolve();
  */
 export async function openMemoryEngine(options: MemoryEngineOptions): Promise<Engine> {
   const space = new KeySpace();
-  if (options.persist === false) return new MemoryEngine(options, space, null);
-  const journal = await openJournal(options, (record) => replay(space, record));
-  return new MemoryEngine(options, space, journal);
+  if (options.persist === false) return new MemoryEngine(options, space, null, null);
+  let id: StoreId | null = null;
+  const journal = await openJournal(options, (record) => {
+    if (record.type !== STORE_ID_RECORD) return replay(space, record);
+    if (record.payload.length !== STORE_ID_BYTES) return false;
+    id = { bytes: record.payload.slice(), segment: record.segment };
+    return true;
+  });
+  try {
+    if (id === null) {
+      id = appendId(journal, options.random.bytes(STORE_ID_BYTES));
+      await journal.sync();
+    }
+    return new MemoryEngine(options, space, journal, id);
+  } catch (error) {
+    await journal.close().catch(() => {});
+    throw error;
+  }
+}
+
+/** See {@link Engine.storeId}. */
+interface StoreId {
+  readonly bytes: Uint8Array;
+  /** The newest segment that holds it. */
+  readonly segment: number;
+}
+
+function appendId(journal: Journal, bytes: Uint8Array): StoreId {
+  journal.append(STORE_ID_RECORD, [bytes]);
+  return { bytes, segment: journal.segment };
 }
 
 function replay(space: KeySpace, { type, payload, segment }: JournalRecord): boolean {
@@ -103,19 +133,23 @@ function keepable(change: Change): Change {
 }
 
 class MemoryEngine implements Engine {
+  readonly storeId: string | null;
   readonly damageAtOpen: readonly Damage[];
   readonly #options: MemoryEngineOptions;
   readonly #space: KeySpace;
   readonly #journal: Journal | null;
+  #id: StoreId | null;
   #closing: Promise<void> | null = null;
   #cleaning: Promise<void> | null = null;
   /** Not before, on the clock: what made cleaning fail may last. */
   #cleansAgainAt = -Infinity;
 
-  constructor(options: MemoryEngineOptions, space: KeySpace, journal: Journal | null) {
+  constructor(options: MemoryEngineOptions, space: KeySpace, journal: Journal | null, id: StoreId | null) {
     this.#options = options;
     this.#space = space;
     this.#journal = journal;
+    this.#id = id;
+    this.storeId = id && toHex(id.bytes);
     this.damageAtOpen = journal?.damageAtOpen ?? [];
     this.#cleanIfWorthwhile();
   }
@@ -239,6 +273,7 @@ class MemoryEngine implements Engine {
           if (this.#closing) return;
           entry = await this.#cleanSlice(journal, oldest, entry);
         }
+        if (this.#id?.segment === oldest) this.#id = appendId(journal, this.#id.bytes);
         // Only what was copied must be durable, but the copies are behind all the rest.
         await journal.sync();
         await journal.removeBefore(oldest + 1);

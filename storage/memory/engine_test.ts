@@ -22,6 +22,7 @@ Deno.test("memory: volatile touches no disk and forgets everything", async () =>
   await engine.sync();
   await engine.dropPartition(1);
   assertEquals([engine.stats().diskBytes, engine.stats().files, engine.partitions()], [0, 0, []]);
+  assertEquals(engine.storeId, null);
   assertEquals(await engine.verify(), []);
   await engine.close();
   assertEquals((await open(world, { persist: false })).stats().keys, 0);
@@ -40,6 +41,7 @@ Deno.test("memory: volatile scans and refuses like any other", async () => {
 
 Deno.test("memory: writes of one turn share one promise and one sync", async () => {
   const world = simulatedWorld(1);
+  await world.settle((await open(world)).close()); // it has been made: with a record and a sync of its own
   const engine = await open(world);
   const first = engine.write([{ partition: 0, key: key(1), record: key(1) }]);
   for (let n = 2; n <= 64; n++) {
@@ -120,9 +122,11 @@ Deno.test("memory: a record that does not decode is damage, not a crash", async 
   const journal = await world.settle(openJournal({ ...world.place(), sync: "always" }, () => true));
   journal.append(1, [Uint8Array.of(1, 2, 3)]);
   journal.append(9, []);
+  journal.append(3, [new Uint8Array(15)]);
   await world.settle(journal.close());
   const engine = await open(world);
   assertEquals(engine.damageAtOpen.map(({ detail }) => detail), [
+    "the record does not decode",
     "the record does not decode",
     "the record does not decode",
   ]);

@@ -8,7 +8,14 @@
 import fc from "fast-check";
 import { compareBytes, equalBytes, toHex } from "../../actors/runtime/bytes.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
-import { assert, assertEquals, assertRejects, assertThrows } from "../../actors/runtime/testing/assert.ts";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+  assertThrows,
+} from "../../actors/runtime/testing/assert.ts";
 import { type Change, type Engine, EngineError, type Entry, type ScanPage } from "../engine.ts";
 import { type Check, keyOf, operation, recordOf, type Subject, type World } from "./subject.ts";
 
@@ -206,6 +213,29 @@ async function viewsStay(subject: Subject, newWorld: (seed: number) => World): P
   await world.settle(engine.close());
 }
 
+/** The id is the store's, whatever is overwritten and cleaned away: as long as the files, and no longer. */
+async function itsId(subject: Subject, newWorld: (seed: number) => World): Promise<void> {
+  const world = newWorld(1);
+  let id: string | null = null;
+  for (let life = 0; life < 4; life++) {
+    const engine = await world.settle(subject.open(world.place()));
+    assertMatch(engine.storeId ?? "", /^[0-9a-f]{32}$/);
+    assertEquals(engine.storeId, id ??= engine.storeId);
+    for (let serial = 0; serial < 300; serial++) {
+      await world.settle(
+        engine.write([{ partition: 0, key: keyOf(serial % 3), record: recordOf(serial, 200) }]),
+      );
+    }
+    await world.settle(engine.close());
+  }
+  const { disk, directory } = world.place();
+  for (const name of disk.list(directory)) disk.remove(`${directory}/${name}`);
+  const other = await world.settle(subject.open(world.place()));
+  assertMatch(other.storeId ?? "", /^[0-9a-f]{32}$/);
+  assertNotEquals(other.storeId, id);
+  await world.settle(other.close());
+}
+
 async function twoProcesses(subject: Subject, newWorld: (seed: number) => World): Promise<void> {
   const world = newWorld(1);
   const engine = await world.settle(subject.open(world.place()));
@@ -224,5 +254,6 @@ export const CONTRACT: Readonly<Record<string, Check<World>>> = {
   "refuses what is out of bounds, and everything once closed": whatItRefuses,
   "keeps records of any size": largeRecords,
   "never changes bytes that it has given out": viewsStay,
+  "has an id that lives as long as its files": itsId,
   "46: a second process is told that the directory is taken": twoProcesses,
 };

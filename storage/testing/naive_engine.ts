@@ -18,6 +18,8 @@ export type Bug =
   | "cleaning forgets a record"
   | "cleaning removes the old before the new is durable"
   | "forgets to write removals"
+  | "cleaning forgets the store's id"
+  | "draws a store id at every start"
   | "tears batches apart"
   | "goes on after a failed sync";
 
@@ -28,15 +30,27 @@ export function naiveEngine(bug: Bug): Subject {
     async open(place: Place) {
       const sync = bug === "acknowledges before the sync" ? "never" : "always";
       const keys = new Map<string, Uint8Array>();
-      const journal = await openJournal({ ...place, sync, segmentBytes: 2048 }, ({ payload }) => {
+      let id = "";
+      const journal = await openJournal({ ...place, sync, segmentBytes: 2048 }, ({ type, payload }) => {
+        if (type === STORE_ID_RECORD) {
+          id = toHex(payload);
+          return true;
+        }
         const text = new TextDecoder().decode(payload);
         for (const [name, hex] of JSON.parse(text)) apply(keys, name, hex);
         return true;
       });
-      return new NaiveEngine(journal, keys, bug);
+      if (id === "" || bug === "draws a store id at every start") {
+        id = toHex(place.random.bytes(16));
+        journal.append(STORE_ID_RECORD, [fromHex(id)!]);
+        await journal.sync();
+      }
+      return new NaiveEngine(id, journal, keys, bug);
     },
   };
 }
+
+const STORE_ID_RECORD = 2;
 
 type Named = readonly [name: string, hex: string | null];
 
@@ -50,7 +64,12 @@ class NaiveEngine implements Engine {
   #cleaning: Promise<void> | null = null;
   #closed = false;
 
-  constructor(readonly journal: Journal, readonly keys: Map<string, Uint8Array>, readonly bug: Bug) {
+  constructor(
+    readonly storeId: string,
+    readonly journal: Journal,
+    readonly keys: Map<string, Uint8Array>,
+    readonly bug: Bug,
+  ) {
     this.damageAtOpen = journal.damageAtOpen;
   }
 
@@ -86,6 +105,9 @@ class NaiveEngine implements Engine {
       this.journal.seal();
       this.#append([]);
       const first = this.journal.segment;
+      if (this.bug !== "cleaning forgets the store's id") {
+        this.journal.append(STORE_ID_RECORD, [fromHex(this.storeId)!]);
+      }
       let count = 0;
       for (const name of [...this.keys.keys()]) {
         if (this.bug === "cleaning forgets a record" && ++count % 5 === 0) continue;

@@ -54,6 +54,7 @@ export class Survivor {
   readonly #subject: Subject;
   readonly #world: FaultyWorld;
   readonly #ledger = new Ledger();
+  #storeId: string | null = null;
   /** Whether an engine may refuse and fail: on a disk that does. */
   toleratesFailure = false;
 
@@ -126,6 +127,7 @@ export class Survivor {
 
   /** Everything shows what it may show, and a crash alone has damaged nothing. */
   async #check(engine: Engine): Promise<void> {
+    assertEquals(engine.storeId, this.#storeId ??= engine.storeId);
     for (const name of this.#ledger.names()) {
       const [partition, hex] = name.split("/");
       const record = await engine.get(Number(partition), Uint8Array.fromHex(hex!));
