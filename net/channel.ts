@@ -7,9 +7,18 @@
 
 import { type Clock, type Connection, NetworkError, type Timer } from "../actors/runtime/environment.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
-import { type Frame, FrameReader, WireError } from "./frame.ts";
+import { type Frame, WireError } from "./frame.ts";
+import { FrameReader } from "./frame_reader.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { type Header, type Message, writeMessage } from "./messages/message.ts";
+
+/** The largest message in each direction, in bytes; without, as much as one frame. */
+export interface MessageLimits {
+  /** Of those that come in. */
+  readonly inBytes?: number;
+  /** Of those that go out. */
+  readonly outBytes?: number;
+}
 
 /** A framed connection. It starts in the handshake: {@link Channel.open} lifts the limit on frames. */
 export class Channel {
@@ -52,9 +61,14 @@ export class Channel {
     return this.#lastReadAt;
   }
 
-  /** The handshake is over: frames may be as large as any. */
-  open(): void {
+  /**
+   * The handshake is over: frames may be as large as any. Messages that come in, and those that go out, may
+   * take several when that much is said.
+   */
+  open({ inBytes = LIMITS.frameBytes, outBytes = LIMITS.frameBytes }: MessageLimits = {}): void {
     this.#reader.limitBytes = LIMITS.frameBytes;
+    this.#reader.messageBytes = inBytes;
+    this.writer.messageBytes = outBytes;
   }
 
   /** Write one message; it goes out at the end of the turn. False when it is too large or all is over. */

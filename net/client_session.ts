@@ -257,7 +257,7 @@ export class ClientSession {
       outcome = refused("overloaded", "this client does not read its answers");
     }
     if (!writeOutcome(writer, { ticket: number, outcome })) {
-      const message = `the values do not fit a frame of ${LIMITS.frameBytes} bytes`;
+      const message = `the values do not fit a message of ${LIMITS.messageBytes} bytes`;
       writeOutcome(writer, { ticket: number, outcome: refused("too-large", message) });
     }
     this.#channel.flush();
@@ -293,7 +293,7 @@ export class ClientSession {
     const failed = (message: string): AdminReply => ({ ok: false, code: "crashed", message });
     try {
       if (this.#channel.send(ADMIN_REPLY, { number }, reply) || this.#channel.closed !== null) return;
-      this.#channel.send(ADMIN_REPLY, { number }, failed("the answer does not fit a frame"));
+      this.#channel.send(ADMIN_REPLY, { number }, failed("the answer does not fit a message"));
     } catch (error) {
       // A bug in the answer of one question; the other clients of this door need not suffer for it.
       this.#desk.log.error("an answer cannot be encoded", { kind, error });

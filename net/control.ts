@@ -28,7 +28,7 @@ import type { ReadAnswer } from "../actors/replica_store/protocol.ts";
 import type { ControlRegistry } from "./control_codec.ts";
 
 const readAnswer: Shape<ReadAnswer> = (value, path) => {
-  const object = nullable(bytes(LIMITS.frameBytes));
+  const object = nullable(bytes(LIMITS.messageBytes));
   const { ok } = loose(value, path);
   if (ok) return record({ ok: flag, object })(value, path) as ReadAnswer;
   const { code } = loose(value, path);
@@ -68,7 +68,7 @@ export const CONTROL: ControlRegistry = {
       reply: record({
         ok: flag,
         entries: list(
-          record({ key: bytes(LIMITS.keyBytes, 1), object: bytes(LIMITS.frameBytes) }),
+          record({ key: bytes(LIMITS.keyBytes, 1), object: bytes(LIMITS.messageBytes) }),
           PAGE_ENTRIES,
         ),
         next: nullable(bytes(LIMITS.keyBytes, 1)),

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { concatBytes, equalBytes } from "../actors/runtime/bytes.ts";
 import { crc32c } from "../actors/runtime/crc32c.ts";
 import { assert, assertEquals, assertThrows } from "../actors/runtime/testing/assert.ts";
-import { type Checksum, FrameReader, WireError } from "./frame.ts";
+import { WireError } from "./frame.ts";
+import { type Checksum, FrameReader } from "./frame_reader.ts";
 import { FrameWriter, LARGE_BYTES } from "./frame_writer.ts";
 
 const LIMIT = 1 << 20;
@@ -42,8 +43,7 @@ function encode(contents: readonly Content[]): Uint8Array<ArrayBuffer> {
 }
 
 /** What a reader makes of a stream that arrives in pieces of the sizes that `size` gives. */
-function decode(stream: Uint8Array, size: () => number, checksum?: Checksum): Content[] {
-  const reader = new FrameReader(LIMIT, checksum);
+function decode(stream: Uint8Array, size: () => number, reader = new FrameReader(LIMIT)): Content[] {
   const contents: Content[] = [];
   for (let at = 0; at < stream.length;) {
     const space = reader.space();
@@ -116,7 +116,10 @@ function noFlippedBitPasses(checksum?: Checksum): void {
   for (let bit = 32; bit < stream.length * 8; bit++) { // the length itself is judged by its limit
     const damaged = stream.slice();
     damaged[bit >> 3]! ^= 1 << (bit & 7);
-    const error = assertThrows(() => decode(damaged, () => 1000, checksum), WireError);
+    const error = assertThrows(
+      () => decode(damaged, () => 1000, new FrameReader(LIMIT, checksum)),
+      WireError,
+    );
     assertEquals(error.code, "bad-crc");
   }
 }
@@ -137,7 +140,7 @@ Deno.test("an unknown flag is refused: what it would add is not known", () => {
     trace: undefined,
     body: new Uint8Array(3),
   }]);
-  stream[9] = 2;
+  stream[9] = 4;
   new DataView(stream.buffer).setUint32(4, crc32c(stream.subarray(8)));
   assertEquals(assertThrows(() => decode(stream, () => 100), WireError).code, "bad-flags");
 });
@@ -229,4 +232,104 @@ Deno.test("the buffer is used again after it was written, and never while a take
   writer.written();
   write(writer, { ...one, number: 3 });
   assertEquals(writer.take()[0]!.buffer, second!.buffer);
+});
+
+// --- messages of several frames ---------------------------------------------------------------------------
+
+const FRAME = 300;
+const MESSAGE = 5_000;
+
+/** What is read of these contents, written in frames of 300 bytes, arriving in pieces of these sizes. */
+function throughSmallFrames(contents: readonly Content[], size: () => number): Content[] {
+  const writer = new FrameWriter(FRAME, MESSAGE);
+  for (const each of contents) assert(write(writer, each));
+  const sizeBytes = writer.sizeBytes;
+  const stream = concatBytes(...writer.take());
+  assertEquals(stream.length, sizeBytes);
+  return decode(stream, size, new FrameReader(FRAME, crc32c, MESSAGE));
+}
+
+const sized = (size: number, number = 7): Content => ({
+  message: 9,
+  number,
+  remainingMs: 3,
+  trace: undefined,
+  body: Uint8Array.from({ length: size }, (_, i) => i * 7),
+});
+
+Deno.test("a message larger than a frame comes back whole, beside small ones, however the stream is split", () => {
+  const some = fc.tuple(content, fc.integer({ min: 0, max: MESSAGE - 47 })).map(([each, size]) => {
+    return { ...each, body: sized(size).body };
+  });
+  fc.assert(
+    fc.property(fc.array(some, { maxLength: 8 }), fc.infiniteStream(fc.nat(700)), (contents, sizes) => {
+      assertEquals(throughSmallFrames(contents, () => sizes.next().value! + 1), contents);
+    }),
+    { numRuns: 200 },
+  );
+  for (let size = FRAME - 30; size < 2 * FRAME; size++) { // around every edge
+    assertEquals(throughSmallFrames([sized(size), sized(3)], () => 64), [sized(size), sized(3)]);
+  }
+});
+
+Deno.test("a message of several large frames is cut without copying its parts", () => {
+  const parts = [1, 2, 3].map((fill) => new Uint8Array(400_000).fill(fill));
+  const writer = new FrameWriter(LIMIT, 4 * LIMIT);
+  write(writer, sized(10));
+  writer.begin(5, 8, 9, new Uint8Array(25).fill(6));
+  writer.u8(1);
+  for (const part of parts) writer.bytes(part);
+  assert(writer.end());
+  write(writer, sized(10));
+  const chunks = writer.take();
+  assert(
+    chunks.every(({ buffer, length }) => length < 70_000 || parts.some((part) => part.buffer === buffer)),
+  );
+  const [, large, last] = decode(
+    concatBytes(...chunks),
+    () => 50_000,
+    new FrameReader(LIMIT, crc32c, 4 * LIMIT),
+  );
+  assert(equalBytes(large!.body, concatBytes(Uint8Array.of(1), ...parts)));
+  assertEquals([large!.number, large!.remainingMs, large!.trace], [8, 9, new Uint8Array(25).fill(6)]);
+  assertEquals(last, sized(10));
+});
+
+Deno.test("a message over the limit is not written, and refused before the frame that goes over it is held", () => {
+  const writer = new FrameWriter(FRAME, MESSAGE);
+  assert(!write(writer, sized(MESSAGE - 21)));
+  assertEquals(writer.sizeBytes, 0);
+  assert(write(writer, sized(MESSAGE - 22)));
+  const stream = concatBytes(...writer.take());
+  const error = assertThrows(
+    () => decode(stream, () => 64, new FrameReader(FRAME, crc32c, MESSAGE - 1)),
+    WireError,
+  );
+  assertEquals(error.code, "bad-length");
+  assertEquals(decode(stream, () => 64, new FrameReader(FRAME, crc32c, MESSAGE)).length, 1);
+  // Where no message may take several frames, the second is refused by its length alone.
+  const strict = new FrameReader(FRAME);
+  assertThrows(() => decode(stream.subarray(0, FRAME + 8), () => 64, strict), WireError, "a message of");
+});
+
+/** A frame of its own, with these flags. */
+function frameWith(flags: number, each: Content): Uint8Array<ArrayBuffer> {
+  const bytes = encode([each]);
+  bytes[9]! |= flags;
+  new DataView(bytes.buffer).setUint32(4, crc32c(bytes.subarray(8)));
+  return bytes;
+}
+
+Deno.test("frames of a message that are not full, or of another message, are refused", () => {
+  const full = frameWith(2, sized(FRAME - 22));
+  const refused = (...frames: Uint8Array[]) => {
+    const reader = new FrameReader(FRAME, crc32c, MESSAGE);
+    return assertThrows(() => decode(concatBytes(...frames), () => 99, reader), WireError).code;
+  };
+  // Frames of a byte each would cost their receiver a hundred times what they cost their sender.
+  assertEquals(refused(frameWith(2, sized(1))), "bad-flags");
+  assertEquals(refused(full, frameWith(0, sized(5, 8))), "unexpected-message");
+  assertEquals(refused(full, frameWith(0, { ...sized(5), message: 8 })), "unexpected-message");
+  assertEquals(refused(full, frameWith(0, { ...sized(5), trace: new Uint8Array(25) })), "bad-flags");
+  assertEquals(refused(full, frameWith(4, sized(5))), "bad-flags");
 });

@@ -7,7 +7,7 @@
 import { crc32c } from "../actors/runtime/crc32c.ts";
 import { encodeUtf8 } from "../actors/runtime/bytes.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
-import { FLAG_TRACE, HEADER_BYTES, PREFIX_BYTES, TRACE_BYTES, TWO_32 } from "./frame.ts";
+import { FLAG_MORE, FLAG_TRACE, HEADER_BYTES, PREFIX_BYTES, TRACE_BYTES, TWO_32 } from "./frame.ts";
 
 /** Pieces from this size on go to the socket from where they are instead of through the buffer. */
 export const LARGE_BYTES = 64 * 1024;
@@ -17,9 +17,12 @@ const LARGEST_BUFFER_BYTES = 64 * 1024;
 /**
  * Writes frames one after the other: {@link FrameWriter.begin}, the body's parts, {@link FrameWriter.end};
  * {@link FrameWriter.take} gives what is ready for the socket: one chunk, unless there is much of it. A full
- * buffer is moved into a larger one; the largest becomes a chunk and the frame goes on in a fresh one.
+ * buffer is moved into a larger one; the largest becomes a chunk and the frame goes on in a fresh one. What is
+ * more than one frame takes is cut into several at its end.
  */
 export class FrameWriter {
+  /** The largest message that may be written, as if it went in one frame. */
+  messageBytes: number;
   readonly #limitBytes: number;
   #bytes = new Uint8Array(SMALLEST_BUFFER_BYTES);
   #view = new DataView(this.#bytes.buffer);
@@ -38,9 +41,10 @@ export class FrameWriter {
   #crcAt = 0;
   #length = 0;
 
-  /** @param limitBytes the largest frame that may be written */
-  constructor(limitBytes: number) {
+  /** @param limitBytes the largest frame @param messageBytes the largest message, in several frames if need be */
+  constructor(limitBytes: number, messageBytes: number = limitBytes) {
     this.#limitBytes = limitBytes;
+    this.messageBytes = messageBytes;
   }
 
   /** Bytes of whole frames not yet taken. */
@@ -56,7 +60,11 @@ export class FrameWriter {
    * @param trace a trace context of 25 bytes
    */
   begin(message: number, number: number, remainingMs: number, trace?: Uint8Array): void {
-    const headBytes = PREFIX_BYTES + HEADER_BYTES;
+    this.#begin(message, trace ? FLAG_TRACE : 0, number, remainingMs, trace);
+  }
+
+  #begin(message: number, flags: number, number: number, remainingMs: number, trace?: Uint8Array): void {
+    const headBytes = PREFIX_BYTES + HEADER_BYTES + TRACE_BYTES;
     if (this.#at + headBytes > this.#bytes.length) this.#turnOver(headBytes, false);
     this.#chunksBefore = this.#chunks.length;
     this.#prefix = this.#view;
@@ -66,7 +74,7 @@ export class FrameWriter {
     this.#crc = 0;
     this.#length = 0;
     this.u8(message);
-    this.u8(trace ? FLAG_TRACE : 0);
+    this.u8(flags);
     this.u64(number);
     this.u32(remainingMs);
     if (!trace) return;
@@ -126,18 +134,62 @@ export class FrameWriter {
     this.bytes(bytes);
   }
 
-  /** Finish the frame. False when it is over the limit: then it is as if it had never begun. */
+  /** Finish the message. False when it is over the limit: then it is as if it had never begun. */
   end(): boolean {
     this.#sum();
     const frameBytes = PREFIX_BYTES + this.#length;
-    if (frameBytes > this.#limitBytes) {
+    if (frameBytes > this.messageBytes) {
       this.abandon();
       return false;
     }
+    if (frameBytes > this.#limitBytes) this.#split();
+    else this.#seal();
+    return true;
+  }
+
+  #seal(): void {
     this.#prefix.setUint32(this.#prefixAt, this.#length);
     this.#prefix.setUint32(this.#prefixAt + 4, this.#crc);
-    this.#sizeBytes += frameBytes;
-    return true;
+    this.#sizeBytes += PREFIX_BYTES + this.#length;
+  }
+
+  /**
+   * Write what was written as one frame again as several. So large a message is rare: it may be checksummed
+   * twice, but it is not copied.
+   */
+  #split(): void {
+    const message = this.#prefix.getUint8(this.#prefixAt + PREFIX_BYTES);
+    const flags = this.#prefix.getUint8(this.#prefixAt + PREFIX_BYTES + 1);
+    const high = this.#prefix.getUint32(this.#prefixAt + PREFIX_BYTES + 2);
+    const number = high * TWO_32 + this.#prefix.getUint32(this.#prefixAt + PREFIX_BYTES + 6);
+    const remainingMs = this.#prefix.getUint32(this.#prefixAt + PREFIX_BYTES + 10);
+    const headBytes = PREFIX_BYTES + HEADER_BYTES + (flags & FLAG_TRACE ? TRACE_BYTES : 0);
+    let left = PREFIX_BYTES + this.#length - headBytes;
+    this.#cut();
+    const [first, ...parts] = this.#chunks.splice(this.#chunksBefore);
+    const start = this.#prefixAt - first!.byteOffset;
+    if (start > 0) this.#chunks.push(first!.subarray(0, start));
+    const head = first!.subarray(start, start + headBytes);
+    const trace = flags & FLAG_TRACE ? head.slice(PREFIX_BYTES + HEADER_BYTES) : undefined;
+    let room = this.#limitBytes - headBytes;
+    this.#begin(message, flags | FLAG_MORE, number, remainingMs, trace);
+    for (const part of [first!.subarray(start + headBytes), ...parts]) {
+      for (let at = 0; at < part.length;) {
+        if (room === 0) {
+          this.#sum();
+          this.#seal();
+          room = this.#limitBytes - PREFIX_BYTES - HEADER_BYTES;
+          this.#begin(message, left > room ? FLAG_MORE : 0, number, remainingMs);
+        }
+        const count = Math.min(room, part.length - at);
+        this.bytes(part.subarray(at, at + count));
+        at += count;
+        left -= count;
+        room -= count;
+      }
+    }
+    this.#sum();
+    this.#seal();
   }
 
   /** Give up the frame that was begun: its whole chunks go, and the one it began in ends before it. */

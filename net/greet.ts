@@ -37,7 +37,8 @@ export async function greet(channel: Channel, own: NodeFacts | null): Promise<Fa
       throw new HandshakeRefused(code, message);
     }
     const { facts: theirs } = readMessage(WELCOME, frame);
-    channel.open();
+    // A client is answered, and a peer told, objects of any size.
+    channel.open(own ? { outBytes: LIMITS.messageBytes } : { inBytes: LIMITS.messageBytes });
     return theirs;
   } finally {
     timer.cancel();

@@ -234,7 +234,8 @@ class Door {
       if ("code" in verdict) return await this.#refuse(channel, verdict);
       const facts = hello.magic ? hello.facts : null;
       channel.send(WELCOME, { number: 0 }, { version: verdict, facts: wireFacts(this.#options.facts) });
-      channel.open();
+      // What a client asks fits a frame; what it is answered, and what peers say, is as large as objects are.
+      channel.open(facts ? { inBytes: LIMITS.messageBytes } : { outBytes: LIMITS.messageBytes });
       timer.cancel();
       this.#shaking.delete(channel);
       await (facts ? this.#servePeer(channel, facts) : this.#serveClient(channel));

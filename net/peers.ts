@@ -213,7 +213,7 @@ class Peer {
     if (this.#channel || this.#early || this.#closed) return;
     this.#redial?.cancel();
     this.#redial = null;
-    this.#early = new FrameWriter(LIMITS.frameBytes);
+    this.#early = new FrameWriter(LIMITS.frameBytes, LIMITS.messageBytes);
     this.#connect().catch((error) => this.#context.crash(error));
   }
 

@@ -2,7 +2,7 @@ import { concatBytes, encodeUtf8, fromHex } from "../actors/runtime/bytes.ts";
 import { crc32c } from "../actors/runtime/crc32c.ts";
 import { assert, assertEquals } from "../actors/runtime/testing/assert.ts";
 import { MESSAGES } from "./codec.ts";
-import { FrameReader } from "./frame.ts";
+import { FrameReader } from "./frame_reader.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { REFUSAL_CODES } from "./messages/handshake.ts";
 import { type Message, readMessage, writeMessage } from "./messages/message.ts";

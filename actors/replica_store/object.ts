@@ -166,7 +166,7 @@ export function mint(local: StoredObject | null, write: Write): MintOutcome {
     clock: withDot(join(clock, context), dot),
     siblings: [...kept, fresh].sort((a, b) => compareDots(a.dot, b.dot)),
   };
-  return limitExceeded(local, object) ?? { ok: true, applied: true, object };
+  return limitExceeded(local, object, write.value === null) ?? { ok: true, applied: true, object };
 }
 
 /** Whether the sibling is, or has replaced, what this request wrote. */
@@ -184,8 +184,15 @@ function requestsReplaced(replaced: readonly Sibling[]): readonly RequestId[] {
   return [...requests];
 }
 
-/** The refusal of `after` if it is over a limit and grew in that respect, else null. */
-function limitExceeded(before: StoredObject | null, after: StoredObject): MintOutcome | null {
+/**
+ * The refusal of `after` if it is over a limit and grew in that respect, else null. A delete is never refused for
+ * bytes: its tombstone is the way out, and the limit of siblings bounds how many there are.
+ */
+function limitExceeded(
+  before: StoredObject | null,
+  after: StoredObject,
+  isDelete: boolean,
+): MintOutcome | null {
   const siblings = after.siblings.length;
   if (siblings > LIMITS.siblings && siblings > (before?.siblings.length ?? 0)) {
     const message =
@@ -198,7 +205,7 @@ function limitExceeded(before: StoredObject | null, after: StoredObject): MintOu
     return { ok: false, code: "too-large", message };
   }
   const size = sizeBytes(after);
-  if (size > LIMITS.objectBytes && size > (before === null ? 0 : sizeBytes(before))) {
+  if (!isDelete && size > LIMITS.objectBytes && size > (before === null ? 0 : sizeBytes(before))) {
     const message = `the key's siblings would take ${size} bytes together, over ${LIMITS.objectBytes}`;
     return { ok: false, code: "too-large", message };
   }

@@ -24,8 +24,13 @@ export const LIMITS = {
   mintClockEntries: 1024,
   /** Requests a version remembers having replaced, to know a late retry of one; those it saw itself always. */
   replacedRequests: 16,
-  /** One frame on the wire, header included; the largest object and its envelope fit. */
+  /** One frame on the wire, header included; the largest object that is minted fits, with its envelope. */
   frameBytes: 16 * MIB,
+  /**
+   * One message on the wire, in several frames; for what peers say and what clients are answered. What replicas
+   * minted apart from each other fits merged, for merging never refuses.
+   */
+  messageBytes: 256 * MIB,
   /** A frame before the handshake is over: nobody is owed more memory than that yet. */
   handshakeBytes: 4 * KIB,
   /** Nesting of a decoded msgpack value. */
@@ -102,6 +107,9 @@ export const LIMITS = {
 
 // Relations the numbers must keep; a contradiction fails at import, not in production.
 if (LIMITS.objectBytes + 64 * KIB > LIMITS.frameBytes) throw new Error("limits: an object must fit a frame");
+if (LIMITS.replicas * LIMITS.objectBytes + 64 * KIB > LIMITS.messageBytes) {
+  throw new Error("limits: what all replicas of a key minted must fit a message");
+}
 if (LIMITS.valueBytes >= LIMITS.objectBytes) throw new Error("limits: a value must fit an object");
 if (LIMITS.mintClockEntries * 4 > LIMITS.clockEntries) throw new Error("limits: merged clocks must fit");
 if (LIMITS.batchBytes < LIMITS.objectBytes + 64 * KIB) throw new Error("limits: an object must fit a batch");

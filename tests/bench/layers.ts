@@ -14,7 +14,7 @@ import { LIMITS } from "../../actors/runtime/limits.ts";
 import { type ActorSpec, ActorSystem } from "../../actors/runtime/mod.ts";
 import { realEnvironment } from "../../actors/runtime/real/mod.ts";
 import { macrotask } from "../../actors/runtime/real/turn.ts";
-import { FrameReader } from "../../net/frame.ts";
+import { FrameReader } from "../../net/frame_reader.ts";
 import { FrameWriter } from "../../net/frame_writer.ts";
 import { type Message, readMessage, writeMessage } from "../../net/messages/message.ts";
 import { READ, READ_ANSWER, WRITE } from "../../net/messages/replicas.ts";
