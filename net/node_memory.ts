@@ -7,7 +7,7 @@
 import { type Acceptor, acceptorOf } from "../actors/ring_manager/commit.ts";
 import { decodeAcceptor, encodeAcceptor } from "../actors/ring_manager/commit_codec.ts";
 import { createRing, type Ring } from "../actors/ring_manager/ring.ts";
-import { toHex } from "../actors/runtime/bytes.ts";
+import { encodeUtf8, equalBytes, fromHex, toHex } from "../actors/runtime/bytes.ts";
 import type { Environment } from "../actors/runtime/environment.ts";
 import type { Engine } from "../storage/engine.ts";
 import { openMemoryEngine } from "../storage/memory/engine.ts";
@@ -16,11 +16,13 @@ import type { Settings } from "./node_options.ts";
 
 /** The facts of the node's journal that are this file's. */
 const VOTE = "vote";
-const STORE_OPENED = "store-opened";
+const STORE = "store";
 const NOT_WHOLE = "not-whole";
 const ABSTAINS = "abstains";
 const NO_BYTES = new Uint8Array(0);
 const YES = Uint8Array.of(1);
+/** What is remembered in the place of an id when the store forgets everything with its process. */
+const VOLATILE = encodeUtf8("volatile");
 
 /** Whether this node still knows everything it promised; once in doubt, always in doubt. */
 export async function mayVote(journal: NodeJournal): Promise<boolean> {
@@ -91,7 +93,10 @@ function checkKept(ring: Ring, settings: Settings, journal: NodeJournal, address
   return { ...ring, epoch: ring.epoch + 1, members: [{ ...self, address }] };
 }
 
-/** Open the store, and tell whether it may have lost what it once acknowledged. */
+/**
+ * Open the store, and tell whether it may have lost what it once acknowledged: it is damaged, it is not the store
+ * that this node's data was in the last time, or what was lost before has not all been fetched back.
+ */
 export async function openStore(
   settings: Settings,
   environment: Environment,
@@ -99,20 +104,36 @@ export async function openStore(
 ): Promise<{ engine: Engine; lossy: boolean }> {
   const { sync, persist } = settings;
   const directory = `${settings.path}/memory`;
-  const isThere = persist && environment.disk.exists(directory);
   const engine = await openMemoryEngine({ ...environment, directory, sync, persist });
-  const wasOpened = journal.get(STORE_OPENED) !== null;
-  if (!wasOpened) await journal.set(STORE_OPENED, YES);
-  const isDamaged = engine.damageAtOpen.some(({ kind }) => kind === "corrupt");
+  try {
+    return { engine, lossy: await noteStore(engine, journal) };
+  } catch (error) {
+    await engine.close().catch(() => {});
+    throw error;
+  }
+}
+
+async function noteStore({ storeId, damageAtOpen }: Engine, journal: NodeJournal): Promise<boolean> {
+  const id = storeId === null ? VOLATILE : fromHex(storeId)!;
+  const known = journal.get(STORE);
+  const isTheSame = storeId !== null && known !== null && equalBytes(known, id);
+  const isDamaged = damageAtOpen.some(({ kind }) => kind === "corrupt");
   const wasNotWhole = (journal.get(NOT_WHOLE)?.length ?? 0) > 0;
-  const lossy = isDamaged || wasNotWhole || (wasOpened && !isThere);
-  // Remembered until everything has been fetched back, whatever happens to this process before.
-  if (lossy && !wasNotWhole) await journal.set(NOT_WHOLE, YES);
-  return { engine, lossy };
+  const lossy = isDamaged || wasNotWhole || (known !== null && !isTheSame);
+  // Remembered until everything has been fetched back, and before the new id is: a crash between the two must not
+  // leave an empty store that is known. Set even if it was: `markWhole` may be about to take it away.
+  if (lossy) await journal.set(NOT_WHOLE, YES);
+  if (!isTheSame) await journal.set(STORE, id);
+  return lossy;
 }
 
 /** Everything that may have been lost has been fetched back. */
 export function markWhole(journal: NodeJournal): void {
-  // Where it cannot be remembered, the next start fetches once more than it need.
+  // Nobody waits for it: where it cannot be remembered, the next start fetches once more than it need.
   journal.set(NOT_WHOLE, NO_BYTES).catch(() => {});
+}
+
+/** Something may be lost that has to be fetched back, at the latest by the next start. */
+export function markNotWhole(journal: NodeJournal): Promise<void> {
+  return journal.set(NOT_WHOLE, YES);
 }

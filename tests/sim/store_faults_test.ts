@@ -61,6 +61,87 @@ Deno.test("persist: false: reads at R = 2 never miss an acknowledged write becau
     }
   }));
 
+/** End `index` in good order, do something to its store, and start it. */
+async function restart({ cluster }: Stage, index: number, between: () => void): Promise<void> {
+  await cluster.stop(index);
+  between();
+  await cluster.start(index);
+}
+
+/** Remove the files of a store, and leave its directory. */
+function wipeStore({ world }: Stage, index: number): void {
+  const { disk } = world.environment(machine(index));
+  for (const name of disk.list("data/memory")) disk.remove(`data/memory/${name}`);
+}
+
+/**
+ * An acknowledged write that only `lost` and an unreachable third node hold is missed by no read at R = 2 while `lost`
+ * says that it is not whole; and `lost` has it again in the end.
+ */
+async function assertNoticed(stage: Stage, lost: number, lose: () => Promise<void>): Promise<void> {
+  const { cluster, world, sleep, until } = stage;
+  const behind = 3 - lost;
+  const client = await cluster.connect({ to: [0] });
+  await client.put("k", "old", { w: 3 });
+  // `behind` has the old value only.
+  world.network.partition([machine(behind)], [machine(0), machine(lost)]);
+  await client.put("k", "new", { context: (await client.get("k", { timeoutMs: 8_000 })).context });
+  await lose();
+  world.heal();
+  world.network.partition([machine(0)], [machine(behind), machine(lost)]);
+  assertEquals(await stateOf(stage, lost), "not-whole");
+  const through = await cluster.connect({ to: [behind] });
+  for (let read = 0; read < 20; read++) {
+    const answer = await through.get("k", { timeoutMs: 300 }).then((got) => got.texts(), () => null);
+    if (answer !== null) assertEquals(answer, ["new"]);
+    await sleep(20);
+  }
+  assertEquals(await answerOf(stage, through, lost, "k"), "not-whole");
+  world.heal();
+  await until(async () => await stateOf(stage, lost) === "serving");
+  assertEquals(await answerOf(stage, client, lost, "k"), "found");
+  assertEquals((await client.get("k", { r: 3 })).texts(), ["new"]);
+}
+
+Deno.test("51: a store whose files are gone is noticed though its directory is there", () =>
+  onStage(
+    { nodes: 3 },
+    (stage) => assertNoticed(stage, 2, () => restart(stage, 2, () => wipeStore(stage, 2))),
+  ));
+
+Deno.test("51: a wiped store is noticed by every later start until it is whole, wherever a crash interrupts it", () =>
+  onStage({ nodes: 3 }, async (stage) => {
+    const { cluster, world } = stage;
+    const client = await cluster.connect({ to: [0] });
+    await client.put("k", "v", { w: 3 });
+    world.network.partition([machine(2)], [machine(0), machine(1)]); // nobody to fetch from
+    await restart(stage, 2, () => wipeStore(stage, 2));
+    for (let life = 0; life < 3; life++) {
+      assertEquals(await stateOf(stage, 2), "not-whole");
+      cluster.kill(2, { power: true });
+      await cluster.start(2);
+    }
+    world.heal();
+    await stage.until(async () => await stateOf(stage, 2) === "serving");
+    assertEquals(await answerOf(stage, client, 2, "k"), "found");
+    await restart(stage, 2, () => {});
+    assertEquals(await stateOf(stage, 2), "serving");
+  }));
+
+Deno.test("persist true, false, true: what the store missed while nothing was kept is noticed", () => {
+  const storage = { persist: true };
+  return onStage({ nodes: 3, node: { storage } }, async (stage) => {
+    const { cluster, until } = stage;
+    const client = await cluster.connect({ to: [0, 1] });
+    await client.put("k", "older", { w: 3 });
+    await restart(stage, 2, () => storage.persist = false);
+    assertEquals(await stateOf(stage, 2), "not-whole");
+    await until(async () => await stateOf(stage, 2) === "serving");
+    assertEquals(await answerOf(stage, client, 2, "k"), "found");
+    await assertNoticed(stage, 2, () => restart(stage, 2, () => storage.persist = true));
+  });
+});
+
 Deno.test("persist: true: a node is whole again as soon as it runs", () =>
   onStage({ nodes: 3 }, async (stage) => {
     const { cluster } = stage;
