@@ -127,6 +127,7 @@ const EXIT_BY_CODE: Readonly<Record<string, number>> = {
   "quorum-unmet": EXIT.quorum,
   "timeout": EXIT.quorum,
   "unavailable": EXIT.quorum,
+  "stopping": EXIT.quorum,
 };
 
 /** Report a failed request on standard error, as one JSON line; the result is the exit code. */

@@ -89,6 +89,7 @@ const WORTH_ANOTHER_TRY: ReadonlySet<string> = new Set<ClientFailure["code"]>([
   "overloaded",
   "ring-changing",
   "unavailable",
+  "stopping",
 ]);
 /** Failures of a question after which it certainly was not handled. */
 const NOT_DONE: ReadonlySet<string> = new Set<ClientFailure["code"]>(["bad-request", "dead", "overloaded"]);

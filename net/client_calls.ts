@@ -3,7 +3,8 @@
  *
  * A call keeps its number through every connection it is sent on. When a connection breaks, the next address
  * is tried and what was under way is sent again: a read harmlessly, a write under its request id, of which the
- * store keeps one version at most. One timer looks after all deadlines.
+ * store keeps one version at most. A node that says it is stopping is left for the next, but what it has taken
+ * is waited for. Any other failure is one call's own. One timer looks after all deadlines.
  *
  * @module
  */
@@ -50,6 +51,8 @@ export interface Call<T extends { readonly ok: true }> {
 interface Pending {
   readonly call: Call<{ readonly ok: true }>;
   sent: boolean;
+  /** Where its answer will come. */
+  on: Channel | null;
   /** A node that was sent it never answered: whatever the next ones say, it may have happened. */
   inDoubt: boolean;
   refusals: number;
@@ -68,6 +71,8 @@ export class Calls {
   #last = 0;
   #address = 0;
   #channel: Channel | null = null;
+  /** Connections to nodes that are stopping: nothing more is sent on them, some answers are still to come. */
+  readonly #leaving = new Set<Channel>();
   #connecting = false;
   #sweeper: Timer | null = null;
   #closed = false;
@@ -113,6 +118,7 @@ export class Calls {
       const pending = {
         call: call as unknown as Pending["call"],
         sent: false,
+        on: null,
         inDoubt: false,
         refusals: 0,
       };
@@ -133,7 +139,7 @@ export class Calls {
   close(): void {
     this.#closed = true;
     this.#sweeper?.cancel();
-    this.#channel?.close("the client is closed");
+    for (const channel of this.#channels()) channel.close("the client is closed");
     for (const number of [...this.#pending.keys()]) this.#fail(number, "closed", "the client was closed");
   }
 
@@ -142,29 +148,51 @@ export class Calls {
     pending.inDoubt ||= pending.sent && call.isWrite;
     if (call.send(channel, { number, remainingMs: remaining(call.deadline, this.#clock.now()) })) {
       pending.sent = true;
+      pending.on = channel;
     } else if (channel.closed === null) {
       this.#finish(number, definitely("too-large", `over the limit of ${LIMITS.frameBytes} bytes a message`));
     }
   }
 
-  #onFrame(frame: Frame): void {
+  #onFrame(channel: Channel, frame: Frame): void {
     const { number } = frame;
     const pending = this.#pending.get(number);
     if (!pending) return; // given up before
     const outcome = pending.call.read(frame);
     if (outcome.ok) this.#finish(number, outcome);
-    else if (!this.#tryElsewhere(pending, outcome)) {
+    else if (!this.#tryElsewhere(channel, pending, outcome)) {
       this.#finish(number, { ...outcome, definite: outcome.definite && !pending.inDoubt });
     }
   }
 
-  /** A node that is stopping, or sees no one, has done nothing: another may do better. */
-  #tryElsewhere(pending: Pending, { code, definite }: ClientFailure): boolean {
-    if (code !== "unavailable" || !definite || !pending.call.repeatable) return false;
+  /** A node that is stopping has done nothing: this call goes to the next, and so do those that come. */
+  #tryElsewhere(channel: Channel, pending: Pending, { code }: ClientFailure): boolean {
+    if (code !== "stopping" || !pending.call.repeatable) return false;
     if (++pending.refusals >= this.#addresses.length) return false;
     pending.sent = false;
-    this.#channel?.close("unavailable");
+    pending.on = null;
+    if (channel === this.#channel) {
+      this.#leaving.add(channel);
+      this.#channel = null;
+      this.#nextAddress();
+    }
+    this.#sendWaiting();
     return true;
+  }
+
+  #channels(): Channel[] {
+    return this.#channel ? [this.#channel, ...this.#leaving] : [...this.#leaving];
+  }
+
+  /** Send what is on no connection, now or as soon as there is one. */
+  #sendWaiting(): void {
+    if (this.#channel === null) {
+      if (this.#pending.size > 0) this.#reconnect();
+      return;
+    }
+    for (const [number, pending] of this.#pending) {
+      if (pending.on === null) this.#send(this.#channel, number, pending);
+    }
   }
 
   #finish(number: number, outcome: { readonly ok: true } | ClientFailure): void {
@@ -189,20 +217,23 @@ export class Calls {
       if (sent) this.#fail(number, "timeout", `no answer from ${this.address}`);
       else this.#fail(number, "connect", "no node could be reached");
     }
+    const awaited = new Set([...this.#pending.values()].map(({ on }) => on));
+    for (const channel of this.#leaving) if (!awaited.has(channel)) channel.close("nothing more is to come");
     if (this.#pending.size === 0) return;
     this.#checkSilence(now);
     this.#sweeper = this.#clock.after(SWEEP_MS, () => this.#sweep());
   }
 
   #checkSilence(now: number): void {
-    const channel = this.#channel;
-    if (!channel) return;
-    const silentMs = now - Math.max(channel.lastReadAt, this.#busySince);
-    if (silentMs >= GIVE_UP_MS) channel.close(`silent for ${Math.round(silentMs)} ms`);
-    else if (silentMs >= DOUBT_MS && now - this.#pingedAt >= DOUBT_MS) {
-      this.#pingedAt = now;
-      channel.send(PING, { number: 0 }, null);
+    let doubtful = false;
+    for (const channel of this.#channels()) {
+      const silentMs = now - Math.max(channel.lastReadAt, this.#busySince);
+      if (silentMs >= GIVE_UP_MS) channel.close(`silent for ${Math.round(silentMs)} ms`);
+      else if (silentMs >= DOUBT_MS) doubtful = true;
     }
+    if (!doubtful || now - this.#pingedAt < DOUBT_MS) return;
+    this.#pingedAt = now;
+    for (const channel of this.#channels()) channel.send(PING, { number: 0 }, null);
   }
 
   async #dial(): Promise<Channel> {
@@ -223,17 +254,21 @@ export class Calls {
   #adopt(channel: Channel): void {
     if (this.#closed) return void channel.close("the client is closed");
     this.#channel = channel;
-    void channel.run((frame) => this.#onFrame(frame)).then(() => this.#onLost());
-    for (const [number, pending] of this.#pending) this.#send(channel, number, pending);
+    void channel.run((frame) => this.#onFrame(channel, frame)).then(() => this.#onLost(channel));
+    this.#sendWaiting();
   }
 
-  #onLost(): void {
-    this.#channel = null;
-    for (const [number, { call, sent }] of this.#pending) {
-      if (sent && !call.repeatable) this.#fail(number, "lost", `the connection to ${this.address} broke`);
+  #onLost(channel: Channel): void {
+    for (const [number, pending] of this.#pending) {
+      if (pending.on !== channel) continue;
+      pending.on = null;
+      if (!pending.call.repeatable) this.#fail(number, "lost", `the connection to ${channel.remote} broke`);
     }
-    this.#nextAddress();
-    if (this.#pending.size > 0) this.#reconnect();
+    if (!this.#leaving.delete(channel)) {
+      this.#channel = null;
+      this.#nextAddress();
+    }
+    this.#sendWaiting();
   }
 
   #nextAddress(): void {

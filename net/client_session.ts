@@ -243,7 +243,7 @@ export class ClientSession {
   }
 
   #judge(key: Uint8Array): Failure | null {
-    if (this.#desk.draining()) return refused("unavailable", "this node is stopping");
+    if (this.#desk.draining()) return refused("stopping", "this node is stopping");
     if (key.length === 0) return refused("bad-request", "the key is empty; it needs at least 1 byte");
     if (key.length <= LIMITS.keyBytes) return null;
     return refused("too-large", `the key has ${key.length} bytes, the limit is ${LIMITS.keyBytes}`);

@@ -165,14 +165,49 @@ Deno.test("a node that is stopping: its clients' calls go elsewhere", async () =
   assertEquals(client.address, addressOf(2));
 });
 
-Deno.test("unavailable everywhere is the answer after each node was asked once", async () => {
+Deno.test("a node that is stopping: what it has taken it answers, though it cannot be asked twice", async () => {
+  const { simulation, nodes } = await cluster(2);
+  share(nodes);
+  const client = await clientOf(simulation, 1, 2);
+  const join = client.admin("join", { known: "n9:3001" }, { timeoutMs: 2000 });
+  let ended = false;
+  join.catch(() => {}).finally(() => ended = true);
+  await simulation.runFor(10);
+  await simulation.complete(nodes[0]!.door.ask("drain", {}, { timeoutMs: 100 }));
+  await simulation.complete(Promise.all([client.put("k", "v"), client.get("k")]));
+  assertEquals([client.address, ended], [addressOf(2), false]);
+  const error = await failure(simulation, () => join);
+  assertEquals([error.code, error.definite], ["timeout", false]);
+  // Then that connection is let go.
+  await simulation.runFor(100);
+  assertEquals(
+    (await simulation.complete(nodes[0]!.door.ask("describe", {}, { timeoutMs: 100 }))).clients,
+    0,
+  );
+  await simulation.complete(client.put("k", "w"));
+});
+
+Deno.test("all nodes are stopping: each was asked once", async () => {
   const { simulation, nodes } = await cluster(3);
   for (const node of nodes) {
-    node.answers.get = () => ({ ok: false, code: "unavailable", message: "alone", definite: true });
+    node.answers.get = () => ({ ok: false, code: "stopping", message: "", definite: true });
   }
   const client = await clientOf(simulation, 1, 2, 3);
-  assertEquals((await failure(simulation, () => client.get("k"))).code, "unavailable");
+  assertEquals((await failure(simulation, () => client.get("k"))).code, "stopping");
   assertEquals(nodes.map((node) => node.seen.length), [1, 1, 1]);
+});
+
+Deno.test("one call that fails, be it as unavailable, leaves the connection to all others", async () => {
+  const { simulation, nodes } = await cluster(2);
+  share(nodes);
+  const client = await clientOf(simulation, 1, 2);
+  const join = client.admin("join", { known: "n9:3001" }, { timeoutMs: 1000 });
+  join.catch(() => {});
+  nodes[0]!.answers.put = () => ({ ok: false, code: "unavailable", message: "no primary", definite: true });
+  const error = await failure(simulation, () => client.put("k", "v"));
+  assertEquals([error.code, error.definite], ["unavailable", true]);
+  assertEquals([client.address, nodes[1]!.seen], [addressOf(1), []]);
+  assertEquals((await failure(simulation, () => join)).code, "timeout");
 });
 
 Deno.test("timeouts: a write sent is in doubt, a read and what was never sent are definite", async () => {

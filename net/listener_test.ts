@@ -382,7 +382,7 @@ Deno.test("draining: what was taken is answered, what comes then is refused, and
   const drain = () => simulation.complete(node!.door.ask("drain", {}, { timeoutMs: 100 }));
   assertEquals(await drain(), { waiting: 1 });
   const answer = await exchange(simulation, channel, [PUT, putOf(key)], failed);
-  assertEquals([answer.code, answer.definite], ["unavailable", true]);
+  assertEquals([answer.code, answer.definite], ["stopping", true]);
   await assertRejects(() => clientOf(simulation, 1), DenamoError);
   waiting[0]!();
   const frame = await simulation.complete(channel.receive());

@@ -26,8 +26,10 @@ export type FailureCode =
   | "bad-request"
   /** The ring is being changed; try again. */
   | "ring-changing"
-  /** No primary can be reached, or this node is stopping or fenced. */
-  | "unavailable";
+  /** No primary can be reached, or this node is fenced. */
+  | "unavailable"
+  /** This node is stopping; ask another. Said at its door, before anything was done. */
+  | "stopping";
 
 /** A failed request. */
 export interface Failure {

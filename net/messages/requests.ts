@@ -29,6 +29,7 @@ export const FAILURE_CODES: readonly FailureCode[] = [
   "bad-request",
   "ring-changing",
   "unavailable",
+  "stopping",
 ];
 
 const DELETE = 1, CONTEXT = 2, FORWARDED = 4;
