@@ -20,7 +20,7 @@ import { CONTROL } from "./control.ts";
 import { ControlCodec } from "./control_codec.ts";
 import { listen, listener, type ListenerProtocol } from "./listener.ts";
 import { Life } from "./node_life.ts";
-import { loadVote, markWhole, mayVote, openStore, ringOf, saveVote } from "./node_memory.ts";
+import { loadVote, markNotWhole, markWhole, mayVote, openStore, ringOf, saveVote } from "./node_memory.ts";
 import { type NodeCores, type NodeOptions, type Settings, settingsOf } from "./node_options.ts";
 import { peers, type PeersProtocol } from "./peers.ts";
 
@@ -177,7 +177,7 @@ interface Materials {
 /** Everything the tree is made of. */
 function partsOf(materials: Materials): NodeParts {
   const { settings, env, cores, journal, life, system } = materials;
-  const { facts: { nodeId: node, bootId, address } } = life;
+  const { facts: { nodeId: node, bootId } } = life;
   const end = (reason: string) => {
     life.fenced = reason;
     env.log.error("this node is fenced and ends", { reason });
@@ -201,6 +201,7 @@ function partsOf(materials: Materials): NodeParts {
       open: () => openStore(settings, env, journal),
       current: () => life.current,
       onWhole: () => markWhole(journal),
+      onNotWhole: () => markNotWhole(journal),
       core: { ...REPLICA_STORE_CORE, ...cores.replicaStore },
     },
     ...socketsOf(materials, { onRemoved, onTwin: (member) => end(`${twin}: ${member} says so`) }),
@@ -217,8 +218,7 @@ function partsOf(materials: Materials): NodeParts {
       node,
       version: VERSION,
       quorum: settings.quorum,
-      // The first of the seeds is the one who waits to be joined.
-      seeds: settings.seeds[0] === address ? [] : settings.seeds,
+      seeds: settings.seeds,
       member: life.member,
       administer: administer(env),
       runtime: () => life.figures(system),

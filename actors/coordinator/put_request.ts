@@ -169,7 +169,8 @@ export class PutUnderWay {
   }
 
   #onMintRefused(answer: MintAnswer & { ok: false }): void {
-    const { code, message } = answer;
+    const { code, message, definite } = answer;
+    if (!definite) this.#inDoubt = true;
     if (code === "wrong-epoch") {
       this.outdated = true;
       return;
@@ -181,7 +182,7 @@ export class PutUnderWay {
       return this.#answer({ ok: false, code: "bad-request", message, definite: !this.#inDoubt });
     }
     const seen: FailureCode = code === "ring-changing" || code === "overloaded" ? code : "unavailable";
-    this.#lastFailure = { ok: false, code: seen, message, definite: true };
+    this.#lastFailure = { ok: false, code: seen, message, definite };
     this.#tryNext();
   }
 

@@ -8,14 +8,22 @@
  * Every other owner: an acknowledged write may be on any W of them. An owner that is away is waited for; one
  * that is itself not whole gives what it has, for more than that exists nowhere.
  *
+ * Whatever happens meanwhile to the store here or to the ring makes another loss of it, to be refilled from the
+ * start (`actors/replica_store/wholeness.ts`).
+ *
  * Where nothing was ever written this is a matter of one question per partition and owner.
  *
  * @module
  */
 
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
-import type { NodeId, PartitionPage, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
-import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
+import type {
+  Absorb,
+  AbsorbAnswer,
+  NodeId,
+  PartitionPage,
+  ReplicaStoreProtocol,
+} from "../replica_store/protocol.ts";
 import { preferenceList, type Ring } from "../ring_manager/ring.ts";
 
 /** Messages of the refiller. */
@@ -32,6 +40,8 @@ export interface RefillerOptions {
 
 /** How often it looks: also how long an owner that was away is waited for. */
 const REFILL_MS = 1_000;
+/** How long the store is left alone that has not made the last page durable. */
+const BUSY_MS = 10;
 const ASK = { timeoutMs: 5_000 };
 
 /** The actor `refiller`. */
@@ -52,45 +62,50 @@ export function refiller({ node }: RefillerOptions): ActorSpec<RefillerProtocol>
 
 type Context = ActorContext<RefillerProtocol>;
 
+/** What is to be made good. */
+type Loss = Pick<Absorb, "partition" | "lossId">;
+
 async function refillAll(context: Context, node: NodeId): Promise<void> {
   const store = context.ref<ReplicaStoreProtocol>("replica_store");
-  const missing = await store.ask("listNotWhole", {}, ASK).catch(() => []);
-  if (missing.length === 0) return;
-  const manager = context.ref<RingManagerProtocol>("ring_manager");
-  const current = await manager.ask("current", {}, ASK).catch(() => null);
-  if (current === null) return;
+  const missing = await store.ask("listNotWhole", {}, ASK).catch(() => null);
+  if (missing === null || missing.losses.length === 0) return;
+  const { ring, losses } = missing;
   let refilled = 0;
-  for (const partition of missing) {
-    if (!await refillPartition(context, node, current.ring, partition)) continue;
-    store.tell("refilled", { partition });
+  for (const loss of losses) {
+    if (!await refillPartition(context, node, ring, loss)) continue;
+    store.tell("refilled", loss);
     refilled++;
   }
-  if (refilled > 0) context.log.info("partitions were refilled", { refilled, of: missing.length });
+  if (refilled > 0) context.log.info("partitions were refilled", { refilled, of: losses.length });
 }
 
 /** Fetch one partition from every other owner; false when not all of it could be had. */
-async function refillPartition(
-  context: Context,
-  node: NodeId,
-  ring: Ring,
-  partition: number,
-): Promise<boolean> {
-  for (const { id } of preferenceList(ring, partition)) {
-    if (id !== node && !await copyFrom(context, id, partition)) return false;
+async function refillPartition(context: Context, node: NodeId, ring: Ring, loss: Loss): Promise<boolean> {
+  for (const { id } of preferenceList(ring, loss.partition)) {
+    if (id !== node && !await copyFrom(context, id, loss)) return false;
   }
   return true;
 }
 
-async function copyFrom(context: Context, owner: NodeId, partition: number): Promise<boolean> {
+async function copyFrom(context: Context, owner: NodeId, loss: Loss): Promise<boolean> {
+  const { partition } = loss;
   const theirs = context.ref<ReplicaStoreProtocol>({ node: owner, actor: "replica_store" });
-  const own = context.ref<ReplicaStoreProtocol>("replica_store");
   let after: Uint8Array | null = null;
   do {
     const page: PartitionPage | null = await theirs.ask("scan", { partition, after }, ASK).catch(() => null);
     if (page === null || !page.ok) return false;
-    const absorbed = await own.ask("absorb", { partition, entries: page.entries }, ASK).catch(() => null);
-    if (absorbed === null || !absorbed.ok) return false;
+    if (await absorb(context, { ...loss, entries: page.entries }) !== "taken") return false;
     after = page.next;
   } while (after !== null);
   return true;
+}
+
+/** Have the store take a page as soon as its disk has caught up. */
+async function absorb(context: Context, page: Absorb): Promise<AbsorbAnswer> {
+  const store = context.ref<ReplicaStoreProtocol>("replica_store");
+  while (true) {
+    const answer = await store.ask("absorb", page, ASK).catch((): AbsorbAnswer => "refused");
+    if (answer !== "busy") return answer;
+    await new Promise<void>((resolve) => void context.environment.clock.after(BUSY_MS, resolve));
+  }
 }

@@ -112,6 +112,8 @@ export type MintAnswer =
     readonly ok: false;
     readonly code: WriteRefusal | "bad-context" | "too-many-siblings" | "too-large";
     readonly message: string;
+    /** False when the version is held already, by an earlier try: it may well be acknowledged elsewhere. */
+    readonly definite: boolean;
     readonly epoch?: number;
   };
 
@@ -136,6 +138,30 @@ export interface PartitionPage {
   readonly next: Uint8Array | null;
 }
 
+/** What a store may lack of what it once acknowledged. */
+export interface NotWhole {
+  /** The ring that says which other owners may have it. */
+  readonly ring: Ring;
+  /** The partitions, each with its latest loss; see `wholeness.ts`. */
+  readonly losses: readonly { readonly partition: number; readonly lossId: string }[];
+}
+
+/** A page of another owner's copy of a partition. */
+export interface Absorb {
+  /** The partition. */
+  readonly partition: number;
+  /** The loss it is to make good. */
+  readonly lossId: string;
+  /** What the other owner has. */
+  readonly entries: readonly PartitionEntry[];
+}
+
+/**
+ * What became of a page. `busy`: not looked at, for the page before it is not durable yet; ask again. `refused`: not
+ * all of it could be taken, or the loss is not the latest any more; begin again.
+ */
+export type AbsorbAnswer = "taken" | "busy" | "refused";
+
 /** Messages of the replica store. */
 export type ReplicaStoreProtocol = {
   /** Read one key; answered by `coordinator.replicaRead`. */
@@ -151,11 +177,11 @@ export type ReplicaStoreProtocol = {
   /** A piece of a partition as it is here, whole or not, for an owner that has to be refilled. */
   scan: [{ partition: number; after: Uint8Array | null }, PartitionPage];
   /** Merge a piece of another owner's copy. Local only. */
-  absorb: [{ partition: number; entries: readonly PartitionEntry[] }, { ok: boolean }];
+  absorb: [Absorb, AbsorbAnswer];
   /** Partitions that may have lost data and have not been refilled. Local only. */
-  listNotWhole: [Record<never, never>, readonly number[]];
-  /** A partition has been refilled from every other owner. Local only. */
-  refilled: [{ partition: number }, void];
+  listNotWhole: [Record<never, never>, NotWhole];
+  /** A loss has been made good from every other owner. Ignored when there has been another one. Local only. */
+  refilled: [{ partition: number; lossId: string }, void];
   /**
    * Take no client writes while `raised`, and say whether any key is held: a join needs an empty cluster that stays
    * empty while the new ring is agreed. Local only.
@@ -173,7 +199,7 @@ export interface ReplicaStoreStatus {
   readonly actorId: ActorId;
   /** Partitions owned whose contents may be incomplete. */
   readonly notWhole: number;
-  /** What opening the store cut or repaired. */
+  /** Damaged places: what opening the store cut or repaired, and records found damaged since. */
   readonly damage: number;
   /** Alarms since the start: dots from the future, values that failed their CRC. */
   readonly alarms: number;

@@ -1,110 +1,11 @@
 import { EngineError } from "../../storage/engine.ts";
-import { openMemoryEngine } from "../../storage/memory/engine.ts";
-import { createRing } from "../ring_manager/ring.ts";
 import { encodeUtf8 } from "../runtime/bytes.ts";
-import { crc32c } from "../runtime/crc32c.ts";
-import type { ActorSpec } from "../runtime/mod.ts";
 import { assert, assertEquals } from "../runtime/testing/assert.ts";
-import { oneForOne, stage } from "../runtime/testing/stage.ts";
-import { Simulation } from "../simulated/simulation.ts";
-import { mint } from "./object.ts";
-import { encodeObject } from "./object_codec.ts";
-import type { EncodedObject, MintAnswer, ReadAnswer, ReplicaStoreProtocol, WriteAnswer } from "./protocol.ts";
-import { REPLICA_STORE_CORE, replicaStore } from "./replica_store.ts";
+import { KEY, objectOf, REQUEST, settled, storeStage } from "./testing/store_stage.ts";
 
-const NODE = "ab".repeat(16);
-const KEY = encodeUtf8("k");
-
-/** As much of the coordinator as the store speaks to. */
-type Ears = {
-  replicaWrote: [{ ticket: number; answer: WriteAnswer }, void];
-  replicaRead: [{ ticket: number; answer: ReadAnswer }, void];
-  minted: [{ ticket: number; answer: MintAnswer }, void];
-};
-
-/** A store of one node over a memory engine whose syncs the test decides. */
-async function open() {
-  const heard: string[] = [];
-  let durability: () => Promise<void> = () => Promise.resolve();
-  let refusal: EngineError | null = null;
-  const ring = createRing({
-    clusterId: "ef".repeat(16),
-    cluster: "c",
-    n: 1,
-    partitions: 4,
-    member: { id: NODE, address: "127.0.0.1:1", zone: "z", weight: 1 },
-  });
-  const say = (answer: WriteAnswer | MintAnswer | ReadAnswer) => answer.ok ? "ok" : `${answer.code}`;
-  const coordinator: ActorSpec<Ears> = {
-    name: "coordinator",
-    start: () => ({
-      replicaWrote: ({ ticket, answer }) =>
-        void heard.push(`${ticket} wrote ${say(answer)}${answer.ok || answer.definite ? "" : ", in doubt"}`),
-      replicaRead: ({ ticket, answer }) => void heard.push(`${ticket} read ${say(answer)}`),
-      minted: ({ ticket, answer }) => void heard.push(`${ticket} minted ${say(answer)}`),
-    }),
-  };
-  const store = replicaStore({
-    node: NODE,
-    current: () => ({ ring, isFenced: false }),
-    onWhole: () => {},
-    core: REPLICA_STORE_CORE,
-    async open() {
-      const engine = await openMemoryEngine({
-        ...new Simulation({ seed: 1 }).environment("n"),
-        directory: "d",
-        persist: false,
-        sync: "always",
-      });
-      const write = engine.write.bind(engine);
-      engine.write = (changes) => {
-        if (refusal !== null) throw refusal;
-        void write(changes);
-        return durability();
-      };
-      return { engine, lossy: false };
-    },
-  });
-  const started = await stage(oneForOne(store, coordinator), NODE);
-  const ref = started.system.ref<ReplicaStoreProtocol>("replica_store");
-  const placed = { key: KEY, partition: 0, epoch: ring.epoch };
-  return {
-    heard,
-    fail: (by: EngineError | null, next: () => Promise<void>) => {
-      refusal = by;
-      durability = next;
-    },
-    write: async (object: EncodedObject, ticket: number) => {
-      ref.tell("write", { ...placed, object, ticket, from: NODE });
-      await settled();
-    },
-    read: async (deadline: number, ticket: number) => {
-      ref.tell("read", { ...placed, ticket, from: NODE, deadline });
-      await settled();
-    },
-    mint: async (deadline: number, ticket: number) => {
-      const value = encodeUtf8("v");
-      const write = { value, crc32c: crc32c(value), context: null, requestId: "02".repeat(16) };
-      ref.tell("mint", { ...placed, ...write, ticket, deadline });
-      await settled();
-    },
-    now: () => started.environment.clock.now(),
-    stop: () => started.system.stop(),
-  };
-}
-
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await undefined;
-}
-
-function object(text: string): EncodedObject {
-  const value = encodeUtf8(text);
-  const dot = { actor: "cd".repeat(16), counter: 1 };
-  const requestId = "01".repeat(16);
-  const outcome = mint(null, { context: [], value, crc32c: crc32c(value), requestId, wallMs: 1, dot });
-  assert(outcome.ok);
-  return encodeObject(outcome.object);
-}
+const OTHERS = ["b0".repeat(16), "c0".repeat(16)];
+const ASK = { timeoutMs: 1_000 };
+const GARBAGE = encodeUtf8("not an object");
 
 for (
   const [trouble, error] of [
@@ -113,14 +14,14 @@ for (
   ] as const
 ) {
   Deno.test(`replica store: what ${trouble} left in doubt is not acknowledged when it comes a second time`, async () => {
-    const store = await open();
+    const store = await storeStage();
     store.fail(null, () => Promise.reject(error));
-    await store.write(object("v"), 1);
+    await store.write(objectOf("v"), 1);
     store.fail(error, () => Promise.reject(error));
-    await store.write(object("v"), 2);
+    await store.write(objectOf("v"), 2);
     store.fail(null, () => Promise.resolve());
-    await store.write(object("v"), 3);
-    await store.write(object("v"), 4);
+    await store.write(objectOf("v"), 3);
+    await store.write(objectOf("v"), 4);
     assertEquals(store.heard, [
       "1 wrote unavailable, in doubt",
       "2 wrote unavailable, in doubt",
@@ -132,11 +33,11 @@ for (
 }
 
 Deno.test("replica store: a write that comes a second time is acknowledged with the group that stores it", async () => {
-  const store = await open();
+  const store = await storeStage();
   const { promise, resolve } = Promise.withResolvers<void>();
   store.fail(null, () => promise);
-  await store.write(object("v"), 1);
-  await store.write(object("v"), 2);
+  await store.write(objectOf("v"), 1);
+  await store.write(objectOf("v"), 2);
   assertEquals(store.heard, []);
   resolve();
   await settled();
@@ -145,11 +46,111 @@ Deno.test("replica store: a write that comes a second time is acknowledged with 
 });
 
 Deno.test("replica store: past its deadline a read is not answered and a write not minted", async () => {
-  const store = await open();
+  const store = await storeStage();
   await store.read(store.now(), 1);
   await store.mint(store.now(), 2);
   await store.read(store.now() + 1, 3);
   await store.mint(store.now() + 1, 4);
   assertEquals(store.heard, ["2 minted unavailable", "3 read ok", "4 minted ok", "4 wrote ok"]);
   await store.stop();
+});
+
+Deno.test("replica store: a known request that the engine refuses is in doubt, a new one is not", async () => {
+  const stage = await storeStage();
+  const full = new EngineError("full", "full: no space");
+  await stage.write(objectOf("v", REQUEST), 1);
+  stage.fail(full, () => Promise.reject(full));
+  await stage.mint(stage.now() + 1, 2);
+  assertEquals(stage.heard, ["1 wrote ok", "2 minted unavailable, in doubt"]);
+  await stage.stop();
+  const other = await storeStage();
+  other.fail(full, () => Promise.reject(full));
+  await other.mint(other.now() + 1, 3);
+  assertEquals(other.heard, ["3 minted unavailable"]);
+  await other.stop();
+});
+
+Deno.test("replica store: where another's object replaced a damaged record, reads do not count until the refill", async () => {
+  let remembered = 0;
+  const onNotWhole = () => Promise.resolve(void remembered++);
+  const stage = await storeStage({ others: OTHERS, onNotWhole });
+  const { store, engine } = stage;
+  await engine().write([{ partition: 0, key: KEY, record: GARBAGE }]);
+  const { actorId } = await store.ask("describe", {}, ASK);
+  await stage.write(objectOf("v"), 1);
+  await stage.read(stage.now() + 1, 2);
+  assertEquals(stage.heard, ["1 wrote ok", "2 read not-whole"]);
+  const status = await store.ask("describe", {}, ASK);
+  assertEquals([status.notWhole, status.damage, remembered], [1, 1, 1]);
+  assert(status.actorId !== actorId);
+  const { losses } = await store.ask("listNotWhole", {}, ASK);
+  store.tell("refilled", losses[0]!);
+  await settled();
+  await stage.read(stage.now() + 1, 3);
+  assertEquals(stage.heard.at(-1), "3 read ok");
+  assertEquals(stage.wholes(), 1);
+  await stage.stop();
+});
+
+Deno.test("replica store: a damaged record is kept while its loss cannot be remembered", async () => {
+  const stage = await storeStage({ others: OTHERS, onNotWhole: () => Promise.reject(new Error("no disk")) });
+  await stage.engine().write([{ partition: 0, key: KEY, record: GARBAGE }]);
+  await stage.write(objectOf("v"), 1);
+  assertEquals(stage.heard, ["1 wrote unreadable"]);
+  assertEquals(stage.engine().get(0, KEY), GARBAGE);
+  await stage.stop();
+});
+
+Deno.test("replica store: damage found by minting or explaining makes its partition not whole", async () => {
+  for (const find of ["mint", "inspect"] as const) {
+    const stage = await storeStage({ others: OTHERS });
+    await stage.engine().write([{ partition: 0, key: KEY, record: GARBAGE }]);
+    if (find === "mint") await stage.mint(stage.now() + 1, 1);
+    else {
+      const found = await stage.store.ask("inspect", { partition: 0, key: KEY }, ASK);
+      assertEquals(found, { ok: false, code: "unreadable" });
+    }
+    const { losses } = await stage.store.ask("listNotWhole", {}, ASK);
+    assertEquals(losses.map(({ partition }) => partition), [0]);
+    await stage.stop();
+  }
+});
+
+Deno.test("replica store: neither damage nor a closed or failing engine crashes it", async () => {
+  const stage = await storeStage({ others: OTHERS, lossy: true });
+  const { store } = stage;
+  const engine = stage.engine();
+  const { losses: [loss] } = await store.ask("listNotWhole", {}, ASK);
+  const everything = async (expected: string) => {
+    const object = await store.ask("inspect", { partition: 0, key: KEY }, ASK);
+    const page = await store.ask("scan", { partition: 0, after: null }, ASK);
+    const absorbed = await store.ask(
+      "absorb",
+      { ...loss!, entries: [{ key: KEY, object: objectOf("v") }] },
+      ASK,
+    );
+    await stage.write(objectOf("v"), 1);
+    await stage.read(stage.now() + 1, 2);
+    await stage.mint(stage.now() + 1, 3);
+    store.tell("refilled", loss!);
+    await settled();
+    const answer = object.ok ? "ok" : object.code;
+    assertEquals(`${answer} ${page.ok} ${page.entries.length} ${absorbed}`, expected);
+  };
+  const fail = () => {
+    throw new EngineError("io", "the disk says no");
+  };
+  const later = () => Promise.reject(new EngineError("io", "the disk says no, later"));
+  const { get, scan, sync } = engine;
+  Object.assign(engine, { get: fail, scan: fail, sync: fail });
+  await everything("unreadable false 0 refused");
+  Object.assign(engine, { get: later, scan: later, sync: later });
+  await everything("unreadable false 0 refused");
+  Object.assign(engine, { get, scan, sync });
+  await engine.close();
+  await everything("unreadable false 0 refused");
+  assertEquals(stage.heard.filter((line) => / (wrote|minted|read) unreadable/.test(line)).length, 9);
+  const { alarms, notWhole } = await store.ask("describe", {}, ASK);
+  assert(alarms > 0 && notWhole === 4, "the same incarnation still answers");
+  await stage.stop();
 });

@@ -139,6 +139,7 @@ async function startNode(node: string, answers: Answers): Promise<ActorSystem> {
         open,
         current: () => ({ ring: RING, isFenced: false }),
         onWhole: () => {},
+        onNotWhole: () => Promise.resolve(),
         core: REPLICA_STORE_CORE,
       }),
       coordinator({ node, quorum: { r: 2, w: 2 }, core: COORDINATOR_CORE }),

@@ -1,0 +1,98 @@
+/**
+ * Which partitions of a replica store may lack what it once acknowledged, and since when.
+ *
+ * Getting a partition back takes many messages, and much may happen between the first and the last: the store
+ * crashes and starts with nothing, more is lost, the ring changes and with it the owners who have to be asked.
+ * Naive: a set of partitions, from which one is struck off when somebody says that it has been refilled. Then a
+ * refill begun for one life of the store vouches for the next one, which never saw the first half of it. So every
+ * loss has an id, drawn at random and drawn anew by each of these events, and a refill vouches for the loss it was
+ * begun for and for no other.
+ *
+ * @module
+ */
+
+import type { Ring } from "../ring_manager/ring.ts";
+import type { NotWhole } from "./protocol.ts";
+
+/** What {@link Wholeness} is composed of. */
+export interface WholenessOptions {
+  /** Whether a partition is this node's under the ring taken last. */
+  readonly isOwner: (partition: number) => boolean;
+  /** A loss id nobody had before. */
+  readonly newLossId: () => string;
+  /** Remember, for the next start, that something was lost; rejects when that cannot be remembered. */
+  readonly onNotWhole: () => Promise<void>;
+  /** Every partition is whole again. */
+  readonly onWhole: () => void;
+}
+
+/** The partitions that are not whole. */
+export class Wholeness {
+  readonly #options: WholenessOptions;
+  readonly #losses = new Map<number, string>();
+  #ring: Ring;
+
+  /** @param ring the ring at the start */
+  constructor(options: WholenessOptions, ring: Ring) {
+    this.#options = options;
+    this.#ring = ring;
+  }
+
+  /** How many are not whole. */
+  get size(): number {
+    return this.#losses.size;
+  }
+
+  /** Whether a partition is one of them. */
+  has(partition: number): boolean {
+    return this.#losses.has(partition);
+  }
+
+  /** For whoever refills them. */
+  list(): NotWhole {
+    const losses = [...this.#losses].map(([partition, lossId]) => ({ partition, lossId }));
+    return { ring: this.#ring, losses };
+  }
+
+  /** Whether this is the latest loss of the partition. */
+  isLatest(partition: number, lossId: string): boolean {
+    return this.#losses.get(partition) === lossId;
+  }
+
+  /** The store was opened and may lack anything: `open` has remembered it. */
+  loseAll(): void {
+    const lossId = this.#options.newLossId();
+    for (let p = 0; p < this.#ring.partitions; p++) if (this.#canRefill(p)) this.#losses.set(p, lossId);
+  }
+
+  /** Something of a partition is being lost. False when that cannot be remembered: then it must not be lost. */
+  async lose(partition: number): Promise<boolean> {
+    if (!this.#canRefill(partition)) return true;
+    this.#losses.set(partition, this.#options.newLossId());
+    return await this.#options.onNotWhole().then(() => true, () => false);
+  }
+
+  /** A partition was refilled; ignored when that was for another loss than the latest. */
+  regain(partition: number, lossId: string): void {
+    if (!this.isLatest(partition, lossId)) return;
+    this.#losses.delete(partition);
+    if (this.#losses.size === 0) this.#options.onWhole();
+  }
+
+  /** The owners of what is missing may be others now. */
+  takeRing(ring: Ring): void {
+    const isSame = ring.epoch === this.#ring.epoch && ring.clusterId === this.#ring.clusterId;
+    this.#ring = ring;
+    if (isSame || this.#losses.size === 0) return;
+    const lossId = this.#options.newLossId();
+    for (const partition of [...this.#losses.keys()]) {
+      if (this.#canRefill(partition)) this.#losses.set(partition, lossId);
+      else this.#losses.delete(partition);
+    }
+  }
+
+  /** With nobody else to have kept it, what is gone is gone; a lone node that refused to read would help no one. */
+  #canRefill(partition: number): boolean {
+    return this.#ring.members.length > 1 && this.#options.isOwner(partition);
+  }
+}
