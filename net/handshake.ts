@@ -18,6 +18,8 @@ import {
 export interface NodeFacts extends Omit<Facts, "hash"> {
   /** Whether this id was a member once and never may be again. */
   isRemoved(id: NodeId): boolean;
+  /** Whether this id is a member of this node's ring. */
+  isMember(id: NodeId): boolean;
 }
 
 /** The part of the facts that travels. */
@@ -68,6 +70,13 @@ export function judgePeer(theirs: Facts, own: NodeFacts): Refused | null {
   if (theirs.nodeId === own.nodeId) {
     const who = theirs.bootId === own.bootId ? "this very process" : `another process, at ${theirs.address},`;
     return { code: "duplicate-id", message: `${who} goes by this node's id ${own.nodeId}` };
+  }
+  // One with a newer ring may have become a member by that; it is let in to tell of it.
+  if (!own.isMember(theirs.nodeId) && theirs.epoch <= own.epoch) {
+    return {
+      code: "not-a-member",
+      message: `node ${theirs.nodeId} is not in the ring of epoch ${own.epoch}`,
+    };
   }
   return null;
 }

@@ -28,7 +28,7 @@ import { Channel, reasonOf } from "./channel.ts";
 import { ClientSession, type Desk, Tickets } from "./client_session.ts";
 import { EnvelopeCodec } from "./codec.ts";
 import type { ControlCodec } from "./control_codec.ts";
-import { judgeHello, type NodeFacts, wireFacts } from "./handshake.ts";
+import { judgeHello, judgePeer, type NodeFacts, wireFacts } from "./handshake.ts";
 import {
   type Facts,
   HELLO,
@@ -128,6 +128,13 @@ export async function listen(network: Network, endpoint: Endpoint): Promise<List
   }
 }
 
+/** A node that has dialled this one. */
+interface ConnectedPeer {
+  readonly channel: Channel;
+  /** What it said of itself. */
+  readonly facts: Facts;
+}
+
 /** Everyone who has come in through one listening socket. */
 class Door {
   readonly tickets: Tickets;
@@ -138,7 +145,7 @@ class Door {
   readonly #codec: EnvelopeCodec;
   readonly #shaking = new Set<Channel>();
   readonly #clients = new Map<Channel, ClientSession>();
-  readonly #peers = new Map<NodeId, { readonly channel: Channel; readonly bootId: string }>();
+  readonly #peers = new Map<NodeId, ConnectedPeer>();
   #draining = false;
 
   constructor(context: ActorContext<ListenerProtocol>, options: ListenerOptions, socket: Listener) {
@@ -201,9 +208,10 @@ class Door {
     for (const channel of this.#clients.keys()) {
       if (now - channel.lastReadAt > LIMITS.idleMs) channel.close("idle");
     }
-    for (const [node, { channel }] of this.#peers) {
+    for (const { channel, facts } of this.#peers.values()) {
       if (now - channel.lastReadAt > LIMITS.peerSilentMs) channel.close("silent");
-      if (this.#options.facts.isRemoved(node)) channel.close("removed from the cluster");
+      const refused = judgePeer(facts, this.#options.facts);
+      if (refused) channel.close(refused.message);
     }
   }
 
@@ -256,7 +264,7 @@ class Door {
     }
     if (this.#draining) return { code: "draining", message: "this node is stopping" };
     const facts = hello.magic ? hello.facts : null;
-    if (facts) return this.#judgeTwin(facts) ?? verdict;
+    if (facts) return this.#judgeTwin(facts) ?? this.#judgeStranger(facts) ?? verdict;
     if (this.#clients.size < LIMITS.connections) return verdict;
     return {
       code: "too-many-connections",
@@ -270,7 +278,7 @@ class Door {
    */
   #judgeTwin({ nodeId, bootId, address }: Facts): Refused | null {
     const known = this.#peers.get(nodeId);
-    if (!known || known.bootId === bootId) return null;
+    if (!known || known.facts.bootId === bootId) return null;
     const silentMs = this.#context.environment.clock.now() - known.channel.lastReadAt;
     if (silentMs > 2 * LIMITS.pingMs) return null;
     this.#alarm({ nodeId, address });
@@ -278,6 +286,12 @@ class Door {
       code: "duplicate-id",
       message: `node ${nodeId} is connected from ${known.channel.remote} already`,
     };
+  }
+
+  /** Members are few; of others there may be any number, and what they claim cannot be checked. */
+  #judgeStranger({ nodeId }: Facts): Refused | null {
+    if (this.#peers.size < LIMITS.members || this.#options.facts.isMember(nodeId)) return null;
+    return { code: "too-many-connections", message: `this node has its limit of ${LIMITS.members} peers` };
   }
 
   #alarm({ nodeId, address }: Pick<Facts, "nodeId" | "address">): void {
@@ -303,9 +317,10 @@ class Door {
     }
   }
 
-  async #servePeer(channel: Channel, { nodeId, bootId, address }: Facts): Promise<void> {
+  async #servePeer(channel: Channel, facts: Facts): Promise<void> {
+    const { nodeId, address } = facts;
     this.#peers.get(nodeId)?.channel.close("dialled again");
-    this.#peers.set(nodeId, { channel, bootId });
+    this.#peers.set(nodeId, { channel, facts });
     const session = new PeerSession(channel, nodeId, this.#codec, this.#options, this.#context.log);
     this.#options.onPeer?.(nodeId);
     try {

@@ -75,6 +75,7 @@ export class Life {
         return current().epoch;
       },
       isRemoved: (id) => current().removed.includes(id),
+      isMember: (id) => current().members.some((member) => member.id === id),
     };
   }
 

@@ -13,11 +13,14 @@ import { ShapeError } from "../actors/runtime/shape.ts";
 import type { Channel } from "./channel.ts";
 import type { EnvelopeCodec } from "./codec.ts";
 import type { Frame } from "./frame.ts";
+import type { NodeFacts } from "./handshake.ts";
 import { PING, PONG } from "./messages/handshake.ts";
 import { readMessage } from "./messages/message.ts";
 
 /** The way to the actors here, and back to the peer. */
 export interface PeerDesk {
+  /** This node, and who is in its ring. */
+  readonly facts: NodeFacts;
   /** Take in what a peer sent. */
   readonly deliver: (envelope: Envelope) => TellResult;
   /** Send to a peer. */
@@ -32,6 +35,7 @@ export class PeerSession {
   readonly #desk: PeerDesk;
   readonly #log: Log;
   #complained = false;
+  #isMember = false;
 
   /** @param channel open @param node whose it is @param codec this node's @param desk the node @param log its log */
   constructor(channel: Channel, node: NodeId, codec: EnvelopeCodec, desk: PeerDesk, log: Log) {
@@ -49,7 +53,7 @@ export class PeerSession {
       return void this.#channel.send(PONG, { number: frame.number }, null);
     }
     const envelope = this.#decode(frame);
-    if (!envelope) return;
+    if (!envelope || !this.#mayReach(envelope)) return;
     const result = this.#desk.deliver(envelope);
     if (result !== "sent") this.#bounce(envelope, result);
   }
@@ -71,6 +75,12 @@ export class PeerSession {
       this.#complained = true;
       return null;
     }
+  }
+
+  /** Who is not in this node's ring may tell it of a newer one, and nothing else: see `judgePeer`. */
+  #mayReach({ to, kind }: Envelope): boolean {
+    this.#isMember ||= this.#desk.facts.isMember(this.#node);
+    return this.#isMember || (to.actor === "ring_manager" && kind !== "");
   }
 
   /** On the request path somebody waits: say at once that nothing was done. Asks are answered by the system. */

@@ -3,13 +3,14 @@ import type { GetRequest } from "../actors/coordinator/protocol.ts";
 import { encodeUtf8 } from "../actors/runtime/bytes.ts";
 import type { Connection, Network } from "../actors/runtime/environment.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
-import { AskError } from "../actors/runtime/protocol.ts";
+import { AskError, type Envelope } from "../actors/runtime/protocol.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../actors/runtime/testing/assert.ts";
 import { Simulation } from "../actors/simulated/simulation.ts";
 import { Channel } from "./channel.ts";
 import { greet, HandshakeRefused } from "./greet.ts";
 import type { NodeFacts } from "./handshake.ts";
 import { CONTROL } from "./messages/control.ts";
+import { READ, READ_ANSWER, WRITE } from "./messages/replicas.ts";
 import { HELLO, PROTOCOL_VERSION, REFUSED } from "./messages/handshake.ts";
 import { readMessage } from "./messages/message.ts";
 import { addressOf, cluster, dial, type EchoProtocol, idOf, ringOf, TestNode } from "./testing/harness.ts";
@@ -340,6 +341,74 @@ async function dialAs(simulation: Simulation, node: TestNode, bootId: string): P
   await greet(channel, { ...node.facts, nodeId: idOf(2), bootId });
   return channel;
 }
+
+/** A connection from machine `c` to node 1 as a node under this id, with a ring of this epoch. */
+async function strangerTo(simulation: Simulation, node: TestNode, nodeId: string, epoch: number) {
+  const { network, clock } = simulation.environment("c");
+  const channel = new Channel(await network.connect({ host: "n1", port: 3001 }, 1000), clock);
+  await greet(channel, { ...node.facts, nodeId, epoch });
+  return channel;
+}
+
+Deno.test("FAULTS 56: who is not in the ring is refused, unless it may know a newer one", async () => {
+  assertEquals(await refusal({ nodeId: idOf(9) }), "not-a-member");
+  assertEquals(await refusal({ nodeId: idOf(9), epoch: 2 }), null);
+  assertEquals(await refusal({ epoch: 0 }), null); // a member that was away
+});
+
+Deno.test("FAULTS 56: a stranger is heard only in what it tells of rings; as a member in everything", async () => {
+  const simulation = new Simulation({ seed: 1 });
+  const members = new Set([idOf(2)]);
+  const delivered: string[] = [];
+  const deliver = ({ to, kind }: Envelope) => (delivered.push(`${to.actor}.${kind}`), "sent" as const);
+  const facts = { isMember: (id: string) => members.has(id) };
+  const node = new TestNode(1, simulation.environment("n1"), facts, ringOf(3), { deliver });
+  await simulation.complete(node.start());
+  const channel = await simulation.complete(strangerTo(simulation, node, idOf(9), 2));
+  const sayAll = async () => {
+    delivered.length = 0;
+    channel.send(READ, { number: 1, remainingMs: 500 }, { ...place, key });
+    channel.send(WRITE, { number: 2 }, { ...place, key, object: key });
+    channel.send(READ_ANSWER, { number: 3 }, { ok: true, object: null });
+    for (const to of ["gossiper", "ring_manager"]) {
+      channel.send(CONTROL, { number: 0 }, { to, kind: "tell", from: "", body: { n: 1 } });
+    }
+    await simulation.runFor(10);
+  };
+  await sayAll();
+  assertEquals(delivered, ["ring_manager.tell"]);
+  members.add(idOf(9)); // the ring it told of
+  await sayAll();
+  assertEquals(delivered.length, 5);
+});
+
+Deno.test("FAULTS 56: strangers are bounded, and do not keep members out", async () => {
+  const { simulation, nodes: [node] } = await cluster(1);
+  for (let i = 0; i < LIMITS.members; i++) {
+    await simulation.complete(strangerTo(simulation, node!, idOf(100 + i), 2));
+  }
+  const onceMore = () => simulation.complete(strangerTo(simulation, node!, idOf(99), 2));
+  await assertRejects(onceMore, HandshakeRefused, "too-many-connections");
+  await simulation.complete(strangerTo(simulation, node!, idOf(2), 1));
+  const { peers } = await simulation.complete(node!.door.ask("describe", {}, { timeoutMs: 100 }));
+  assertEquals(peers, LIMITS.members + 1);
+});
+
+Deno.test("a stranger whose ring is newer no more is let go", async () => {
+  const simulation = new Simulation({ seed: 1 });
+  const facts = { epoch: 1 };
+  const epochs = {
+    get epoch() {
+      return facts.epoch;
+    },
+  };
+  const node = new TestNode(1, simulation.environment("n1"));
+  Object.defineProperties(node.facts, Object.getOwnPropertyDescriptors(epochs));
+  await simulation.complete(node.start());
+  const channel = await simulation.complete(strangerTo(simulation, node, idOf(9), 2));
+  facts.epoch = 2;
+  assertEquals(await simulation.complete(channel.receive()), null);
+});
 
 Deno.test("FAULTS 54: an unknown major version is refused; of minor versions the lower is spoken", async () => {
   const { simulation, nodes: [node] } = await cluster(1);

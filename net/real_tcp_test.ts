@@ -45,7 +45,7 @@ Deno.test("over real sockets: two nodes send each other large objects", async ()
   for (const i of [0, 1]) {
     const environment = realEnvironment({ node: `n${i + 1}`, logLevel: "silent" });
     nodes.push(
-      await new TestNode(i + 1, environment, {}, ringOf(1), {
+      await new TestNode(i + 1, environment, { isMember: () => true }, ringOf(1), {
         endpoint: { host: "127.0.0.1", port: 0 },
         onListening: ({ port }) => void (ports[i] = port),
       }).start(),

@@ -60,6 +60,7 @@ export const REFUSAL_CODES = [
   "duplicate-id",
   "too-many-connections",
   "draining",
+  "not-a-member",
 ] as const;
 
 /** See {@link REFUSAL_CODES}. */

@@ -69,6 +69,8 @@ const ECHO = record({ n: integer(), bytes: bytes(1 << 20) });
 /** What of {@link EchoProtocol} may come from outside. */
 export const REGISTRY: ControlRegistry = {
   echo: { shout: { body: record({ n: integer() }) }, echo: { body: ECHO, reply: ECHO } },
+  gossiper: { tell: { body: record({ n: integer() }) } },
+  ring_manager: { tell: { body: record({ n: integer() }) } },
 };
 
 /** How a faked coordinator answers. */
@@ -110,6 +112,7 @@ export class TestNode {
       n: ring.n,
       epoch: ring.epoch,
       isRemoved: () => false,
+      isMember: (id) => ring.members.some((member) => member.id === id),
       ...facts,
     };
     this.control = new ControlCodec(REGISTRY, () => clock.now());
