@@ -7,6 +7,7 @@
 import type { Administer } from "../actors/operator/membership_change.ts";
 import type { Environment } from "../actors/runtime/environment.ts";
 import { Client } from "./client.ts";
+import { DenamoError } from "./client_errors.ts";
 
 /** The operator's way to operators elsewhere. */
 export function administer(environment: Environment): Administer {
@@ -15,8 +16,15 @@ export function administer(environment: Environment): Administer {
     return await use(client);
   };
   return {
-    admit: (address, candidate, timeoutMs) =>
-      ask(address, (client) => client.admin("admit", candidate, { timeoutMs })),
+    async admit(address, candidate, timeoutMs) {
+      try {
+        return await ask(address, (client) => client.admin("admit", candidate, { timeoutMs }));
+      } catch (error) {
+        if (!(error instanceof DenamoError)) throw error;
+        if (error.code !== "connect") return null;
+        return { ok: false, code: "unreachable", message: `${address}: ${error.message}` };
+      }
+    },
     clusterState: (address, timeoutMs) =>
       ask(address, (client) => client.admin("clusterState", {}, { timeoutMs })),
   };

@@ -185,7 +185,7 @@ function partsOf(materials: Materials): NodeParts {
   };
   const onRemoved = () =>
     end("it was removed from the cluster; start it with an empty directory to join anew");
-  const twin = `another process lives under the id ${node} of this node`;
+  const twin = `another process lives under the id ${node} of this node, or its directory is an older copy`;
   return {
     ringManager: {
       node,

@@ -106,6 +106,12 @@ export async function openStore(
   const directory = `${settings.path}/memory`;
   const engine = await openMemoryEngine({ ...environment, directory, sync, persist });
   try {
+    if (journal.get(STORE) === null && engine.partitions().length > 0) {
+      throw new Error(
+        `${directory} holds data, but ${settings.path}/node has lost whose: bring that directory back from a backup, ` +
+          `or move both away to start an empty node`,
+      );
+    }
     return { engine, lossy: await noteStore(engine, journal) };
   } catch (error) {
     await engine.close().catch(() => {});

@@ -29,8 +29,11 @@ import type {
 
 /** What this node may ask of another before both are members of one cluster. */
 export interface Administer {
-  /** Ask the node at `address` (`host:port`) to admit a candidate. Rejects when it cannot be reached. */
-  admit(address: string, candidate: Candidate, timeoutMs: number): Promise<AdmitOutcome>;
+  /**
+   * Ask the node at `address` (`host:port`) to admit a candidate. Null when it was asked and did not say what came
+   * of it; a refusal when it could not be asked.
+   */
+  admit(address: string, candidate: Candidate, timeoutMs: number): Promise<AdmitOutcome | null>;
   /** Ask the node at `address` about its cluster. Rejects when it cannot be reached. */
   clusterState(address: string, timeoutMs: number): Promise<ClusterState>;
 }
@@ -53,31 +56,86 @@ async function currentRing(context: Context): Promise<Ring> {
   return (await context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK)).ring;
 }
 
+/**
+ * Where this node stands with its own wish to be a member elsewhere. As long as it has one, it lets nobody in:
+ * whoever joined it would be left behind in a cluster that it is about to leave.
+ */
+export interface Candidacy {
+  /** A join is under way. */
+  isAsking: boolean;
+  /** How many others it is letting in just now; it asks nobody meanwhile. */
+  admitting: number;
+  /** Whom it asked without hearing the outcome: it may be a member there. */
+  inDoubtWith: string | null;
+  /** It has seeds, and is no member yet. */
+  isSeeking: boolean;
+}
+
+/** Whether the node waits for the outcome of its own wish. */
+export function isCandidate({ isAsking, inDoubtWith, isSeeking }: Candidacy): boolean {
+  return isAsking || inDoubtWith !== null || isSeeking;
+}
+
 /** Make this node a member of the cluster that the node at `known` belongs to. */
-export async function join(options: OperatorOptions, context: Context, known: string): Promise<JoinOutcome> {
-  const { member, administer } = options;
+export async function join(
+  options: OperatorOptions,
+  context: Context,
+  candidacy: Candidacy,
+  known: string,
+): Promise<JoinOutcome> {
+  if (known === options.member.address) return refusal("bad-address", `${known} is this node itself`);
+  if (candidacy.isAsking) return refusal("busy", "this node is asking to be let in already");
+  if (candidacy.admitting > 0) return refusal("busy", "this node is letting another one in; try again");
+  candidacy.isAsking = true;
+  try {
+    return await joinAlone(options, context, candidacy, known);
+  } finally {
+    candidacy.isAsking = false;
+    // In doubt no writes are taken either: they might be made outside of the cluster that this node is in.
+    if (!isCandidate(candidacy)) context.ref<RingManagerProtocol>("ring_manager").tell("refence", {});
+  }
+}
+
+async function joinAlone(
+  options: OperatorOptions,
+  context: Context,
+  candidacy: Candidacy,
+  known: string,
+): Promise<JoinOutcome> {
   const ring = await currentRing(context);
-  if (known === member.address) return refusal("bad-address", `${known} is this node itself`);
-  if (ring.members.length > 1) return await alreadyJoined(administer, ring, known);
+  if (ring.members.length > 1) return await alreadyJoined(options.administer, ring, known);
+  const { inDoubtWith } = candidacy;
+  if (inDoubtWith !== null && inDoubtWith !== known) {
+    return refusal("in-doubt", `this node may be a member where ${inDoubtWith} is; ask that again first`);
+  }
+  candidacy.inDoubtWith = known;
+  const outcome = await ask(options, context, ring, known);
+  if (outcome === null) return refusal("in-doubt", `${known} did not say what came of it; ask it again`);
+  candidacy.inDoubtWith = null;
+  return outcome;
+}
+
+/** Ask for admission and move in; null when the outcome is unknown. */
+async function ask(
+  { member, administer }: OperatorOptions,
+  context: Context,
+  { cluster, partitions, n }: Ring,
+  known: string,
+): Promise<JoinOutcome | null> {
   const store = context.ref<ReplicaStoreProtocol>("replica_store");
-  const manager = context.ref<RingManagerProtocol>("ring_manager");
   // From here on no client writes here: it would be a member with data that its own cluster does not know of.
   const { holdsData } = await store.ask("fence", { raised: true, ifEmpty: true }, ASK);
-  try {
-    const { cluster, partitions, n } = ring;
-    const candidate = { member, cluster, partitions, n, hash: HASH_NAME, holdsData };
-    if (holdsData) {
-      const { engine } = await store.ask("describe", {}, ASK);
-      return refusal("has-data", `${member.address} holds ${engine.keys} keys; ${EMPTY_ONLY}`);
-    }
-    const admitted = await administer.admit(known, candidate, CHANGE_MS + PHASE_MS).catch(String);
-    if (typeof admitted === "string") return refusal("unreachable", `${known}: ${admitted}`);
-    if (!admitted.ok) return admitted;
-    const installed = await manager.ask("install", { ring: admitted.ring }, ASK);
-    if (!installed.ok) return installed;
-  } finally {
-    manager.tell("refence", {});
+  if (holdsData) {
+    const { engine } = await store.ask("describe", {}, ASK);
+    return refusal("has-data", `${member.address} holds ${engine.keys} keys; ${EMPTY_ONLY}`);
   }
+  const candidate = { member, cluster, partitions, n, hash: HASH_NAME, holdsData };
+  const admitted = await administer.admit(known, candidate, CHANGE_MS + PHASE_MS);
+  if (admitted === null) return null;
+  if (!admitted.ok) return admitted;
+  const manager = context.ref<RingManagerProtocol>("ring_manager");
+  const installed = await manager.ask("install", { ring: admitted.ring }, ASK);
+  if (!installed.ok) return installed;
   const joined = await currentRing(context);
   return { ok: true, epoch: joined.epoch, members: joined.members };
 }
@@ -92,7 +150,23 @@ async function alreadyJoined(administer: Administer, ring: Ring, known: string):
 }
 
 /** Let a candidate into this node's cluster; done already when it is a member. */
-export async function admit(context: Context, candidate: Candidate): Promise<AdmitOutcome> {
+export async function admit(
+  context: Context,
+  candidacy: Candidacy,
+  candidate: Candidate,
+): Promise<AdmitOutcome> {
+  if (isCandidate(candidacy)) {
+    return refusal("busy", "that node is asking to be let into a cluster itself; ask a member of it");
+  }
+  candidacy.admitting++;
+  try {
+    return await letIn(context, candidate);
+  } finally {
+    candidacy.admitting--;
+  }
+}
+
+async function letIn(context: Context, candidate: Candidate): Promise<AdmitOutcome> {
   const { clock } = context.environment;
   const until = clock.now() + CHANGE_MS;
   let outbid: Ballot | null = null;

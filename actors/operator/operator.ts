@@ -24,7 +24,7 @@ import {
   underReplicated,
 } from "../ring_manager/ring.ts";
 import { ringDigest } from "../ring_manager/ring_codec.ts";
-import { type Administer, admit, inquire, join } from "./membership_change.ts";
+import { type Administer, admit, type Candidacy, inquire, isCandidate, join } from "./membership_change.ts";
 import type { ActorStatus, ClusterState, NodeStatus, OperatorActorProtocol, RingView } from "./protocol.ts";
 
 /** What the operator learns from the node around it. */
@@ -67,16 +67,18 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
     start(context) {
       // An earlier incarnation may have crashed while it joined.
       context.ref<RingManagerProtocol>("ring_manager").tell("refence", {});
-      if (options.seeds.length > 0) context.after(0, "seek", { waitMs: SEEK_MIN_MS });
+      const isSeeking = options.seeds.length > 0;
+      const candidacy: Candidacy = { isAsking: false, admitting: 0, inDoubtWith: null, isSeeking };
+      if (isSeeking) context.after(0, "seek", { waitMs: SEEK_MIN_MS });
       return {
-        status: () => status(options, context),
+        status: () => status(options, context, candidacy),
         clusterState: () => clusterState(options, context),
         ring: async () => ringView(await currentRing(context)),
         explain: ({ key, timeoutMs }) => explain(context, key, timeoutMs),
-        join: ({ known }) => join(options, context, known),
-        admit: (candidate) => admit(context, candidate),
+        join: ({ known }) => join(options, context, candidacy, known),
+        admit: (candidate) => admit(context, candidacy, candidate),
         inquire: () => inquire(context),
-        seek: ({ waitMs }) => seek(options, context, waitMs),
+        seek: ({ waitMs }) => seek(options, context, candidacy, waitMs),
       };
     },
   };
@@ -96,7 +98,11 @@ function memberNews(context: Context): Promise<readonly MemberView[]> {
   return context.ref<GossiperProtocol>("gossiper").ask("describe", {}, ASK);
 }
 
-async function status(options: OperatorOptions, context: Context): Promise<NodeStatus> {
+async function status(
+  options: OperatorOptions,
+  context: Context,
+  candidacy: Candidacy,
+): Promise<NodeStatus> {
   const [ring, store, coordinator, news, door, links] = await Promise.all([
     currentRing(context),
     context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
@@ -108,7 +114,13 @@ async function status(options: OperatorOptions, context: Context): Promise<NodeS
   const { condition, ...runtime } = options.runtime();
   const scarce = underReplicated(ring);
   const state = condition ?? store.engine.refusing ??
-    (store.notWhole > 0 ? "not-whole" : scarce ? "under-replicated" : "serving");
+    (isCandidate(candidacy)
+      ? "joining"
+      : store.notWhole > 0
+      ? "not-whole"
+      : scarce
+      ? "under-replicated"
+      : "serving");
   return {
     version: options.version,
     node: options.node,
@@ -193,19 +205,56 @@ function explainAnswer(
 const SEEK_MIN_MS = 500;
 const SEEK_MAX_MS = 15_000;
 
-/** Ask one seed after the other until this node is no longer alone. */
-async function seek(options: OperatorOptions, context: Context, waitMs: number): Promise<void> {
+/**
+ * Ask one seed after the other until this node is a member. Until then it takes no writes: they would be
+ * acknowledged by a cluster of one, which can join no other any more. The first of the seeds is the founder: when
+ * none of the others belongs to a cluster yet, it stays where it is and they come to it.
+ */
+async function seek(
+  options: OperatorOptions,
+  context: Context,
+  candidacy: Candidacy,
+  waitMs: number,
+): Promise<void> {
+  const { seeds, member: { address } } = options;
   try {
-    if ((await currentRing(context)).members.length > 1) return;
-    for (const known of options.seeds) {
-      if (known === options.member.address) continue;
-      const outcome = await join(options, context, known);
-      if (outcome.ok) return context.log.info("joined through a seed", { known, epoch: outcome.epoch });
-      context.log.info("a seed did not let this node in yet", { known, why: outcome.message });
+    const isSettled = (await currentRing(context)).members.length > 1;
+    if (isSettled || await foundOrJoin(options, context, candidacy)) {
+      candidacy.isSeeking = false;
+      context.ref<RingManagerProtocol>("ring_manager").tell("refence", {});
+      return;
     }
+    context.log.warn("no seed has let this node in yet; it takes no writes until then", { address, seeds });
   } catch (error) {
     // One of this node's own actors is on its way back.
     if (!(error instanceof AskError)) throw error;
   }
-  context.after(waitMs, "seek", { waitMs: Math.min(2 * waitMs, SEEK_MAX_MS) });
+  const jitter = 0.5 + context.environment.random.next() / 2;
+  context.after(waitMs * jitter, "seek", { waitMs: Math.min(2 * waitMs, SEEK_MAX_MS) });
+}
+
+async function foundOrJoin(
+  options: OperatorOptions,
+  context: Context,
+  candidacy: Candidacy,
+): Promise<boolean> {
+  const { seeds, member: { address }, administer } = options;
+  const isFounder = seeds[0] === address;
+  let isAlone = true;
+  const store = context.ref<ReplicaStoreProtocol>("replica_store");
+  await store.ask("fence", { raised: true, ifEmpty: true }, ASK);
+  for (const known of seeds) {
+    if (known === address) continue;
+    const state = await administer.clusterState(known, ASK.timeoutMs).catch(() => null);
+    const isCluster = state !== null && state.members.length > 1;
+    if (state === null || isFounder && !isCluster) continue;
+    if (isCluster) isAlone = false;
+    const outcome = await join(options, context, candidacy, known);
+    if (outcome.ok) {
+      context.log.info("joined through a seed", { known, epoch: outcome.epoch });
+      return true;
+    }
+    context.log.info("a seed did not let this node in", { known, why: outcome.message });
+  }
+  return isFounder && isAlone;
 }
