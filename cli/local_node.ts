@@ -105,10 +105,15 @@ function self(runtimeFlags: readonly string[]): { program: string; leading: stri
   return { program, leading: ["run", "--quiet", ...runtimeFlags, ...PERMISSIONS, main.href] };
 }
 
-/** What people type to run denamo the way this process was run. */
-export function invocation(): string {
-  if (Deno.build.standalone) return "denamo";
-  const npx = /[\\/]_npx[\\/]/.test(Deno.execPath());
+/** What people type to run denamo the way this process was run; the rest is for tests. */
+export function invocation(
+  npmCommand: string | undefined = Deno.env.get("npm_command"),
+  program: string = Deno.execPath(),
+  standalone: boolean = Deno.build.standalone,
+): string {
+  if (standalone) return "denamo";
+  // Where npx finds the package installed it runs that one, so the path does not tell; its variable does.
+  const npx = npmCommand === "exec" || /[\\/]_npx[\\/]/.test(program);
   return npx ? `npx -y deno@${Deno.version.deno} task denamo` : "deno task denamo";
 }
 
