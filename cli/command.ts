@@ -135,7 +135,8 @@ export function reportFailure(context: Context, failure: RequestFailure): number
   const { code, definite, answered, needed } = failure;
   const error = {
     code,
-    message: failure.message.replace(`${code}: `, ""), // a DenamoError's message opens with its code
+    // A DenamoError's message opens with its code; one that a node passes on, with its class too.
+    message: failure.message.replace("DenamoError: ", "").replace(`${code}: `, ""),
     definite,
     ...(answered !== undefined && { answered }),
     ...(needed !== undefined && { needed }),

@@ -32,11 +32,16 @@ function field<T>(kind: kind.Kind<T>, fallback: T, help: string, shown?: string)
 export const FIELDS = {
   "port": field(kind.integer(0, 65535, "PORT"), 3001, "Port of the native protocol; 0 takes a free one"),
   "host": field(kind.name("HOST"), "127.0.0.1", "Address to listen on; only loopback for now"),
-  "advertise": field<string | undefined>(kind.address, undefined, "Where others reach the node", "host:port"),
-  "cluster": field(kind.name(), "denamo", "Cluster name; nodes of another name are refused"),
+  "advertise": field<string | undefined>(
+    kind.reachable,
+    undefined,
+    "Where others reach the node",
+    "host:port",
+  ),
+  "cluster": field(kind.label(), "denamo", "Cluster name; nodes of another name are refused"),
   "seeds": field(kind.list(kind.address), [], "Members to look for when the node starts", "none"),
-  "zone": field(kind.name("ZONE"), "default", "Failure zone; replicas go to distinct zones"),
-  "weight": field(kind.positive, 1, "Share of the partitions relative to other nodes"),
+  "zone": field(kind.label("ZONE"), "default", "Failure zone; replicas go to distinct zones"),
+  "weight": field(kind.weight, 1, "Share of the partitions relative to other nodes"),
   "partitions": field(kind.integer(1, 65536), 256, "Partitions, fixed when the cluster is created"),
   "quorum.n": field(kind.integer(1, 16), 3, "Replicas of a key"),
   "quorum.r": field(kind.integer(1, 16), 2, "Replicas that must answer a read"),
@@ -117,12 +122,20 @@ export function readFlags(values: Readonly<Record<string, unknown>>): PartialCon
   return Object.fromEntries(given.map((path) => [path, values[flagName(path)]])) as PartialConfig;
 }
 
-/** The fields that are given as variables; an empty variable gives nothing. */
-export function readVariables(variable: (name: string) => string | undefined): Reading {
+/** The variable that names the configuration file. */
+export const PATH_VARIABLE = "DENAMO_CONFIG_PATH";
+
+/** The fields that are given as variables; an empty variable gives nothing, a `DENAMO_*` nobody knows is wrong. */
+export function readVariables(variables: Readonly<Record<string, string>>): Reading {
   const values: Record<string, unknown> = {};
   const problems: string[] = [];
+  const known = [...PATHS.map(variableName), PATH_VARIABLE];
+  for (const name of Object.keys(variables)) {
+    if (!name.startsWith("DENAMO_") || known.includes(name)) continue;
+    problems.push(`${name}: unknown variable${didYouMean(name, known)}`);
+  }
   for (const path of PATHS) {
-    const text = variable(variableName(path));
+    const text = variables[variableName(path)];
     if (text === undefined || text === "") continue;
     values[path] = FIELDS[path].kind.fromText(text);
     if (values[path] === undefined) {

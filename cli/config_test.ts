@@ -10,6 +10,7 @@ import {
   resolve,
   variableName,
 } from "./config.ts";
+import { checkMember, type Member } from "../actors/ring_manager/ring.ts";
 import { VERSION } from "../mod.ts";
 import * as config from "./config.ts";
 import { parseFlags } from "./flags.ts";
@@ -57,7 +58,7 @@ Deno.test("config: wrong files are told what is wrong, all of it, by path", () =
     [`{"port":"3001"}`, [`port: expected an integer from 0 to 65535, not "3001"`]],
     [`{"port":3001.5,"weight":-1}`, [
       /^port: expected an integer/,
-      /^weight: expected a number greater than 0/,
+      /^weight: expected a number from 0.001 to 1000/,
     ]],
     [`{"quorom":{"n":3}}`, ["quorom: unknown field; did you mean quorum?"]],
     [`{"storage":{"engin":"memory"}}`, ["storage.engin: unknown field; did you mean storage.engine?"]],
@@ -91,8 +92,8 @@ Deno.test("config: flags beat variables, which beat the file, which beats defaul
     const line = sources.includes("flag") ? ["--quorum-n", "7"] : [];
     const parsed = parseFlags(line, config.configFlags());
     assert(parsed.ok);
-    const variables = readVariables((name) =>
-      name === "DENAMO_QUORUM_N" && sources.includes("variable") ? "6" : undefined
+    const variables = readVariables(
+      sources.includes("variable") ? { DENAMO_QUORUM_N: "6" } : {},
     );
     const file = readFile(sources.includes("file") ? `{"quorum":{"n":5}}` : "{}");
     const resolution = resolve(config.readFlags(parsed.values), variables.values, file.values);
@@ -134,8 +135,8 @@ Deno.test("config: what a flag, a variable and a file say means the same, for ev
   }
   const fromFile = readFile(JSON.stringify(file));
   const paths = Object.keys(samples) as FieldPath[];
-  const byVariable = new Map(paths.map((path) => [variableName(path), samples[path][1]]));
-  const fromVariables = readVariables((name) => byVariable.get(name));
+  const byVariable = Object.fromEntries(paths.map((path) => [variableName(path), samples[path][1]]));
+  const fromVariables = readVariables(byVariable);
   const line = paths.flatMap((path) => [`--${flagName(path)}`, samples[path][1]]);
   const parsed = parseFlags(line, config.configFlags());
   assert(parsed.ok);
@@ -145,6 +146,36 @@ Deno.test("config: what a flag, a variable and a file say means the same, for ev
   const resolution = resolve(fromFile.values);
   assert(resolution.ok);
   assertEquals(resolution.warnings.map((warning) => warning.split(":")[0]), ["resp.port", "http.port"]);
+});
+
+Deno.test("config: zone, cluster, weight and advertise are what the ring takes, from every source", () => {
+  const cases: [path: FieldPath, good: unknown[], bad: unknown[]][] = [
+    ["zone", ["a", "é".repeat(128), "a b"], ["", "é".repeat(128) + "x", "a\nb", "a\x00", "\x9b", "\ud800"]],
+    ["cluster", ["a".repeat(256)], ["a".repeat(257), "\t", ""]],
+    ["weight", [0.001, 1, 2.5, 1000], [0, 0.0009, 1000.5, 1001, -1, "x"]],
+    ["advertise", ["db1:3001", "10.0.0.1:1", "[::1]:3001", "0.example:1"], [
+      ...["0.0.0.0:3001", "0:3001", "*:3001", "[::]:3001", "[0:0::0]:3001", "[::ffff:0.0.0.0]:3001"],
+      ...["db1", `${"a".repeat(300)}:1`],
+    ]],
+  ];
+  const member = { id: "0".repeat(32), address: "a:1", zone: "z", weight: 1 };
+  for (const [path, good, bad] of cases) {
+    for (const value of [...good, ...bad]) {
+      const problems = [
+        readFile(JSON.stringify({ [path]: value })).problems,
+        readVariables({ [variableName(path)]: String(value) || "\n" }).problems,
+      ];
+      const parsed = parseFlags([`--${flagName(path)}=${value}`], config.configFlags());
+      const wrong = bad.includes(value);
+      for (const list of problems) assertEquals(list.length, wrong ? 1 : 0, `${path} ${value}: ${list}`);
+      assertEquals(parsed.ok, !wrong, `--${flagName(path)}=${value}`);
+      assert(
+        problems.flat().every((problem) => problem.includes(path) || problem.includes(variableName(path))),
+      );
+      const joins = path === "advertise" ? { address: value } : { [path]: value };
+      if (!wrong && path !== "cluster") assertEquals(checkMember({ ...member, ...joins } as Member), null);
+    }
+  }
 });
 
 Deno.test("config: what fields say together is checked", () => {

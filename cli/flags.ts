@@ -112,8 +112,12 @@ export function parseFlags<F extends Flags>(line: readonly string[], flags: F): 
     }
     const value = flag.kind.fromText(given[0]!);
     if (value === undefined) {
-      const problem = `${spelled(name, flag)}: expected ${flag.kind.expected}, not "${given[0]}"`;
-      return { ok: false, problem };
+      const { expected, whenEmpty } = flag.kind;
+      const empty = given[0] === "" ? whenEmpty : undefined;
+      return {
+        ok: false,
+        problem: `${spelled(name, flag)}: ${empty ?? `expected ${expected}, not "${given[0]}"`}`,
+      };
     }
     values[name] = value;
   }

@@ -5,10 +5,14 @@
  * @module
  */
 
+import { LIMITS } from "../actors/runtime/limits.ts";
+
 /** How to read one kind of value; `undefined` means that it is not one. */
 export interface Kind<T> {
   /** Completes "expected …". */
   readonly expected: string;
+  /** What to say instead of "expected …" when the text is empty. */
+  readonly whenEmpty?: string;
   /** What help shows in the value's place, e.g. `PORT`; empty for a switch, which takes no value. */
   readonly placeholder: string;
   /** From a flag or a variable. */
@@ -24,6 +28,21 @@ export function text(placeholder = "TEXT"): Kind<string> {
     placeholder,
     fromText: (text) => text,
     fromJson: (value) => typeof value === "string" ? value : undefined,
+  };
+}
+
+/** Text as it goes into the ring: short, and fit for a line of a log. */
+export function label(placeholder = "NAME"): Kind<string> {
+  const fromText = (text: string) => {
+    const sizeBytes = new TextEncoder().encode(text).length;
+    const fits = sizeBytes >= 1 && sizeBytes <= LIMITS.nameBytes;
+    return fits && text.isWellFormed() && !/\p{Cc}/u.test(text) ? text : undefined;
+  };
+  return {
+    expected: `text of 1 to ${LIMITS.nameBytes} bytes without control characters`,
+    placeholder,
+    fromText,
+    fromJson: (value) => typeof value === "string" ? fromText(value) : undefined,
   };
 }
 
@@ -64,6 +83,14 @@ export const positive: Kind<number> = {
     typeof value === "number" && value > 0 && value <= Number.MAX_SAFE_INTEGER ? value : undefined,
 };
 
+/** A node's weight; `actors/ring_manager/ring.ts` takes no other. */
+export const weight: Kind<number> = {
+  ...positive,
+  expected: "a number from 0.001 to 1000",
+  fromText: (text) => weight.fromJson(positive.fromText(text)),
+  fromJson: (value) => typeof value === "number" && value >= 0.001 && value <= 1000 ? value : undefined,
+};
+
 /** Yes or no where a value has to be written (`storage.persist`). */
 export const boolean: Kind<boolean> = {
   expected: "true or false",
@@ -86,12 +113,13 @@ export function choice<const W extends string>(...words: readonly W[]): Kind<W> 
   };
 }
 
-/** Bytes in hexadecimal, as `get` prints a context. */
-export const hex: Kind<Uint8Array> = {
+/** A context as `get` prints it, bytes in hexadecimal. */
+export const context: Kind<Uint8Array> = {
   expected: "bytes in hexadecimal, an even number of digits 0-9 and a-f",
+  whenEmpty: "an empty context; leave -c out to write without one",
   placeholder: "HEX",
-  fromText: (text) => /^([0-9a-f]{2})*$/i.test(text) ? Uint8Array.fromHex(text) : undefined,
-  fromJson: (value) => typeof value === "string" ? hex.fromText(value) : undefined,
+  fromText: (text) => /^([0-9a-f]{2})+$/i.test(text) ? Uint8Array.fromHex(text) : undefined,
+  fromJson: (value) => typeof value === "string" ? context.fromText(value) : undefined,
 };
 
 /** `host:port`, an IPv6 host in brackets. */
@@ -103,6 +131,18 @@ export const address: Kind<string> = {
     return parts && port.fromText(parts[2]!) !== undefined ? text : undefined;
   },
   fromJson: (value) => typeof value === "string" ? address.fromText(value) : undefined,
+};
+
+/** An address that other nodes can use: no wildcard, which means "every address of mine". */
+export const reachable: Kind<string> = {
+  expected: "host:port of one host, no wildcard like 0.0.0.0 or [::]",
+  placeholder: address.placeholder,
+  fromText: (text) => {
+    const host = address.fromText(text)?.replace(/:\d+$/, "");
+    if (host === undefined || label().fromText(text) === undefined) return undefined;
+    return /^([0.*]+|\[(::ffff:)?[0:.]+\])$/i.test(host) ? undefined : text;
+  },
+  fromJson: (value) => typeof value === "string" ? reachable.fromText(value) : undefined,
 };
 
 /** Several of a kind: an array in JSON, separated by commas in text. */

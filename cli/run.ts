@@ -65,7 +65,7 @@ export async function run(line: readonly string[], context: Context): Promise<nu
     return EXIT.done;
   }
   const parsed = parseFlags(rest, command.flags);
-  const problem = parsed.ok ? surplus(parsed.words, command) : parsed.problem;
+  const problem = garbled(rest, command) ?? (parsed.ok ? surplus(parsed.words, command) : parsed.problem);
   if (problem !== undefined || !parsed.ok) {
     terminal.err(`denamo ${command.name}: ${problem}\ndenamo ${command.name} --help lists the flags\n`);
     return EXIT.usage;
@@ -76,6 +76,17 @@ export async function run(line: readonly string[], context: Context): Promise<nu
     if (isRequestFailure(error)) return reportFailure(context, error);
     throw error;
   }
+}
+
+/**
+ * What to say of an argument whose bytes were lost. Arguments are bytes; the runtime gives them as text, with
+ * U+FFFD for whatever is not UTF-8, so that different keys would become one and a value another.
+ */
+function garbled(line: readonly string[], command: Command): string | undefined {
+  const argument = line.find((argument) => argument.includes("\ufffd") || !argument.isWellFormed());
+  if (argument === undefined) return undefined;
+  const way = "value" in command.flags ? "; -v - reads a value of any bytes from standard input" : "";
+  return `"${argument}" is not valid UTF-8 on the command line${way}`;
 }
 
 /** What is wrong with a command's words, if anything. */

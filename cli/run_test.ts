@@ -70,9 +70,9 @@ Deno.test("put -v - reads standard input byte for byte", async () => {
   assertEquals(world.store.get("k")?.[0], input);
 });
 
-Deno.test("requests pass quorum, timeout and host on; an empty context is none", async () => {
+Deno.test("requests pass quorum, timeout and host on", async () => {
   const world = new World();
-  await run(["put", "-k", "k", "-v", "x", "-w", "3", "-c", "", "--timeout", "250", "--host", "::1"], world);
+  await run(["put", "-k", "k", "-v", "x", "-w", "3", "--timeout", "250", "--host", "::1"], world);
   assertEquals(world.asked, [["put", "k", { w: 3, timeoutMs: 250 }]]);
   assertEquals(world.addresses, ["[::1]:3001"]);
   await denamo("get -k k -r 1", world);
@@ -125,6 +125,33 @@ Deno.test("usage errors: exit 2, what was expected, and what was meant", async (
   }
 });
 
+Deno.test("usage errors: an empty context is no blind write", async () => {
+  for (const line of [["put", "-k", "k", "-v", "x", "-c", ""], ["del", "-k", "k", "--context="]]) {
+    const world = new World();
+    assertEquals([await run(line, world), world.asked], [2, []]);
+    assertMatch(world.stderr, /-c, --context: an empty context; leave -c out to write without one\n/);
+  }
+});
+
+Deno.test("usage errors: arguments that were not UTF-8 are refused, wherever they stand", async () => {
+  const lossy = new TextDecoder().decode(Uint8Array.of(0x61, 0xff)); // as the runtime decodes arguments
+  const lines = [
+    ["put", "-k", "a", "-v", lossy],
+    ["put", "-k", lossy, "-v", "x"],
+    ["put", `-k=${lossy}`, "-v", "x"],
+    ["del", "-k", "a", "-c", lossy],
+    ["get", "-k", "\ud800"],
+  ];
+  for (const line of lines) {
+    const world = new World();
+    assertEquals([await run(line, world), world.asked], [2, []]);
+    assertMatch(world.stderr, /not valid UTF-8 on the command line/);
+    assertEquals(world.stderr.includes("; -v - reads"), line[0] === "put");
+  }
+  const world = await denamo("put -k é -v 𐀀");
+  assertEquals([world.code, world.asked], [0, [["put", "é", {}]]]);
+});
+
 Deno.test("help is there for everything and names every flag", async () => {
   const overview = await denamo("--help");
   assertEquals(overview.code, 0);
@@ -149,7 +176,31 @@ Deno.test("join-cluster: Ok, or the refusal", async () => {
   const refusal = { ok: false, code: "has-data", message: "the node holds 3 keys" };
   const refused = await denamo(line, { admin: { join: refusal } });
   assertEquals([refused.code, refused.stdout], [1, ""]);
-  assertEquals(JSON.parse(refused.stderr).error.code, "has-data");
+  assertEquals(JSON.parse(refused.stderr).error, {
+    code: "has-data",
+    message: "the node holds 3 keys: stop the node, remove its data directory (what it holds is lost), " +
+      "start it and join before writing",
+    definite: true,
+  });
+});
+
+Deno.test("join-cluster: a refusal says what to do, and nothing of classes", async () => {
+  const cases = [
+    [
+      "address-taken",
+      "a:1 is the address of 00ff",
+      /00ff: a member whose disk was lost cannot be replaced yet/,
+    ],
+    ["unreachable", "a:1: DenamoError: timeout: no answer", /^a:1: timeout: no answer$|^a:1: no answer$/],
+    ["unreachable", "a:1: DenamoError: unreachable: nobody", /^a:1: nobody$/],
+    ["mismatch", "N: 3 in the cluster, 2 at b:1", /^N: 3 in the cluster, 2 at b:1$/],
+  ] as const;
+  for (const [code, message, says] of cases) {
+    const admin = { join: { ok: false, code, message } };
+    const world = await denamo("join-cluster --known-cluster-node a:1", { admin });
+    assertEquals(world.code, 1);
+    assertMatch(JSON.parse(world.stderr).error.message, says);
+  }
 });
 
 Deno.test("server: no configuration gives a single usable node; a signal drains and exits 0", async () => {
@@ -195,11 +246,22 @@ Deno.test("server: every problem of the configuration is named with its place, e
   const world = await denamo("server --config-path n.json", { files, variables: { DENAMO_WEIGHT: "0" } });
   assertEquals(world.code, 2);
   assertEquals(world.stderr.split("\n"), [
-    `denamo server: DENAMO_WEIGHT: expected a number greater than 0, not "0"`,
+    `denamo server: DENAMO_WEIGHT: expected a number from 0.001 to 1000, not "0"`,
     `denamo server: n.json: prot: unknown field; did you mean port?`,
     `denamo server: n.json: quorum.n: expected an integer from 1 to 16, not "3"`,
     "",
   ]);
+  const flag = await denamo("server --advertise 0.0.0.0:3001");
+  assertEquals([flag.code, flag.started], [2, undefined]);
+  assertMatch(flag.stderr, /--advertise: expected host:port of one host/);
+  const misspelled = await denamo("server", { variables: { DENAMO_QUORM_N: "5", DENAMOX: "", HOME: "/" } });
+  assertEquals([misspelled.code, misspelled.started], [2, undefined]);
+  assertEquals(
+    misspelled.stderr,
+    "denamo server: DENAMO_QUORM_N: unknown variable; did you mean DENAMO_QUORUM_N?\n",
+  );
+  const elsewhere = await denamo("get -k nothing", { variables: { DENAMO_QUORM_N: "5" } });
+  assertEquals(elsewhere.code, 3);
   assertMatch(
     (await denamo("server --config-path gone.json")).stderr,
     /gone.json: cannot be read: no such file/,

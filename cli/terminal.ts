@@ -15,18 +15,18 @@ export interface Terminal {
   readonly coloured: boolean;
   /** Characters in a line of the terminal. */
   readonly columns: number;
-  /** Write text to standard output. */
+  /** Write text to standard output; where that fails, say so and end the process. */
   out(text: string): void;
-  /** Write bytes to standard output. */
+  /** Write bytes to standard output, as {@link Terminal.out} does. */
   outBytes(bytes: Uint8Array): void;
-  /** Write text to standard error. */
+  /** Write text to standard error, if that can be written to. */
   err(text: string): void;
   /** All of standard input. */
   readInput(): Promise<Uint8Array>;
   /** A file's text; throws when it cannot be read. */
   readFile(path: string): string;
-  /** An environment variable. */
-  variable(name: string): string | undefined;
+  /** The environment variables. */
+  variables(): Readonly<Record<string, string>>;
   /** Call `task` at every SIGINT and SIGTERM until the returned function is called. */
   onStop(task: () => void): () => void;
   /** End the process at once. */
@@ -36,11 +36,19 @@ export interface Terminal {
 /** Signals closer than this are one key press. */
 const ONE_PRESS_MS = 300;
 
+/** A standard stream as far as it is written to. */
+interface Stream {
+  writeSync(bytes: Uint8Array): number;
+}
+
 /** The terminal of this process. */
 export class RealTerminal implements Terminal {
   readonly interactive: boolean = Deno.stdout.isTerminal();
   readonly watched: boolean = Deno.stderr.isTerminal();
   readonly coloured: boolean = this.interactive && !Deno.noColor;
+
+  /** Write to this process's streams, or others. */
+  constructor(readonly stdout: Stream = Deno.stdout, readonly stderr: Stream = Deno.stderr) {}
 
   /** See {@link Terminal.columns}. */
   get columns(): number {
@@ -49,17 +57,20 @@ export class RealTerminal implements Terminal {
 
   /** See {@link Terminal.out}. */
   out(text: string): void {
-    writeAll(Deno.stdout, new TextEncoder().encode(text));
+    this.outBytes(new TextEncoder().encode(text));
   }
 
   /** See {@link Terminal.outBytes}. */
   outBytes(bytes: Uint8Array): void {
-    writeAll(Deno.stdout, bytes);
+    const problem = writeAll(this.stdout, bytes);
+    if (problem === undefined) return;
+    this.err(`denamo: cannot write to standard output: ${problem}\n`);
+    this.exit(1);
   }
 
   /** See {@link Terminal.err}. */
   err(text: string): void {
-    writeAll(Deno.stderr, new TextEncoder().encode(text));
+    writeAll(this.stderr, new TextEncoder().encode(text)); // when that fails there is nobody left to tell
   }
 
   /** See {@link Terminal.readInput}. */
@@ -72,9 +83,9 @@ export class RealTerminal implements Terminal {
     return Deno.readTextFileSync(path);
   }
 
-  /** See {@link Terminal.variable}. */
-  variable(name: string): string | undefined {
-    return Deno.env.get(name);
+  /** See {@link Terminal.variables}. */
+  variables(): Readonly<Record<string, string>> {
+    return Deno.env.toObject();
   }
 
   /** See {@link Terminal.onStop}. */
@@ -98,11 +109,16 @@ export class RealTerminal implements Terminal {
   }
 }
 
-/** A write may be short, and nobody may be reading any more (`denamo get … | head`): then stop quietly. */
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
+/**
+ * Write all of `bytes`; what went wrong, if anything. A write may be short. That nobody reads any more
+ * (`denamo get … | head`) is not wrong: then stop quietly.
+ */
+function writeAll(stream: Stream, bytes: Uint8Array): string | undefined {
   try {
     for (let written = 0; written < bytes.length;) written += stream.writeSync(bytes.subarray(written));
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (error instanceof Deno.errors.BrokenPipe) return undefined;
+    return error instanceof Error ? error.message : String(error);
   }
+  return undefined;
 }

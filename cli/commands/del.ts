@@ -19,7 +19,7 @@ export const del: Command<Flags> = command({
   flags: {
     ...WHERE,
     key: required(kind.text("KEY"), "The key", "k"),
-    context: optional(kind.hex, "The context that get printed", "c"),
+    context: optional(kind.context, "The context that get printed", "c"),
     w: optional(kind.integer(1, 16), "Replicas that must acknowledge (default the cluster's W)", "w"),
     ...TIMEOUT,
   },

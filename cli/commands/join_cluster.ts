@@ -8,6 +8,14 @@ import { answer, type Command, command, EXIT, reportFailure, WHERE, withDoor } f
 import { type Flags, required } from "../flags.ts";
 import * as kind from "../kinds.ts";
 
+/** What to do about a refusal, by its code. */
+const ADVICE: Readonly<Record<string, string>> = {
+  "has-data":
+    "stop the node, remove its data directory (what it holds is lost), start it and join before writing",
+  "address-taken": "a member whose disk was lost cannot be replaced yet: restore its directory, " +
+    "or start the node under another address",
+};
+
 /** Make a node a member of a cluster. */
 export const joinCluster: Command<Flags> = command({
   name: "join-cluster",
@@ -21,7 +29,11 @@ export const joinCluster: Command<Flags> = command({
   async run(flags, context) {
     const known = flags["known-cluster-node"];
     const outcome = await withDoor(flags, context, (door) => door.admin("join", { known }));
-    if (!outcome.ok) return reportFailure(context, { ...outcome, definite: true });
+    if (!outcome.ok) {
+      const advice = ADVICE[outcome.code];
+      const message = advice === undefined ? outcome.message : `${outcome.message}: ${advice}`;
+      return reportFailure(context, { code: outcome.code, message, definite: true });
+    }
     if (context.terminal.watched) {
       context.terminal.err(`joined at ring epoch ${outcome.epoch}, ${outcome.members.length} members\n`);
     }

@@ -12,7 +12,9 @@ import * as kind from "../kinds.ts";
 export const put: Command<Flags> = command({
   name: "put",
   summary: "Write a key; with the context of a get, replace what that get saw",
-  details: "Without -c the value becomes a sibling of whatever is there; a put never overwrites unseen data.",
+  details:
+    "Without -c the value becomes a sibling of whatever is there; a put never overwrites unseen data.\n" +
+    "The context of a key that is not there is empty: leave -c out then.",
   examples: [
     "put -p 3001 -k foo -v bar",
     "put -k foo -v resolved -c CONTEXT",
@@ -22,7 +24,7 @@ export const put: Command<Flags> = command({
     ...WHERE,
     key: required(kind.text("KEY"), "The key", "k"),
     value: required(kind.text("VALUE"), "The value; - reads it from standard input", "v"),
-    context: optional(kind.hex, "The context that get printed", "c"),
+    context: optional(kind.context, "The context that get printed", "c"),
     w: optional(kind.integer(1, 16), "Replicas that must acknowledge (default the cluster's W)", "w"),
     ...TIMEOUT,
   },
@@ -35,14 +37,14 @@ export const put: Command<Flags> = command({
   },
 });
 
-/** The options of a write; an empty context, which a get of a new key prints, is none. */
+/** The options of a write. */
 export function writeOptions(flags: {
   readonly context: Uint8Array | undefined;
   readonly w: number | undefined;
   readonly timeout: number | undefined;
 }): { context?: Uint8Array; w?: number; timeoutMs?: number } {
   return {
-    ...(flags.context !== undefined && flags.context.length > 0 && { context: flags.context }),
+    ...(flags.context !== undefined && { context: flags.context }),
     ...(flags.w !== undefined && { w: flags.w }),
     ...(flags.timeout !== undefined && { timeoutMs: flags.timeout }),
   };

@@ -57,9 +57,9 @@ export const server: Command<Flags> = command({
 
 /** The configuration from all its sources, each problem naming where it stands. */
 export function configure(flags: Readonly<Record<string, unknown>>, context: Context): settings.Resolution {
-  const variables = settings.readVariables((name) => context.terminal.variable(name));
+  const variables = settings.readVariables(context.terminal.variables());
   const problems = [...variables.problems];
-  const path = flags["config-path"] ?? context.terminal.variable("DENAMO_CONFIG_PATH");
+  const path = flags["config-path"] ?? context.terminal.variables()[settings.PATH_VARIABLE];
   let file: settings.PartialConfig = {};
   if (typeof path === "string" && path !== "") {
     try {

@@ -99,8 +99,8 @@ export class World implements Context, Terminal {
     if (file === undefined) throw new Error("no such file");
     return file;
   }
-  variable(name: string): string | undefined {
-    return this.#options.variables?.[name];
+  variables(): Readonly<Record<string, string>> {
+    return this.#options.variables ?? {};
   }
   onStop(task: () => void): () => void {
     this.#stops.add(task);
