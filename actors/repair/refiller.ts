@@ -28,7 +28,7 @@ import { preferenceList, type Ring } from "../ring_manager/ring.ts";
 
 /** Messages of the refiller. */
 export type RefillerProtocol = {
-  /** Look whether anything is missing, and fetch it. Own timer. */
+  /** Look whether anything is missing, and fetch it. Own timer, and whoever knows that something is. */
   refill: [Record<never, never>, void];
 };
 
@@ -49,11 +49,12 @@ export function refiller({ node }: RefillerOptions): ActorSpec<RefillerProtocol>
   return {
     name: "refiller",
     start(context) {
-      context.after(0, "refill", {});
+      let timer = context.after(0, "refill", {});
       return {
         async refill() {
+          timer.cancel();
           await refillAll(context, node);
-          context.after(REFILL_MS, "refill", {});
+          timer = context.after(REFILL_MS, "refill", {});
         },
       };
     },

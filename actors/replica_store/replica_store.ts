@@ -3,7 +3,7 @@
  *
  * It turns client writes into versions (`mint`), merges what other coordinators send (`write`) and answers
  * reads. What a version is and how two of them merge is decided in `object.ts`; where bytes rest, in `storage/`.
- * Around this shell stand `dots.ts` (names for versions), `records.ts` (reading the engine), `commit_groups.ts`
+ * Around this shell stand `minter.ts` and `dots.ts` (versions and their names), `records.ts` (reading the engine), `commit_groups.ts`
  * (acknowledging what is durable), `wholeness.ts` and `refill.ts` (what was lost, and getting it back).
  *
  * @module
@@ -14,22 +14,21 @@ import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { Random } from "../runtime/environment.ts";
 import type { Handlers, Ref } from "../runtime/protocol.ts";
 import type { CoordinatorProtocol } from "../coordinator/protocol.ts";
+import type { RefillerProtocol } from "../repair/refiller.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { preferenceList } from "../ring_manager/ring.ts";
 import type { CurrentRing, RingManagerProtocol } from "../ring_manager/protocol.ts";
-import { crc32c } from "../runtime/crc32c.ts";
 import { equalBytes, toHex } from "../runtime/bytes.ts";
 import { type Clock, counterOf } from "./clock.ts";
 import { CommitGroups, type Waiter } from "./commit_groups.ts";
 import { decodeContext } from "./context.ts";
 import { Dots } from "./dots.ts";
+import { Minter } from "./minter.ts";
 import { merge, mint, type StoredObject, verifyValues } from "./object.ts";
 import { encodeObject } from "./object_codec.ts";
 import type {
   ActorId,
   EncodedObject,
-  Mint,
-  MintAnswer,
   NodeId,
   Placement,
   ReadAnswer,
@@ -91,8 +90,6 @@ const UNREADABLE: ReadAnswer = { ok: false, code: "unreadable" };
 /** Eight random bytes tell a loss from all others. */
 const LOSS_ID_BYTES = 8;
 
-type MintRefusal = MintAnswer & { readonly ok: false };
-
 /** What of a {@link ReplicaWrite} is needed to store it. */
 type Entry =
   & Pick<ReplicaWrite, "partition" | "key" | "object">
@@ -109,6 +106,7 @@ class ReplicaStore {
   readonly #groups: CommitGroups;
   readonly #wholeness: Wholeness;
   readonly #refill: Refill;
+  readonly #minter: Minter;
   #ring: Ring;
   #owned: boolean[] = [];
   #isFenced: boolean;
@@ -146,6 +144,20 @@ class ReplicaStore {
       log,
       store: (entry, local, incoming) => this.#store(entry, local, incoming),
     });
+    this.#minter = new Minter({
+      core,
+      dots: this.#dots,
+      records: this.#records,
+      groups: this.#groups,
+      clock: context.environment.clock,
+      node: options.node,
+      ring: () => this.#ring,
+      isFenced: () => this.#isFenced,
+      isMisplaced: (placement) => this.#misplaced(placement) !== null,
+      onFutureDot: (clock) => this.#onFutureDot(clock),
+      onDamaged: (partition) => this.#onDamaged(partition),
+      answer: (ticket, answer) => this.#coordinator(options.node).tell("minted", { ticket, answer }),
+    });
     this.#takeRing(ring);
     if (lossy) this.#wholeness.loseAll();
     if (engine.damageAtOpen.length > 0) {
@@ -160,7 +172,7 @@ class ReplicaStore {
     return {
       read: (body) => this.#onRead(body),
       write: (body) => this.#onWrite(body),
-      mint: (body) => this.#onMint(body),
+      mint: (body) => this.#minter.onMint(body),
       ring: ({ ring }) => this.#takeRing(ring),
       inspect: ({ key, partition }) => this.#inspect(partition, key),
       scan: ({ partition, after }) => this.#refill.scan(partition, after),
@@ -332,70 +344,10 @@ class ReplicaStore {
   /** Reads of the partition do not count until all other owners were asked. False when that cannot be remembered. */
   #onDamaged(partition: number): Promise<boolean> {
     this.#damaged++;
-    return this.#wholeness.lose(partition);
-  }
-
-  #onMint(body: Mint): void | Promise<void> {
-    const { clock } = this.#context.environment;
-    if (clock.now() >= body.deadline) {
-      return this.#refuseMint(body, "unavailable", "the deadline passed before a version was made");
-    }
-    if (this.#misplaced(body) !== null) {
-      return this.#refuseMint(body, "wrong-epoch", "the ring changed while the request was on its way");
-    }
-    if (this.#isFenced) {
-      return this.#refuseMint(body, "ring-changing", "the ring is being changed; try again");
-    }
-    if (body.value !== null && crc32c(body.value) !== body.crc32c) {
-      return this.#refuseMint(body, "corrupt", "the value does not match its CRC-32C");
-    }
-    const context = body.context === null
-      ? []
-      : this.#core.decodeContext(body.context, body.key, this.#ring.clusterId);
-    if (context === null) {
-      const message = "the context is damaged, or belongs to another key or cluster";
-      return this.#refuseMint(body, "bad-context", message);
-    }
-    if (this.#dots.isAhead(context)) {
-      this.#onFutureDot(context);
-      return this.#refuseMint(body, "bad-context", "the context names a version that this node never issued");
-    }
-    return this.#records.read(
-      body.partition,
-      body.key,
-      (local) => this.#mint(body, context, local),
-      (code) => this.#refuseMint(body, code, "the local store cannot be read or written now"),
-    );
-  }
-
-  #mint(body: Mint, context: Clock, local: EncodedObject | null): void | Promise<void> {
-    const { partition, key, value, crc32c, requestId, ticket } = body;
-    const held = local === null ? null : this.#records.decode(local);
-    if (local !== null && held === null) {
-      this.#refuseMint(body, "unreadable", "the local replica of the key is damaged");
-      return this.#onDamaged(partition).then(() => {});
-    }
-    const wallMs = this.#context.environment.clock.wall();
-    const write = { context, value, crc32c, requestId, wallMs, dot: this.#dots.next() };
-    const minted = this.#core.mint(held, write);
-    if (!minted.ok) {
-      if (minted.code === "future-dot") this.#onFutureDot(held?.clock ?? context);
-      return this.#refuseMint(body, minted.code, minted.message);
-    }
-    this.#dots.issue();
-    const object = minted.applied ? encodeObject(minted.object) : local ?? encodeObject(minted.object);
-    if (!this.#groups.write(partition, key, object, { ticket, from: this.#options.node })) {
-      return this.#refuseMint(body, "unavailable", "the local store takes no writes", minted.applied);
-    }
-    this.#sendMinted(ticket, { ok: true, object });
-  }
-
-  #refuseMint(body: Mint, code: MintRefusal["code"], message: string, definite = true): void {
-    this.#sendMinted(body.ticket, { ok: false, code, message, definite });
-  }
-
-  #sendMinted(ticket: number, answer: MintAnswer): void {
-    this.#coordinator(this.#options.node).tell("minted", { ticket, answer });
+    const wasWhole = !this.#wholeness.has(partition);
+    const remembered = this.#wholeness.lose(partition);
+    if (wasWhole) this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
+    return remembered;
   }
 
   /** Someone knows a dot of ours that we never issued: our id was used before us, or is in use elsewhere. */
