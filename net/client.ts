@@ -14,8 +14,9 @@ import { RealClock } from "../actors/runtime/real/clock.ts";
 import { RealNetwork } from "../actors/runtime/real/network.ts";
 import { RealRandom } from "../actors/runtime/real/random.ts";
 import { type Call, Calls, type ClientEnvironment } from "./client_calls.ts";
-import { type ClientErrorCode, type ClientFailure, DenamoError } from "./client_errors.ts";
+import { type ClientErrorCode, type ClientFailure, definitely, DenamoError } from "./client_errors.ts";
 import type { Frame } from "./frame.ts";
+import { type Fault, judgeCount, judgeKey, judgeValue } from "./judge.ts";
 import { ADMIN, ADMIN_REPLY } from "./messages/control.ts";
 import { PING, PONG } from "./messages/handshake.ts";
 import { readMessage } from "./messages/message.ts";
@@ -253,6 +254,8 @@ export class Client implements AsyncDisposable {
     options: GetOptions,
     done: (outcome: GetSuccess | ClientFailure) => void,
   ): number {
+    const fault = judgeKey(key) ?? judgeCount("r", options.r);
+    if (fault) return this.#refuse(fault, done);
     const body = { key, r: options.r ?? 0 };
     return this.#submit(options, {
       repeatable: true,
@@ -270,6 +273,8 @@ export class Client implements AsyncDisposable {
     options: PutOptions,
     done: (outcome: PutSuccess | ClientFailure) => void,
   ): number {
+    const fault = judgeKey(key) ?? judgeValue(value) ?? judgeCount("w", options.w);
+    if (fault) return this.#refuse(fault, done);
     const body = {
       key,
       value,
@@ -291,6 +296,12 @@ export class Client implements AsyncDisposable {
   /** Give up a call made with {@link Client.submitGet} or {@link Client.submitPut}. */
   abort(number: number): void {
     this.#calls.abort(number);
+  }
+
+  /** Not even sent. */
+  #refuse({ code, message }: Fault, done: (outcome: ClientFailure) => void): number {
+    done(definitely(code, message));
+    return 0;
   }
 
   #submit<T extends { readonly ok: true }>(options: CallOptions, call: Omit<Call<T>, "deadline">): number {
@@ -338,5 +349,8 @@ function timeoutOf({ timeoutMs }: CallOptions): number {
 }
 
 function toBytes(bytes: Bytes): Uint8Array {
-  return typeof bytes === "string" ? encodeUtf8(bytes) : bytes;
+  if (bytes instanceof Uint8Array) return bytes;
+  if (typeof bytes !== "string") throw new TypeError(`expected bytes or text, not ${typeof bytes}`);
+  if (!bytes.isWellFormed()) throw new TypeError("text with a lone surrogate has no UTF-8");
+  return encodeUtf8(bytes);
 }

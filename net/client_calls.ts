@@ -17,7 +17,7 @@ import { Channel, reasonOf } from "./channel.ts";
 import { type ClientFailure, definitely } from "./client_errors.ts";
 import { remaining } from "./control_codec.ts";
 import type { Frame } from "./frame.ts";
-import { greet } from "./greet.ts";
+import { greet, HandshakeRefused } from "./greet.ts";
 import { PING } from "./messages/handshake.ts";
 import type { Header } from "./messages/message.ts";
 
@@ -70,6 +70,8 @@ export class Calls {
   readonly #pending = new Map<number, Pending>();
   #last = 0;
   #address = 0;
+  /** Of the first node that was reached: what another cluster holds is not what was asked for. */
+  #clusterId: string | null = null;
   #channel: Channel | null = null;
   /** Connections to nodes that are stopping: nothing more is sent on them, some answers are still to come. */
   readonly #leaving = new Set<Channel>();
@@ -243,7 +245,14 @@ export class Calls {
     const connection: Connection = await this.#environment.network.connect(endpoint, LIMITS.dialMs);
     const channel = new Channel(connection, this.#clock);
     try {
-      await greet(channel, null);
+      const { clusterId } = await greet(channel, null);
+      this.#clusterId ??= clusterId;
+      if (clusterId !== this.#clusterId) {
+        throw new HandshakeRefused(
+          "cluster-id",
+          `${address} belongs to another cluster than the nodes before`,
+        );
+      }
       return channel;
     } catch (error) {
       channel.close("handshake failed");

@@ -29,6 +29,7 @@ import { type Frame, WireError } from "./frame.ts";
 import { ADMIN_BODIES } from "./messages/admin.ts";
 import { ADMIN, ADMIN_REPLY, type AdminReply } from "./messages/control.ts";
 import { PING, PONG } from "./messages/handshake.ts";
+import { judgeKey, judgeValue } from "./judge.ts";
 import { readMessage } from "./messages/message.ts";
 import { GET, PUT } from "./messages/requests.ts";
 
@@ -201,7 +202,7 @@ export class ClientSession {
     const { number, remainingMs, trace } = frame;
     const body = readMessage(PUT, frame);
     const { key, value, w, context, requestId } = body;
-    const refusal = this.#judge(key) ?? judgeValue(value, body.crc32c);
+    const refusal = this.#judge(key) ?? checkValue(value, body.crc32c);
     if (refusal) return this.#reply(number, refusal);
     const { coordinator, self, clock } = this.#desk;
     const deadline = deadlineOf(remainingMs, clock.now());
@@ -244,9 +245,8 @@ export class ClientSession {
 
   #judge(key: Uint8Array): Failure | null {
     if (this.#desk.draining()) return refused("stopping", "this node is stopping");
-    if (key.length === 0) return refused("bad-request", "the key is empty; it needs at least 1 byte");
-    if (key.length <= LIMITS.keyBytes) return null;
-    return refused("too-large", `the key has ${key.length} bytes, the limit is ${LIMITS.keyBytes}`);
+    const fault = judgeKey(key);
+    return fault && refused(fault.code, fault.message);
   }
 
   #reply(number: number, outcome: GetOutcome | PutOutcome): void {
@@ -306,10 +306,9 @@ function isAdminKind(kind: string): kind is AskKind<OperatorProtocol> {
   return Object.hasOwn(ADMIN_BODIES, kind);
 }
 
-function judgeValue(value: Uint8Array | null, checksum: number): Failure | null {
-  if (value && value.length > LIMITS.valueBytes) {
-    return refused("too-large", `the value has ${value.length} bytes, the limit is ${LIMITS.valueBytes}`);
-  }
+function checkValue(value: Uint8Array | null, checksum: number): Failure | null {
+  const fault = judgeValue(value);
+  if (fault) return refused(fault.code, fault.message);
   if ((value ? crc32c(value) : 0) === checksum) return null;
   return refused("bad-request", "the value does not match its CRC-32C");
 }
