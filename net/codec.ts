@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CoordinatorProtocol, GetRequest, PutRequest } from "../actors/coordinator/protocol.ts";
+import type { CoordinatorProtocol, PutRequest } from "../actors/coordinator/protocol.ts";
 import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
 import type { Address, Body, Envelope } from "../actors/runtime/protocol.ts";
@@ -84,13 +84,11 @@ export class EnvelopeCodec {
 
   #encodeForCoordinator(writer: FrameWriter, envelope: Envelope): boolean {
     switch (envelope.kind) {
-      case "get": {
-        const body = envelope.body as GetRequest;
-        return writeMessage(writer, GET, this.#header(body), body);
-      }
       case "put": {
         const body = envelope.body as PutRequest;
-        return writeMessage(writer, PUT, this.#header(body), body);
+        const { ticket: number, deadline, trace } = body;
+        const header = { number, remainingMs: remaining(deadline, this.#now()), trace };
+        return writeMessage(writer, PUT, header, body);
       }
       case "answer":
         return writeOutcome(writer, envelope.body as Body<CoordinatorProtocol, "answer">);
@@ -107,10 +105,6 @@ export class EnvelopeCodec {
     }
   }
 
-  #header({ ticket, deadline, trace }: GetRequest | PutRequest) {
-    return { number: ticket, remainingMs: remaining(deadline, this.#now()), trace };
-  }
-
   /**
    * The envelope in a frame from `peer`; null for an answer that nobody waits for. Throws a `WireError` when
    * it is none, a `ShapeError` when it is a control message that no actor here takes.
@@ -118,18 +112,11 @@ export class EnvelopeCodec {
   decode(frame: Frame, peer: string): Envelope | null {
     const ticket = frame.number;
     switch (frame.message) {
-      case GET.number:
-        return this.#to(COORDINATOR, peer, "get", {
-          ...readMessage(GET, frame),
-          ...this.#origin(frame, peer),
-        });
       case PUT.number:
         return this.#to(COORDINATOR, peer, "put", {
           ...readMessage(PUT, frame),
           ...this.#origin(frame, peer),
         });
-      case GOT.number:
-        return this.#to(COORDINATOR, peer, "answer", { ticket, outcome: readMessage(GOT, frame) });
       case DONE.number:
         return this.#to(COORDINATOR, peer, "answer", { ticket, outcome: readMessage(DONE, frame) });
       case FAILED.number:
@@ -165,7 +152,7 @@ export class EnvelopeCodec {
     return { to: { node: this.#self, actor }, from: { node: peer, actor: from }, kind, body };
   }
 
-  /** What a forwarded request has beside its body: its coordinator waits for the answer. */
+  /** What a forwarded write has beside its body: its coordinator waits for the answer. */
   #origin({ number, remainingMs, trace }: Frame, peer: string) {
     const origin: Address = { node: peer, actor: COORDINATOR };
     const deadline = deadlineOf(remainingMs, this.#now());

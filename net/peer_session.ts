@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { GetRequest, PutRequest } from "../actors/coordinator/protocol.ts";
+import type { PutRequest } from "../actors/coordinator/protocol.ts";
 import type { NodeId, ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
 import type { Log } from "../actors/runtime/environment.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
@@ -87,8 +87,8 @@ export class PeerSession {
   #bounce({ to, kind, body }: Envelope, result: TellResult): void {
     const code = result === "overloaded" ? "overloaded" : "unavailable";
     const back = { to: { node: this.#node, actor: "coordinator" }, from: to };
-    if (to.actor === "coordinator" && (kind === "get" || kind === "put")) {
-      const { ticket } = body as GetRequest | PutRequest;
+    if (to.actor === "coordinator" && kind === "put") {
+      const { ticket } = body as PutRequest;
       const outcome = { ok: false, code, definite: true, message: `node ${to.node}: ${result}` };
       this.#desk.send({ ...back, kind: "answer", body: { ticket, outcome } });
     } else if (to.actor === "replica_store" && kind === "read") {

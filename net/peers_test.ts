@@ -1,5 +1,5 @@
 import type { ReplicaRead } from "../actors/replica_store/protocol.ts";
-import type { GetRequest } from "../actors/coordinator/protocol.ts";
+import type { PutRequest } from "../actors/coordinator/protocol.ts";
 import { encodeUtf8 } from "../actors/runtime/bytes.ts";
 import type { Connection, Network } from "../actors/runtime/environment.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
@@ -12,7 +12,8 @@ import type { NodeFacts } from "./handshake.ts";
 import { CONTROL } from "./messages/control.ts";
 import { READ, READ_ANSWER, WRITE } from "./messages/replicas.ts";
 import { HELLO, PROTOCOL_VERSION, REFUSED } from "./messages/handshake.ts";
-import { readMessage } from "./messages/message.ts";
+import { type Message, readMessage } from "./messages/message.ts";
+import { GET, GOT } from "./messages/requests.ts";
 import { addressOf, cluster, dial, type EchoProtocol, idOf, ringOf, TestNode } from "./testing/harness.ts";
 
 const key = encodeUtf8("k");
@@ -34,8 +35,7 @@ Deno.test("what coordinators and replicas tell each other arrives, under the sen
   a!.send(2, "replica_store", "write", { ...place, key, object: value, ticket: 2, from: forged });
   a!.send(2, "coordinator", "replicaRead", { ticket: 3, replica: forged, answer: { ok: true, object: key } });
   a!.send(2, "coordinator", "replicaWrote", { ticket: 4, replica: forged, answer: { ok: true } });
-  a!.send(2, "coordinator", "get", { origin, ticket: 5, key, r: 1, deadline, trace });
-  a!.send(2, "coordinator", "put", { origin, ticket: 6, deadline, ...put });
+  a!.send(2, "coordinator", "put", { origin, ticket: 6, deadline, trace, ...put });
   await simulation.runFor(100);
   const from = idOf(1);
   const [asked] = b!.heard("replica_store.read") as [ReplicaRead];
@@ -45,18 +45,12 @@ Deno.test("what coordinators and replicas tell each other arrives, under the sen
   const read = { ticket: 3, replica: from, answer: { ok: true, object: key } };
   assertEquals(b!.heard("coordinator.replicaRead"), [read]);
   assertEquals(b!.heard("coordinator.replicaWrote"), [{ ticket: 4, replica: from, answer: { ok: true } }]);
-  const [got] = b!.heard("coordinator.get") as [GetRequest];
   const asker = { node: from, actor: "coordinator" };
-  assertEquals([got.origin, got.ticket, got.key, got.r, got.trace], [asker, 5, key, 1, trace]);
-  assert(Math.abs(got.deadline - b!.environment.clock.now() - 500) < 150);
-  const [wrote] = b!.heard("coordinator.put") as [Record<string, unknown>];
-  assertEquals({ ...wrote, deadline: 0 }, { ...put, deadline: 0, origin: asker, ticket: 6 });
-  // The answers of the faked coordinator come back to the one that forwarded.
-  const outcome = { ok: true, values: [], context: new Uint8Array(0) };
-  assertEquals(a!.heard("coordinator.answer"), [{ ticket: 5, outcome }, {
-    ticket: 6,
-    outcome: { ok: true },
-  }]);
+  const [wrote] = b!.heard("coordinator.put") as [PutRequest];
+  assertEquals({ ...wrote, deadline: 0 }, { ...put, deadline: 0, origin: asker, ticket: 6, trace });
+  assert(Math.abs(wrote.deadline - b!.environment.clock.now() - 500) < 150);
+  // The answer of the faked coordinator comes back to the one that forwarded.
+  assertEquals(a!.heard("coordinator.answer"), [{ ticket: 6, outcome: { ok: true } }]);
 });
 
 Deno.test("actors ask each other across nodes; replies are checked", async () => {
@@ -95,6 +89,19 @@ Deno.test("a message that is not in the registry never leaves, and from outside 
   channel.send(CONTROL, { number: 0 }, { ...control, kind: "shout" });
   await simulation.runFor(10);
   assertEquals(b!.heard("echo.shout"), [{ n: 1 }]);
+});
+
+Deno.test("a peer that sends a client's messages is hung up on: reads are not handed on", async () => {
+  for (
+    const [message, body] of [[GET, { key, r: 1 }], [GOT, { ok: true, values: [], context: key }]] as const
+  ) {
+    const { simulation, nodes: [a, b] } = await cluster(2);
+    const channel = new Channel(await dial(simulation, 2), simulation.environment("c").clock);
+    await simulation.complete(greet(channel, { ...a!.facts, nodeId: idOf(3) }));
+    channel.send(message as Message<unknown>, { number: 1 }, body);
+    assertEquals(await simulation.complete(channel.receive()), null);
+    assertEquals(b!.seen, []);
+  }
 });
 
 Deno.test("everything ready in one turn goes out in one write", async () => {
@@ -210,7 +217,9 @@ Deno.test("an overloaded or missing actor on another node is answered at once", 
   const b = new TestNode(2, simulation.environment("n2"), {}, ringOf(3), {}, bare);
   await simulation.complete(b.start());
   const deadline = a.environment.clock.now() + 1000;
-  a.send(2, "coordinator", "get", { origin: { node: "", actor: "" }, ticket: 5, key, r: 1, deadline });
+  const put = { key, value: null, crc32c: 0, context: null, w: 1, requestId: "ab".repeat(16) };
+  const origin = { node: "", actor: "" };
+  a.send(2, "coordinator", "put", { ...put, origin, ticket: 5, deadline, forwarded: true });
   await simulation.runFor(10);
   const [answer] = a.heard("coordinator.answer") as [
     { ticket: number; outcome: { ok: boolean; code: string } },
