@@ -12,8 +12,7 @@ import type { CoordinatorProtocol, Explanation, ReplicaExplanation } from "../co
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
 import type { MemberView } from "../gossiper/membership.ts";
 import { AskError } from "../runtime/protocol.ts";
-import { decodeObject } from "../replica_store/object_codec.ts";
-import type { NodeId, ReadAnswer, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
+import type { NodeId, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import {
   effectiveQuorum,
@@ -24,6 +23,7 @@ import {
   underReplicated,
 } from "../ring_manager/ring.ts";
 import { ringDigest } from "../ring_manager/ring_codec.ts";
+import { explainAnswer } from "./explain_answer.ts";
 import { type Administer, admit, type Candidacy, inquire, isCandidate, join } from "./membership_change.ts";
 import type { ActorStatus, ClusterState, NodeStatus, OperatorActorProtocol, RingView } from "./protocol.ts";
 
@@ -176,29 +176,6 @@ async function explain(context: Context, key: Uint8Array, timeoutMs: number): Pr
     return { node: member.id, address: member.address, liveness, ...explainAnswer(answer) };
   });
   return { partition, epoch: ring.epoch, replicas: await Promise.all(replicas) };
-}
-
-function explainAnswer(
-  answer: ReadAnswer | null,
-): Pick<ReplicaExplanation, "answer" | "version" | "siblings"> {
-  if (answer === null) return { answer: "silent", version: [], siblings: [] };
-  if (!answer.ok && answer.code !== "not-whole") {
-    const said = answer.code === "overloaded" ? "unavailable" : answer.code;
-    return { answer: said, version: [], siblings: [] };
-  }
-  const word = answer.ok ? (answer.object === null ? "missing" : "found") : "not-whole";
-  if (answer.object === null) return { answer: word, version: [], siblings: [] };
-  const { clock, siblings } = decodeObject(answer.object);
-  const short = (dot: { actor: string; counter: number }) => `${dot.actor.slice(0, 8)}:${dot.counter}`;
-  return {
-    answer: word,
-    version: clock.map(short),
-    siblings: siblings.map(({ dot, value, tombstone }) => ({
-      dot: short(dot),
-      sizeBytes: value.length,
-      tombstone,
-    })),
-  };
 }
 
 /** How long a lone node waits before it asks its seeds again: first, and at most. */
