@@ -24,6 +24,7 @@ import type { Ring } from "../ring_manager/ring.ts";
 import { effectiveQuorum } from "../ring_manager/ring.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import type { CoordinatorCore } from "./core.ts";
+import { Latencies } from "./latencies.ts";
 import { type GetDesk, GetUnderWay } from "./get_request.ts";
 import { type PutDesk, PutUnderWay } from "./put_request.ts";
 import type {
@@ -80,11 +81,13 @@ class Coordinator implements GetDesk, PutDesk {
   readonly #context: ActorContext<CoordinatorProtocol>;
   readonly #options: CoordinatorOptions;
   readonly #underWay = new Map<number, UnderWay>();
+  /** Reads that are answered and only kept for repair, oldest first; they are under way too. */
+  readonly #lingering = new Map<number, GetUnderWay>();
   /** The replicas of each partition, as far as they were looked up under the present ring. */
   #replicas: (readonly NodeId[] | undefined)[];
   readonly #stores = new Map<NodeId, Ref<ReplicaStoreProtocol>>();
   readonly #origins = new Map<string, Ref<OriginProtocol>>();
-  readonly #latencyMs = new Map<NodeId, number>();
+  readonly #latencies = new Latencies();
   readonly #failures: Record<string, number> = {};
   #nextTicket: number;
   #sweeping = false;
@@ -209,16 +212,22 @@ class Coordinator implements GetDesk, PutDesk {
       this.#underWay.set(request.ticket, request);
       request.start();
     }
-    if (!request.answered || !request.settled) return;
-    if (request instanceof GetUnderWay) this.#readRepairs += request.repair();
-    this.#underWay.delete(request.ticket);
+    if (!request.answered) return;
+    if (request.settled) {
+      if (request instanceof GetUnderWay) this.#readRepairs += request.repair();
+      this.#forget(request);
+    } else if (request instanceof GetUnderWay) this.#lingering.set(request.ticket, request);
+  }
+
+  #forget({ ticket }: UnderWay): void {
+    this.#underWay.delete(ticket);
+    this.#lingering.delete(ticket);
   }
 
   /** Room for a new request: the oldest read that is only kept for repair is let go. */
   #dropLingering(): boolean {
-    for (const request of this.#underWay.values()) {
-      if (!request.answered) continue;
-      this.#underWay.delete(request.ticket);
+    for (const request of this.#lingering.values()) {
+      this.#forget(request);
       return true;
     }
     return false;
@@ -228,6 +237,7 @@ class Coordinator implements GetDesk, PutDesk {
     if (ring.clusterId === this.ring.clusterId && ring.epoch <= this.ring.epoch) return;
     this.ring = ring;
     this.#replicas = new Array(ring.partitions);
+    this.#latencies.keepOnly(ring.members.map(({ id }) => id));
     for (const request of [...this.#underWay.values()]) {
       if (!request.outdated) continue;
       this.#settle(request);
@@ -249,12 +259,12 @@ class Coordinator implements GetDesk, PutDesk {
       request.onSweep(now);
       if (request instanceof GetUnderWay && request.answered && now >= request.answeredAt + LINGER_MS) {
         this.#readRepairs += request.repair();
-        this.#underWay.delete(request.ticket);
+        this.#forget(request);
         continue;
       }
       if (now < request.request.deadline) continue;
       request.expire();
-      this.#underWay.delete(request.ticket);
+      this.#forget(request);
     }
     this.#armSweep();
   }
@@ -270,13 +280,11 @@ class Coordinator implements GetDesk, PutDesk {
   }
 
   fastestOf(nodes: readonly NodeId[]): NodeId | undefined {
-    const latencyMs = (node: NodeId) => this.#latencyMs.get(node) ?? 0;
-    return [...nodes].sort((a, b) => latencyMs(a) - latencyMs(b))[0];
+    return this.#latencies.fastest(nodes, this.now());
   }
 
   observe(primary: NodeId, elapsedMs: number): void {
-    const before = this.#latencyMs.get(primary) ?? elapsedMs;
-    this.#latencyMs.set(primary, before + (elapsedMs - before) / 8);
+    this.#latencies.observe(primary, elapsedMs, this.now());
   }
 
   countFailover(): void {
