@@ -51,7 +51,8 @@ const IN_DOUBT: WriteAnswer = { ok: false, code: "unavailable", definite: false 
  *
  * const heard: string[] = [];
  * const engine = { write: () => Promise.resolve() };
- * const groups = new CommitGroups(engine, fake().environment.log, ({ ticket }, { ok }) => heard.push(`${ticket} ${ok}`));
+ * const { log } = fake().environment;
+ * const groups = new CommitGroups(engine, log, ({ ticket }, { ok }) => heard.push(`${ticket} ${ok}`));
  * groups.write(0, Uint8Array.of(1), Uint8Array.of(2), { ticket: 7, from: "" });
  * assertEquals(heard, []);
  * await undefined;

@@ -3,8 +3,9 @@
  *
  * It turns client writes into versions (`mint`), merges what other coordinators send (`write`) and answers
  * reads. What a version is and how two of them merge is decided in `object.ts`; where bytes rest, in `storage/`.
- * Around this shell stand `minter.ts` and `dots.ts` (versions and their names), `records.ts` (reading the engine), `commit_groups.ts`
- * (acknowledging what is durable), `wholeness.ts` and `refill.ts` (what was lost, and getting it back).
+ * Around this shell stand `minter.ts` and `dots.ts` (versions and their names), `records.ts` (reading the engine),
+ * `commit_groups.ts` (acknowledging what is durable), `wholeness.ts` and `refill.ts` (what was lost, and getting it
+ * back).
  *
  * @module
  */
