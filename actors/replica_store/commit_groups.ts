@@ -1,6 +1,6 @@
 /**
  * Acknowledging writes by commit group: one promise of the engine covers every write that waited for it
- * (DeWitt et al., "Implementation Techniques for Main Memory Database Systems", 1984, section 5.2), so no write
+ * (DeWitt et al., "Implementation Techniques for Main Memory Database Systems", 1984), so no write
  * has a promise of its own.
  *
  * What a failed group leaves is the subtle part. The engine shows its records and may or may not have them on
