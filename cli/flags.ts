@@ -112,12 +112,8 @@ export function parseFlags<F extends Flags>(line: readonly string[], flags: F): 
     }
     const value = flag.kind.fromText(given[0]!);
     if (value === undefined) {
-      const { expected, whenEmpty } = flag.kind;
-      const empty = given[0] === "" ? whenEmpty : undefined;
-      return {
-        ok: false,
-        problem: `${spelled(name, flag)}: ${empty ?? `expected ${expected}, not "${given[0]}"`}`,
-      };
+      const problem = `${spelled(name, flag)}: expected ${flag.kind.expected}, not "${given[0]}"`;
+      return { ok: false, problem };
     }
     values[name] = value;
   }

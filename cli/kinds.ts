@@ -11,8 +11,6 @@ import { LIMITS } from "../actors/runtime/limits.ts";
 export interface Kind<T> {
   /** Completes "expected …". */
   readonly expected: string;
-  /** What to say instead of "expected …" when the text is empty. */
-  readonly whenEmpty?: string;
   /** What help shows in the value's place, e.g. `PORT`; empty for a switch, which takes no value. */
   readonly placeholder: string;
   /** From a flag or a variable. */
@@ -113,12 +111,11 @@ export function choice<const W extends string>(...words: readonly W[]): Kind<W> 
   };
 }
 
-/** A context as `get` prints it, bytes in hexadecimal. */
+/** A context as `get` prints it, bytes in hexadecimal: none for a key that is not there. */
 export const context: Kind<Uint8Array> = {
   expected: "bytes in hexadecimal, an even number of digits 0-9 and a-f",
-  whenEmpty: "an empty context; leave -c out to write without one",
   placeholder: "HEX",
-  fromText: (text) => /^([0-9a-f]{2})+$/i.test(text) ? Uint8Array.fromHex(text) : undefined,
+  fromText: (text) => /^([0-9a-f]{2})*$/i.test(text) ? Uint8Array.fromHex(text) : undefined,
   fromJson: (value) => typeof value === "string" ? context.fromText(value) : undefined,
 };
 

@@ -125,14 +125,6 @@ Deno.test("usage errors: exit 2, what was expected, and what was meant", async (
   }
 });
 
-Deno.test("usage errors: an empty context is no blind write", async () => {
-  for (const line of [["put", "-k", "k", "-v", "x", "-c", ""], ["del", "-k", "k", "--context="]]) {
-    const world = new World();
-    assertEquals([await run(line, world), world.asked], [2, []]);
-    assertMatch(world.stderr, /-c, --context: an empty context; leave -c out to write without one\n/);
-  }
-});
-
 Deno.test("usage errors: arguments that were not UTF-8 are refused, wherever they stand", async () => {
   const lossy = new TextDecoder().decode(Uint8Array.of(0x61, 0xff)); // as the runtime decodes arguments
   const lines = [

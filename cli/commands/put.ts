@@ -14,7 +14,7 @@ export const put: Command<Flags> = command({
   summary: "Write a key; with the context of a get, replace what that get saw",
   details:
     "Without -c the value becomes a sibling of whatever is there; a put never overwrites unseen data.\n" +
-    "The context of a key that is not there is empty: leave -c out then.",
+    "The context of a key that is not there is empty, and as good as none.",
   examples: [
     "put -p 3001 -k foo -v bar",
     "put -k foo -v resolved -c CONTEXT",
