@@ -50,8 +50,8 @@ const SLAB_BYTES = 4096;
 /** Pieces above this get an array of their own. */
 const SMALL_BYTES = 1024;
 /**
- * One message: the header of its frame, and a cursor over its body. Every read is checked against the end of the body and
- * throws a {@link WireError} past it. The reader has one `Frame` and reuses it: it is good until the next
+ * One message: the header of its frame, and a cursor over its body. Every read is checked against the end of the
+ * body and throws a {@link WireError} past it. The reader has one `Frame` and reuses it: it is good until the next
  * call of `FrameReader.next`; the arrays taken from it are good for ever.
  */
 export class Frame {

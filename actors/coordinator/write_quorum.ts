@@ -121,7 +121,9 @@ export class WriteQuorum {
   #roll(): string {
     return this.#replicas.map((replica, index) => {
       const answer = this.#answers[index];
-      return `${replica.slice(0, 8)} ${answer === undefined ? "not heard yet" : answer.ok ? "ok" : answer.code}`;
+      return `${replica.slice(0, 8)} ${
+        answer === undefined ? "not heard yet" : answer.ok ? "ok" : answer.code
+      }`;
     }).join(", ");
   }
 }

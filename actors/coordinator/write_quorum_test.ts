@@ -136,7 +136,10 @@ Deno.test("FAULTS 30: silence is a timeout and never definite", () => {
   quorum.add("a", { ok: true });
   const { code, definite, message } = quorum.failure();
   assertEquals([code, definite], ["timeout", false]);
-  assertEquals(message, "1 of the 2 replicas needed acknowledged the write (a ok, b not heard yet, c not heard yet)");
+  assertEquals(
+    message,
+    "1 of the 2 replicas needed acknowledged the write (a ok, b not heard yet, c not heard yet)",
+  );
 });
 
 Deno.test("write quorum: a failure that all share and that passes is named", () => {

@@ -73,7 +73,7 @@ function facts(status: NodeStatus, paint: Paint): [name: string, text: string][]
       } writes per sync` +
       (engine.refusing === null ? "" : "  " + paint.red(engine.refusing)) +
       alarm(store.notWhole, `${counted(store.notWhole, "partition")} not whole`) +
-      alarm(store.damage, `${counted(store.damage, "damaged place")} at open`) +
+      alarm(store.damage, `${counted(store.damage, "damaged place")} found`) +
       alarm(store.alarms, counted(store.alarms, "alarm")),
     ],
     ["connections", `${counted(connections.clients, "client")}, ${counted(connections.peers, "peer")}`],
