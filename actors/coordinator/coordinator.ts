@@ -114,7 +114,7 @@ class Coordinator implements GetDesk, PutDesk {
       put: (request) => this.#onPut(request),
       replicaRead: ({ ticket, replica, answer }) => {
         const request = this.#underWay.get(ticket);
-        if (!(request instanceof GetUnderWay)) return;
+        if (request === undefined) return;
         request.onReplicaRead(replica, answer);
         this.#settle(request);
       },
@@ -304,10 +304,10 @@ class Coordinator implements GetDesk, PutDesk {
     this.sendWrite(replica, { key, object, partition, epoch, ticket: 0, from: this.self });
   }
 
-  sendMint(request: PutRequest, ticket: number, partition: number): boolean {
+  sendMint(request: PutRequest, ticket: number, partition: number, caughtUp: boolean): boolean {
     const { key, value, crc32c, context, requestId, deadline } = request;
     const placement = { partition, epoch: this.ring.epoch };
-    const body = { key, value, crc32c, context, requestId, deadline, ticket, ...placement };
+    const body = { key, value, crc32c, context, requestId, deadline, caughtUp, ticket, ...placement };
     return this.#store(this.self).tell("mint", body) === "sent";
   }
 

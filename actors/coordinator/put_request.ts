@@ -10,8 +10,16 @@
  * @module
  */
 
-import type { MintAnswer, NodeId, ReplicaWrite, WriteAnswer } from "../replica_store/protocol.ts";
+import type {
+  MintAnswer,
+  NodeId,
+  ReadAnswer,
+  ReplicaRead,
+  ReplicaWrite,
+  WriteAnswer,
+} from "../replica_store/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
+import { CatchUp } from "./catch_up.ts";
 import type { CoordinatorCore } from "./core.ts";
 import type { Failure, FailureCode, PutOutcome, PutRequest } from "./protocol.ts";
 import { Resend } from "./resend.ts";
@@ -32,7 +40,9 @@ export interface PutDesk {
   /** The one of these that has been answering fastest. */
   fastestOf(nodes: readonly NodeId[]): NodeId | undefined;
   /** Have the local replica mint a version; false when it certainly did not take the message. */
-  sendMint(request: PutRequest, ticket: number, partition: number): boolean;
+  sendMint(request: PutRequest, ticket: number, partition: number, caughtUp: boolean): boolean;
+  /** Send a read; false when it certainly did not leave. */
+  sendRead(replica: NodeId, read: ReplicaRead): boolean;
   /** Send the merged object to a replica. */
   sendWrite(replica: NodeId, write: ReplicaWrite): boolean;
   /** Send the request on to a primary, which needs as many acknowledgements. */
@@ -44,6 +54,8 @@ export interface PutDesk {
   /** Count a second coordinator. */
   countFailover(): void;
 }
+
+const SILENT: ReadAnswer = { ok: false, code: "unavailable" };
 
 /** A silent coordinator is given so long before the next is tried. */
 const ATTEMPT_MS = 400;
@@ -77,6 +89,8 @@ export class PutUnderWay {
   /** What replicas were sent, and when those that are silent are sent it again. */
   #write: ReplicaWrite | null = null;
   #resend: Resend | null = null;
+  /** Under way while the local replica takes in what the context covers and it lacks. */
+  #catchUp: CatchUp | null = null;
   /** Some coordinator may have stored the write, whatever the others say. */
   #inDoubt = false;
   #lastFailure: Failure | null = null;
@@ -103,6 +117,7 @@ export class PutUnderWay {
     this.outdated = false;
     this.epoch = ring.epoch;
     this.#quorum = null;
+    this.#catchUp = null;
     this.#partition = core.partitionOf(this.request.key, ring.partitions);
     this.#tried = [];
     this.#tryNext();
@@ -125,7 +140,7 @@ export class PutUnderWay {
     this.#coordinator = candidate;
     this.#attemptSince = this.#desk.now();
     const sent = candidate === this.#desk.self
-      ? this.#desk.sendMint(this.request, this.ticket, this.#partition)
+      ? this.#desk.sendMint(this.request, this.ticket, this.#partition, false)
       : this.#desk.sendForward(candidate, this.ticket, this.needed, this.request);
     if (!sent) this.#tryNext();
   }
@@ -175,6 +190,7 @@ export class PutUnderWay {
       this.outdated = true;
       return;
     }
+    if (code === "behind") return this.#beginCatchUp();
     if (FINAL.has(code)) {
       return this.#answer({ ok: false, code: code as FailureCode, message, definite: !this.#inDoubt });
     }
@@ -184,6 +200,41 @@ export class PutUnderWay {
     const seen: FailureCode = code === "ring-changing" || code === "overloaded" ? code : "unavailable";
     this.#lastFailure = { ok: false, code: seen, message, definite };
     this.#tryNext();
+  }
+
+  #beginCatchUp(): void {
+    const { core, self } = this.#desk;
+    const others = this.#desk.replicasOf(this.#partition).filter((id) => id !== self);
+    const quorum = core.readQuorum({ needed: Math.max(1, others.length), replicas: others });
+    this.#catchUp = new CatchUp(quorum, this.#desk.now());
+    const { key, deadline } = this.request;
+    const read = {
+      key,
+      partition: this.#partition,
+      epoch: this.epoch,
+      ticket: this.ticket,
+      from: self,
+      deadline,
+    };
+    for (const other of others) if (!this.#desk.sendRead(other, read)) this.#catchUp.add(other, SILENT);
+    this.#endCatchUp();
+  }
+
+  /** A replica said what it holds. */
+  onReplicaRead(replica: NodeId, answer: ReadAnswer): void {
+    this.#catchUp?.add(replica, answer);
+    this.#endCatchUp();
+  }
+
+  /** If it is time: let the local replica take in what was found, and mint. */
+  #endCatchUp(): void {
+    if (this.answered || this.#catchUp === null || !this.#catchUp.isOver(this.#desk.now())) return;
+    const object = this.#catchUp.found();
+    this.#catchUp = null;
+    const { self } = this.#desk;
+    const placed = { key: this.request.key, partition: this.#partition, epoch: this.epoch, from: self };
+    if (object !== null) this.#desk.sendWrite(self, { ...placed, object, ticket: 0 });
+    if (!this.#desk.sendMint(this.request, this.ticket, this.#partition, true)) this.#tryNext();
   }
 
   /** A replica stored the object, or did not. */
@@ -211,6 +262,7 @@ export class PutUnderWay {
   /** A replica, or the coordinator it was sent on to, is gone. */
   onPeerLost(node: NodeId): void {
     if (this.answered) return;
+    if (this.#catchUp !== null) return this.onReplicaRead(node, SILENT);
     if (this.#quorum !== null) {
       this.#quorum.add(node, { ok: false, code: "unavailable", definite: false });
       this.#conclude();
@@ -220,6 +272,7 @@ export class PutUnderWay {
   /** Time went by: a silent coordinator is replaced, silent replicas are asked again. */
   onSweep(now: number): void {
     if (this.answered || this.outdated) return;
+    if (this.#catchUp !== null) return this.#endCatchUp();
     if (this.#quorum !== null) return this.#askAgain(now, this.#quorum);
     if (this.#coordinator === null) return;
     if (now - this.#attemptSince < ATTEMPT_MS || this.#nextCandidate() === undefined) return;

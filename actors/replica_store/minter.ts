@@ -10,7 +10,7 @@
 import type { Ring } from "../ring_manager/ring.ts";
 import { crc32c } from "../runtime/crc32c.ts";
 import type { Clock as Time } from "../runtime/environment.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, descends, EMPTY_CLOCK } from "./clock.ts";
 import type { CommitGroups } from "./commit_groups.ts";
 import type { decodeContext } from "./context.ts";
 import type { Dots } from "./dots.ts";
@@ -98,6 +98,9 @@ export class Minter {
     if (local !== null && held === null) {
       this.#refuse(body, "unreadable", "the local replica of the key is damaged");
       return this.#desk.onDamaged(partition).then(() => {});
+    }
+    if (!body.caughtUp && !descends(held?.clock ?? EMPTY_CLOCK, context)) {
+      return this.#refuse(body, "behind", "the local replica has not seen what the context has");
     }
     const minted = core.mint(held, {
       context,

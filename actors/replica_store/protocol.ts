@@ -103,6 +103,8 @@ export interface Mint extends Placement {
   readonly ticket: number;
   /** When nobody waits any more: what comes later is not minted, for by then it may have been written elsewhere. */
   readonly deadline: number;
+  /** Mint even if the context covers what this replica has not seen: the others have been asked for it. */
+  readonly caughtUp: boolean;
 }
 
 /** Outcome of {@link Mint}: the merged object to send to the others, or why there is none. */
@@ -110,7 +112,7 @@ export type MintAnswer =
   | { readonly ok: true; readonly object: EncodedObject }
   | {
     readonly ok: false;
-    readonly code: WriteRefusal | "bad-context" | "too-many-siblings" | "too-large";
+    readonly code: WriteRefusal | "bad-context" | "too-many-siblings" | "too-large" | "behind";
     readonly message: string;
     /** False when the version is held already, by an earlier try: it may well be acknowledged elsewhere. */
     readonly definite: boolean;

@@ -131,7 +131,7 @@ export async function storeStage(options: StageOptions = {}): Promise<StoreStage
     mint(deadline, ticket) {
       const value = encodeUtf8("v");
       const write = { value, crc32c: crc32c(value), context: null, requestId: REQUEST };
-      ref.tell("mint", { ...placed, ...write, ticket, deadline });
+      ref.tell("mint", { ...placed, ...write, ticket, deadline, caughtUp: false });
       return settled();
     },
     ring(epoch) {
