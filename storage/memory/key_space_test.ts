@@ -25,8 +25,8 @@ function like(twin: Twin, space: KeySpace, partition: number): void {
   });
 }
 
-/** Any steps leave the space like its twin. */
-function likeItsTwin(): void {
+/** Any steps leave the space like its twin. A planted bug gets more tries: it ends the run when it is found. */
+function likeItsTwin(numRuns: number, endOnFailure: boolean): void {
   const property = fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
     const space = new KeySpace();
     const twin: Twin = new Map();
@@ -45,10 +45,10 @@ function likeItsTwin(): void {
     }
     assertEquals([space.keys, space.liveBytes, space.partitions().length], [0, 0, 0]);
   });
-  fc.assert(property, { numRuns: 100 });
+  fc.assert(property, { numRuns, endOnFailure });
 }
 
-Deno.test("key space: like a Map", likeItsTwin);
+Deno.test("key space: like a Map", () => likeItsTwin(100, false));
 
 /** Substitute a broken method and see that the property notices. */
 function planted<T>(
@@ -59,7 +59,7 @@ function planted<T>(
   const whole = Object.getOwnPropertyDescriptor(prototype, method)!;
   Object.defineProperty(prototype, method, { ...whole, value: broken });
   try {
-    assertThrows(likeItsTwin);
+    assertThrows(() => likeItsTwin(20_000, true));
   } finally {
     Object.defineProperty(prototype, method, whole);
   }
