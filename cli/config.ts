@@ -39,7 +39,12 @@ export const FIELDS = {
     "host:port",
   ),
   "cluster": field(kind.label(), "denamo", "Cluster name; nodes of another name are refused"),
-  "seeds": field(kind.list(kind.address), [], "Members to look for when the node starts", "none"),
+  "seeds": field(
+    kind.list(kind.address),
+    [],
+    "Members to join; the first listed is the founder, others take no writes before they are let in",
+    "none",
+  ),
   "zone": field(kind.label("ZONE"), "default", "Failure zone; replicas go to distinct zones"),
   "weight": field(kind.weight, 1, "Share of the partitions relative to other nodes"),
   "partitions": field(kind.integer(1, 65536), 256, "Partitions, fixed when the cluster is created"),
