@@ -103,11 +103,17 @@ const RETRY_MAX_MS = 500;
  *
  * Failed calls reject with a {@link DenamoError}; its `definite` says whether a write certainly did not happen.
  *
- * ```ts ignore
- * await using client = await Client.connect(["127.0.0.1:3001", "127.0.0.1:3002"]);
+ * @example
+ * ```ts
+ * import { Client, Cluster } from "../mod.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using cluster = await Cluster.inProcess({ nodes: 3 });
+ * await using client = await Client.connect(cluster.addresses); // ["127.0.0.1:3001", …]
  * await client.put("foo", "bar");
- * const { values, context } = await client.get("foo");
+ * const { context } = await client.get("foo");
  * await client.put("foo", "baz", { context });
+ * assertEquals((await client.get("foo")).texts(), ["baz"]);
  * ```
  */
 export class Client implements AsyncDisposable {
@@ -169,6 +175,20 @@ export class Client implements AsyncDisposable {
    * Read a key, let `resolve` make one value of the values there are (none: the key is not there), and write
    * it in their place; again, from the reading on, while the outcome is a failure that may pass. `resolve` may
    * run several times. It returns null to delete, undefined to leave everything as it is.
+   *
+   * @example
+   * ```ts
+   * import { Client, Cluster } from "../mod.ts";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using cluster = await Cluster.inProcess({ nodes: 3 });
+   * await using client = await Client.connect(cluster.addresses);
+   * await client.put("count", "1");
+   * await client.put("count", "5"); // concurrent with the first
+   * const read = (value: Uint8Array) => Number(new TextDecoder().decode(value));
+   * await client.update("count", (values) => String(Math.max(...values.map(read)) + 1));
+   * assertEquals((await client.get("count")).texts(), ["6"]);
+   * ```
    */
   async update(
     key: Bytes,
