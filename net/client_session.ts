@@ -124,6 +124,9 @@ export class ClientSession {
   readonly #desk: Desk;
   #inFlight = 0;
   #inFlightBytes = 0;
+  #allowed: number = LIMITS.firstRequests;
+  /** The largest of the last answers. */
+  #answerBytes = 0;
   #wake: (() => void) | null = null;
 
   /** @param channel open @param desk the node behind it */
@@ -168,12 +171,16 @@ export class ClientSession {
   answer({ number, sizeBytes }: Ticket, outcome: GetOutcome | PutOutcome): void {
     this.#inFlight--;
     this.#inFlightBytes -= sizeBytes;
+    this.#allowed += 2;
+    this.#answerBytes = Math.max(bytesOf(outcome), this.#answerBytes * ANSWER_DECAY);
     this.#reply(number, outcome);
     this.#wake?.();
   }
 
   #full(): boolean {
-    return this.#inFlight >= LIMITS.requestsPerConnection ||
+    return this.#inFlight >= Math.min(LIMITS.requestsPerConnection, this.#allowed) ||
+      // Answers to come, if they are like those that came: a few bytes can ask for very many.
+      this.#inFlight * this.#answerBytes >= LIMITS.clientOutputBytes ||
       this.#inFlightBytes >= LIMITS.requestBytesPerConnection ||
       this.#channel.queuedBytes >= LIMITS.clientOutputBytes;
   }
@@ -311,6 +318,17 @@ function checkValue(value: Uint8Array | null, checksum: number): Failure | null 
   if (fault) return refused(fault.code, fault.message);
   if ((value ? crc32c(value) : 0) === checksum) return null;
   return refused("bad-request", "the value does not match its CRC-32C");
+}
+
+/** A large answer is remembered for some tens of small ones. */
+const ANSWER_DECAY = 0.9;
+
+/** The values in an outcome. */
+function bytesOf(outcome: GetOutcome | PutOutcome): number {
+  if (!outcome.ok || !("values" in outcome)) return 0;
+  let sizeBytes = 0;
+  for (const { value } of outcome.values) sizeBytes += value.length;
+  return sizeBytes;
 }
 
 /** A refusal at the door: nothing was done. */

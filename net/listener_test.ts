@@ -213,10 +213,26 @@ Deno.test("requests under way on one connection are bounded: the node stops read
   const channel = await shaken(simulation, 1);
   for (let i = 1; i <= 3000; i++) channel.send(GET, { number: i, remainingMs: 500 }, { key, r: 0 });
   await simulation.runFor(400);
-  assertEquals(node!.seen.length, LIMITS.requestsPerConnection);
+  assertEquals(node!.seen.length, LIMITS.firstRequests);
   // Past their deadlines they are answered for a coordinator that forgot them, and reading goes on.
   await simulation.runFor(20_000);
   assertEquals(node!.seen.length, 3000);
+});
+
+Deno.test("large answers leave room for few requests under way on their connection", async () => {
+  const { simulation, nodes: [node] } = await cluster(1);
+  const value = new Uint8Array(1 << 20);
+  const channel = await shaken(simulation, 1);
+  const reading = channel.run(() => {});
+  node!.answers.get = () => ({ ok: true, values: [{ value, crc32c: crc32c(value) }], context: key });
+  channel.send(GET, { number: 1, remainingMs: 500 }, { key, r: 0 });
+  await simulation.runFor(100);
+  node!.answers.get = () => null;
+  for (let i = 2; i <= 100; i++) channel.send(GET, { number: i, remainingMs: 500 }, { key, r: 0 });
+  await simulation.runFor(100);
+  assertEquals(node!.seen.length, 1 + LIMITS.clientOutputBytes / value.length);
+  channel.close("done");
+  await simulation.complete(reading);
 });
 
 Deno.test("FAULTS 13: half-open and idle connections are closed", async () => {

@@ -61,6 +61,8 @@ export const LIMITS = {
   connections: 4096,
   /** Requests one connection may have under way; past it the node stops reading from it. */
   requestsPerConnection: 1024,
+  /** The same on a new connection; two more with every answer, so that one small burst cannot ask for gigabytes. */
+  firstRequests: 32,
   /** Bytes waiting to be read by one client; past it the node stops reading from it. */
   clientOutputBytes: 4 * MIB,
   /** The same, past which a read is answered `overloaded` instead of with its values. */
