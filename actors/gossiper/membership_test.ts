@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { Liveness } from "../coordinator/protocol.ts";
 import { assert, assertEquals } from "../runtime/testing/assert.ts";
+import { SimulatedRandom } from "../simulated/random.ts";
 import { decodeGossip, encodeGossip } from "./gossip_codec.ts";
 import { FailureDetector } from "./failure_detector.ts";
 import { Membership } from "./membership.ts";
@@ -12,28 +13,8 @@ const DIGEST = { epoch: 1, checksum: 7 };
 const id = (i: number) => i.toString(16).padStart(32, "0");
 const boot = (i: number) => i.toString(16).padStart(16, "0");
 
-/** Chance from a seed (splitmix32), as the environment gives it. */
-class Dice {
-  #state: number;
-  constructor(seed: number) {
-    this.#state = seed | 0;
-  }
-  next(): number {
-    this.#state = this.#state + 0x9e3779b9 | 0;
-    let z = Math.imul(this.#state ^ this.#state >>> 16, 0x21f0aaad);
-    z = Math.imul(z ^ z >>> 15, 0x735a2d97);
-    return ((z ^ z >>> 15) >>> 0) / 2 ** 32;
-  }
-  integer(bound: number): number {
-    return Math.floor(this.next() * bound);
-  }
-  bytes(sizeBytes: number): Uint8Array<ArrayBuffer> {
-    return Uint8Array.from({ length: sizeBytes }, () => this.integer(256));
-  }
-}
-
 function membership(self: number, size: number, life = 1, bootId = self): Membership {
-  const options = { self: id(self), life, boot: boot(bootId), random: new Dice(self + 1) };
+  const options = { self: id(self), life, boot: boot(bootId), random: new SimulatedRandom(`${self + 1}`) };
   const one = new Membership({ ...options, fanout: 2, intervalMs: ROUND_MS }, DIGEST, 0);
   one.setRing(DIGEST, Array.from({ length: size }, (_, i) => id(i)), 0);
   return one;
@@ -57,7 +38,7 @@ class Cluster {
   gets: (from: number, to: number) => boolean = () => true;
   /** A planted bug: what becomes of a rumour on its way. */
   tamper: (rumour: Rumour) => Rumour = (rumour) => rumour;
-  readonly #dice = new Dice(42);
+  readonly #dice = new SimulatedRandom(`${42}`);
 
   constructor(readonly size: number, readonly loss = 0.01) {
     this.nodes = Array.from({ length: size }, (_, i) => membership(i, size));

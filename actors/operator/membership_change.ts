@@ -52,7 +52,8 @@ function refusal(code: string, message: string): Refusal {
   return { ok: false, code, message };
 }
 
-async function currentRing(context: Context): Promise<Ring> {
+/** The ring as this node has it. */
+export async function currentRing(context: Context): Promise<Ring> {
   return (await context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK)).ring;
 }
 

@@ -24,7 +24,15 @@ import {
 } from "../ring_manager/ring.ts";
 import { ringDigest } from "../ring_manager/ring_codec.ts";
 import { explainAnswer } from "./explain_answer.ts";
-import { type Administer, admit, type Candidacy, inquire, isCandidate, join } from "./membership_change.ts";
+import {
+  type Administer,
+  admit,
+  type Candidacy,
+  currentRing,
+  inquire,
+  isCandidate,
+  join,
+} from "./membership_change.ts";
 import type { ActorStatus, ClusterState, NodeStatus, OperatorActorProtocol, RingView } from "./protocol.ts";
 
 /** What the operator learns from the node around it. */
@@ -89,10 +97,6 @@ type DoorProtocol = { describe: [Record<never, never>, { clients: number }] };
 type LinksProtocol = { describe: [Record<never, never>, readonly { connected: boolean }[]] };
 
 type Context = ActorContext<OperatorActorProtocol>;
-
-async function currentRing(context: Context): Promise<Ring> {
-  return (await context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK)).ring;
-}
 
 function memberNews(context: Context): Promise<readonly MemberView[]> {
   return context.ref<GossiperProtocol>("gossiper").ask("describe", {}, ASK);

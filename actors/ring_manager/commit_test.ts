@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { assert, assertEquals } from "../runtime/testing/assert.ts";
 import { encodeMsgpack } from "../runtime/msgpack.ts";
+import { SimulatedRandom } from "../simulated/random.ts";
 import {
   type Acceptor,
   acceptorOf,
@@ -43,26 +44,6 @@ function following(ring: Ring, change: Change): Ring {
   return planned.next;
 }
 
-/** Chance from a seed (splitmix32), as the environment gives it. */
-class Dice {
-  #state: number;
-  constructor(seed: number) {
-    this.#state = seed | 0;
-  }
-  next(): number {
-    this.#state = this.#state + 0x9e3779b9 | 0;
-    let z = Math.imul(this.#state ^ this.#state >>> 16, 0x21f0aaad);
-    z = Math.imul(z ^ z >>> 15, 0x735a2d97);
-    return ((z ^ z >>> 15) >>> 0) / 2 ** 32;
-  }
-  integer(bound: number): number {
-    return Math.floor(this.next() * bound);
-  }
-  bytes(sizeBytes: number): Uint8Array<ArrayBuffer> {
-    return Uint8Array.from({ length: sizeBytes }, () => this.integer(256));
-  }
-}
-
 /** What a planted bug may replace. */
 interface Core {
   onPrepare(
@@ -103,7 +84,7 @@ class Cluster {
   readonly chosen = new Map<number, Ring>();
   fault: string | null = null;
 
-  constructor(readonly dice: Dice, readonly core: Core, ring: Ring, spare: number) {
+  constructor(readonly dice: SimulatedRandom, readonly core: Core, ring: Ring, spare: number) {
     this.chosen.set(1, ring);
     for (let i = 1; i <= ring.members.length + spare; i++) {
       this.nodes.set(id(i), { acceptor: acceptorOf(ring), holdsData: false, proposal: null });
@@ -262,7 +243,7 @@ function decodeAcceptorRing(bytes: Uint8Array): Ring {
 
 /** One random history; what went wrong in it, or null. */
 function history(seed: number, size: number, core: Core, steps = 500): Cluster {
-  const cluster = new Cluster(new Dice(seed), core, ringOf(size), 3);
+  const cluster = new Cluster(new SimulatedRandom(`${seed}`), core, ringOf(size), 3);
   for (let i = 0; i < steps && cluster.fault === null; i++) cluster.step();
   return cluster;
 }
@@ -505,7 +486,7 @@ Deno.test("commit: a fence that stood too long asks for an end, once per lease, 
 });
 
 Deno.test("commit: ballots are ordered, and one above the others is fresh", () => {
-  const dice = new Dice(1);
+  const dice = new SimulatedRandom(`${1}`);
   const ballots = [ballot(2, "a"), null, ballot(1, "b"), ballot(2, "1")];
   assertEquals(ballots.sort(compareBallots), [null, ballot(1, "b"), ballot(2, "1"), ballot(2, "a")]);
   const above = ballotAbove(dice, ...ballots);
