@@ -10,7 +10,9 @@
 
 import type { Environment } from "../actors/runtime/environment.ts";
 import { realEnvironment, removeDirectory, temporaryDirectory } from "../actors/runtime/real/mod.ts";
+import { drawFaults, type Fault, type FaultKind } from "../actors/simulated/faults.ts";
 import type { LogLine } from "../actors/simulated/log.ts";
+import { Nemesis, type Victims } from "../actors/simulated/nemesis.ts";
 import { Simulation } from "../actors/simulated/simulation.ts";
 import { Client, type ConnectOptions } from "./client.ts";
 import { Node, type NodeCores, type NodeOptions } from "./node.ts";
@@ -21,6 +23,13 @@ export interface ClusterOptions {
   readonly nodes?: number;
   /** Run in a simulation drawn from this seed; absent: on the real clock and loopback sockets. */
   readonly seed?: number;
+  /**
+   * What goes wrong from the first {@link Cluster.run} on until {@link Cluster.heal}: kinds to draw a timetable
+   * from by the seed, or a timetable. Simulated clusters only. Default: nothing.
+   */
+  readonly faults?: readonly FaultKind[] | readonly Fault[];
+  /** Machines that faults may befall, of which the first `nodes` are members at first. Default: `nodes`. */
+  readonly machines?: number;
   /** Options of every node; ports and paths are the cluster's own. */
   readonly node?: Omit<NodeOptions, "host" | "port" | "advertise" | "seeds">;
   /** Bugs to plant in every node. */
@@ -33,7 +42,26 @@ export interface ClusterOptions {
 const FIRST_PORT = 3001;
 
 /** Simulated milliseconds that {@link Cluster.run} lets pass before it gives up. */
-const RUN_LIMIT_MS = 120_000;
+const RUN_LIMIT_MS = 600_000;
+
+/** So long faults go on that nobody heals. */
+const FAULTS_MS = RUN_LIMIT_MS;
+/** After healing every node serves within so many simulated milliseconds, or {@link Cluster.heal} rejects. */
+const HEAL_LIMIT_MS = 60_000;
+const HEAL_POLL_MS = 250;
+/** States in which a node does all that it can do in its cluster. */
+const SERVES: ReadonlySet<string> = new Set(["serving", "under-replicated"]);
+const JOIN_LIMIT_MS = 20_000;
+
+/** The simulated machine of a node. */
+function machineOf(index: number): string {
+  return `node${index + 1}`;
+}
+
+/** Where a simulated node listens. */
+function addressOf(index: number): string {
+  return `127.0.0.1:${FIRST_PORT + index}`;
+}
 
 /**
  * Nodes that know each other.
@@ -61,6 +89,8 @@ export class Cluster implements AsyncDisposable {
   readonly #directory: string | null;
   readonly #nodes: (Node | null)[] = [];
   readonly #ports: number[] = [];
+  readonly #nemesis: Nemesis | null;
+  #isTroubled = false;
   #clients = 0;
 
   private constructor(options: ClusterOptions, directory: string | null) {
@@ -68,6 +98,15 @@ export class Cluster implements AsyncDisposable {
     this.#options = options;
     this.#directory = directory;
     this.simulation = seed === undefined ? null : new Simulation({ seed, ...(onLog && { onLog }) });
+    if (options.faults !== undefined && this.simulation === null) {
+      throw new TypeError("faults need a simulation: give a seed");
+    }
+    this.#nemesis = this.simulation && new Nemesis(
+      this.simulation,
+      this.#victims(),
+      this.simulation.environment("nemesis").clock,
+      () => Array.from({ length: this.#clients }, (_, index) => `client${index + 1}`),
+    );
   }
 
   /** Start the nodes and join them; resolves when every one of them is a member. */
@@ -87,7 +126,18 @@ export class Cluster implements AsyncDisposable {
       await cluster.#agree(count);
       await first.close();
     });
+    cluster.#isTroubled = options.faults !== undefined;
     return cluster;
+  }
+
+  /** What went wrong so far, in a simulated cluster: simulated milliseconds, whom it befell, what it was. */
+  get troubles(): Nemesis["log"] {
+    return this.#nemesis?.log ?? [];
+  }
+
+  /** How often nodes were started again by what {@link ClusterOptions.faults} brought. */
+  get restarts(): number {
+    return this.#nemesis?.restarts ?? 0;
   }
 
   /** The nodes that run, in order. */
@@ -132,11 +182,16 @@ export class Cluster implements AsyncDisposable {
     const started = await Node.start(options, environment, cores);
     this.#nodes[index] = started;
     this.#ports[index] = started.endpoint.port;
+    void started.terminated.then(() => {
+      if (this.#nodes[index] !== started) return;
+      this.#nodes[index] = null;
+      this.simulation?.killNode(machineOf(index)); // its process is over
+    });
     return started;
   }
 
   #environment(index: number, { logLevel }: NodeOptions): Environment {
-    const name = `node${index + 1}`;
+    const name = machineOf(index);
     return this.simulation?.environment(name) ??
       realEnvironment({ node: name, ...(logLevel !== undefined && { logLevel }) });
   }
@@ -147,7 +202,7 @@ export class Cluster implements AsyncDisposable {
    */
   kill(index: number, { power = false }: { readonly power?: boolean } = {}): void {
     if (this.simulation === null) throw new Error("only a simulated node can be killed; use stop()");
-    const machine = `node${index + 1}`;
+    const machine = machineOf(index);
     if (!this.simulation.isAlive(machine)) throw new Error(`node ${index} does not run`);
     this.#nodes[index] = null;
     if (power) this.simulation.crashNode(machine);
@@ -163,10 +218,92 @@ export class Cluster implements AsyncDisposable {
 
   /**
    * Do something with the cluster and give what it gives. In a simulation this is where time passes: everything
-   * that `task` waits for must be of the simulation, and it may take two simulated minutes.
+   * that `task` waits for must be of the simulation, and it may take ten simulated minutes. With
+   * {@link ClusterOptions.faults} this is also where things begin to go wrong.
    */
   run<T>(task: () => Promise<T>): Promise<T> {
-    return this.simulation === null ? task() : this.simulation.complete(task(), RUN_LIMIT_MS);
+    if (this.simulation === null) return task();
+    if (this.#isTroubled) void this.#nemesis?.play(this.#timetable());
+    this.#isTroubled = false;
+    return this.simulation.complete(task(), RUN_LIMIT_MS);
+  }
+
+  /** Let time pass; within {@link Cluster.run} of a simulated cluster it is simulated. */
+  sleep(ms: number): Promise<void> {
+    const { clock } = this.simulation?.environment("nemesis") ?? this.#environment(0, {});
+    return new Promise((resolve) => void clock.after(ms, resolve));
+  }
+
+  /**
+   * Within {@link Cluster.run} of a simulated cluster: the end of all faults. Links, disks and clocks are well again,
+   * whatever was stopped goes on, whatever is down starts, a node with a poisoned store is restarted. Resolves when every node serves; rejects, with what
+   * each says of itself, when that takes more than a simulated minute.
+   */
+  async heal(): Promise<void> {
+    await this.#nemesis?.heal();
+    const deadline = HEAL_LIMIT_MS / HEAL_POLL_MS;
+    for (let tries = 0;; tries++) {
+      const states = await Promise.all(this.#nodes.map((node, index) => node && this.#stateOf(index)));
+      if (states.every((state) => state === null || SERVES.has(state))) return;
+      for (const [index, state] of states.entries()) {
+        if (state?.startsWith("poisoned") !== true) continue;
+        this.kill(index);
+        await this.start(index);
+      }
+      if (tries >= deadline) throw new Error(`not all nodes serve: ${states.join(", ")}`);
+      await this.sleep(HEAL_POLL_MS);
+    }
+  }
+
+  async #stateOf(index: number): Promise<string> {
+    try {
+      const client = await this.connect({ to: [index] });
+      try {
+        return (await client.admin("status", {})).state;
+      } finally {
+        await client.close();
+      }
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  #timetable(): Fault[] {
+    const { faults = [], nodes = 3 } = this.#options;
+    const kinds = faults.filter((fault) => typeof fault === "string");
+    const given = faults.filter((fault) => typeof fault !== "string");
+    if (kinds.length === 0) return given;
+    const random = this.simulation!.random.fork("faults");
+    return drawFaults(random, { nodes, forMs: FAULTS_MS, kinds, all: true });
+  }
+
+  /** This cluster as its nemesis sees it. */
+  #victims(): Victims {
+    return {
+      count: this.#options.machines ?? this.#options.nodes ?? 3,
+      store: "data/memory",
+      machine: machineOf,
+      isUp: (index) => this.simulation!.isAlive(machineOf(index)),
+      kill: (index, power) => this.kill(index, { power }),
+      start: async (index) => {
+        try {
+          await this.start(index);
+        } catch (error) {
+          this.simulation!.killNode(machineOf(index)); // its process is over
+          throw error;
+        }
+      },
+      crash: (index, actor) => this.node(index).crash(actor),
+      join: async (index) => {
+        const client = await this.connect({ to: [index] });
+        try {
+          const joined = await client.admin("join", { known: addressOf(0) }, { timeoutMs: JOIN_LIMIT_MS });
+          if (!joined.ok) throw new Error(joined.message);
+        } finally {
+          await client.close();
+        }
+      },
+    };
   }
 
   /** Resolves when every node has the ring with `count` members. */
@@ -183,6 +320,8 @@ export class Cluster implements AsyncDisposable {
 
   /** Stop every node; a temporary directory is removed. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isTroubled = false;
+    this.#nemesis?.stop();
     await this.run(async () => {
       await Promise.all(this.#nodes.map((node, index) => node && this.stop(index)));
     });

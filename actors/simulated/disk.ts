@@ -95,7 +95,10 @@ export class SimulatedDisk {
   /** The power goes: of what was not synced, chance decides what is left. */
   crash(): void {
     this.#names.crash(this.#random);
-    for (const file of this.#names.files()) file.crash(this.#random);
+    for (const file of this.#names.files()) {
+      const fate = file.crash(this.#random);
+      if (fate !== "kept") this.#events.inject(`unsynced-${fate}`);
+    }
   }
 
   /** An empty disk in its place. Not while a process uses it. */
@@ -129,6 +132,13 @@ export class SimulatedDisk {
   flipBit(path: string, position: number, bit = 0): void {
     const file = this.#names.get(normalize(path));
     if (file instanceof SimulatedFile) file.flipBit(position, bit);
+  }
+
+  /** How many bytes its files take. */
+  get usedBytes(): number {
+    let used = 0;
+    for (const file of this.#names.files()) used += file.view().length;
+    return used;
   }
 
   /** A checksum over every visible path and byte, for comparing two runs. */

@@ -8,7 +8,7 @@ import {
   assertThrows,
 } from "../runtime/testing/assert.ts";
 import type { DiskFaults, SimulatedDisk } from "./disk.ts";
-import { SimulatedFile } from "./file.ts";
+import { type Fate, SimulatedFile } from "./file.ts";
 import { Names } from "./names.ts";
 import { SimulatedRandom } from "./random.ts";
 import { Simulation } from "./simulation.ts";
@@ -122,9 +122,10 @@ Deno.test("simulated file: planted bugs: a crash that loses synced bytes, that i
     override synced(): void {}
   }
   class Inventing extends SimulatedFile {
-    override crash(random: SimulatedRandom): void {
-      super.crash(random);
+    override crash(random: SimulatedRandom): Fate {
+      const fate = super.crash(random);
       if (this.view().length > 0) this.view()[0]! ^= 0x55;
+      return fate;
     }
   }
   class Misplacing extends SimulatedFile {
@@ -167,7 +168,9 @@ Deno.test("simulated file: what was not synced can be lost, kept, cut, torn and 
 
 Deno.test("simulated file: a planted disk that keeps unsynced bytes is seen", () => {
   class Keeping extends SimulatedFile {
-    override crash(): void {}
+    override crash(): Fate {
+      return "kept";
+    }
   }
   assertNotEquals([...fates(() => new Keeping())].sort(), ALL_FATES);
 });

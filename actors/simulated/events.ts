@@ -7,7 +7,8 @@
  * happened, the trace hash, proves it: two runs with one seed must end with one hash.
  *
  * An event belongs to a process, or to nobody (the network and the harness). Those of a process that has ended
- * are forgotten when they come up; those of a paused one are put aside until it goes on.
+ * are forgotten when they come up; those of a paused one are put aside until it goes on; those of a slow one wait
+ * for their turn.
  *
  * @module
  */
@@ -24,6 +25,10 @@ export class Process {
   paused = false;
   /** What was put aside, in order. */
   held: Scheduled[] = [];
+  /** How long everything that happens in it keeps it busy, in milliseconds; what is due meanwhile waits. */
+  busyMs = 0;
+  /** Until when it is. */
+  busyUntil = 0;
 
   /**
    * Make one.
@@ -36,8 +41,8 @@ export class Process {
 
 /** Something that will happen. */
 export interface Scheduled {
-  /** When. */
-  readonly at: number;
+  /** When; later, once its owner turned out to be busy. */
+  at: number;
   /** Which comes first of two that are due at the same time. */
   readonly sequence: number;
   /** Whose it is. */
@@ -59,6 +64,8 @@ export class Events {
   count = 0;
   /** Checksum over every event run so far: its time, its owner and its label. */
   traceHash = 0;
+  /** How often each kind of fault was injected. */
+  readonly injected = new Map<string, number>();
 
   readonly #heap: Scheduled[] = [];
   readonly #trace: string[] = [];
@@ -93,6 +100,7 @@ export class Events {
   /** Run `task` now if its owner can run; later if that is paused; never if it has ended. */
   wake(owner: Process, label: string, task: () => void): void {
     if (!owner.alive) return;
+    if (owner.busyMs > 0 && !owner.paused) return void this.schedule(0, owner, label, task);
     if (!owner.paused) return task();
     owner.held.push({ at: this.now, sequence: this.#sequence++, owner, label, task });
   }
@@ -103,6 +111,11 @@ export class Events {
     for (const { label, task } of process.held.splice(0)) {
       if (task) this.schedule(0, process, label, task);
     }
+  }
+
+  /** A fault was injected. */
+  inject(kind: string): void {
+    this.injected.set(kind, (this.injected.get(kind) ?? 0) + 1);
   }
 
   /** When the next event is due, null when there is none. */
@@ -124,7 +137,15 @@ export class Events {
       throw new Error(`time stands still at ${this.now} ms: ${this.trace().slice(-5).join("; ")}`);
     }
     this.now = event.at;
-    if (event.owner?.paused) return void event.owner.held.push(event);
+    const { owner } = event;
+    if (owner?.paused) return void owner.held.push(event);
+    if (owner !== null && owner.busyMs > 0) {
+      if (this.now < owner.busyUntil) {
+        event.at = owner.busyUntil;
+        return this.#push(event);
+      }
+      owner.busyUntil = this.now + owner.busyMs;
+    }
     this.#record(event);
     event.task?.();
   }

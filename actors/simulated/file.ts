@@ -29,6 +29,11 @@ type Change =
   }
   | { readonly kind: "truncate"; readonly sequence: number; readonly sizeBytes: number };
 
+/** What becomes of changes that were not synced: none, all, some first part, or any sectors of them are there. */
+export type Fate = "lost" | "kept" | "torn" | "reordered";
+
+const FATES = ["lost", "kept", "torn", "reordered"] as const;
+
 /** Bytes that grow; what lies beyond `size` is zero. */
 class Contents {
   size = 0;
@@ -109,10 +114,11 @@ export class SimulatedFile {
     this.#settle(this.#take(mark), random);
   }
 
-  /** The power went: from now on readers see what reached the disk. */
-  crash(random: SimulatedRandom): void {
-    this.#settle(this.#take(Infinity), random);
+  /** The power went: from now on readers see what reached the disk. Says what became of what was not synced. */
+  crash(random: SimulatedRandom): Fate {
+    const fate = this.#settle(this.#take(Infinity), random);
     this.#visible = Contents.copy(this.#durable);
+    return fate;
   }
 
   /** Damage one bit on the medium, unnoticed. */
@@ -133,16 +139,18 @@ export class SimulatedFile {
   }
 
   /** Let chance decide what of `changes` reached the disk. */
-  #settle(changes: readonly Change[], random: SimulatedRandom): void {
-    const fate = random.pick(["nothing", "everything", "prefix", "sectors"] as const);
-    if (changes.length === 0 || fate === "nothing") return;
-    const whole = fate === "everything" ? changes.length : random.integer(changes.length + 1);
+  #settle(changes: readonly Change[], random: SimulatedRandom): Fate {
+    const fate = random.pick(FATES);
+    if (changes.length === 0) return "kept";
+    if (fate === "lost") return fate;
+    const whole = fate === "kept" ? changes.length : random.integer(changes.length + 1);
     for (const change of changes.slice(0, whole)) this.#durable.apply(change);
     const rest = changes.slice(whole);
     const next = rest[0];
-    if (fate === "prefix") {
+    if (fate === "torn") {
       if (next?.kind === "write") this.#durable.write(next.position, head(next.bytes, random));
-    } else if (fate === "sectors") this.#scatter(rest, random);
+    } else if (fate === "reordered") this.#scatter(rest, random);
+    return fate;
   }
 
   /** Write back each sector of `changes`, up to the next truncation, as it was at some moment. */

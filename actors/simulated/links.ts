@@ -150,7 +150,10 @@ export class Links {
   #delayMs({ from, to }: Lane): number {
     const { delayMinMs, delayMaxMs, slowRate, slowMs } = this.faultsOf(from, to);
     const random = this.randomOf(from, to);
-    return random.between(delayMinMs, delayMaxMs) + (random.chance(slowRate) ? random.between(0, slowMs) : 0);
+    const delayMs = random.between(delayMinMs, delayMaxMs);
+    if (!random.chance(slowRate)) return delayMs;
+    this.#events.inject("delay");
+    return delayMs + random.between(0, slowMs);
   }
 
   #link(from: string, to: string): Link {

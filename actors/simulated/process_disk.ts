@@ -184,6 +184,7 @@ export class ProcessDisk implements Disk {
 function deviceSync({ faults, random, events, process }: Parts, label: string): Promise<boolean> {
   const delayMs = random.between(faults.syncMinMs, faults.syncMaxMs);
   const works = !random.chance(faults.syncErrorRate);
+  if (!works) events.inject("sync-error");
   return new Promise((resolve) => {
     events.schedule(delayMs, process, works ? label : `${label}: fails`, () => resolve(works));
   });
@@ -208,34 +209,52 @@ class ProcessFile implements DiskFile {
 
   read(into: Uint8Array, position: number): number {
     this.#begin("read");
-    const { faults, random } = this.#parts;
-    if (random.chance(faults.readErrorRate)) throw new DiskError("io", this.path, "input/output error");
+    const { faults, random, events } = this.#parts;
+    if (random.chance(faults.readErrorRate)) {
+      events.inject("read-error");
+      throw new DiskError("io", this.path, "input/output error");
+    }
     const bytes = this.#file.view();
     const length = Math.max(0, Math.min(into.length, bytes.length - position));
     if (length === 0) return 0;
-    const from = random.chance(faults.misdirectedReadRate)
-      ? random.integer(bytes.length - length + 1)
-      : position;
+    let from = position;
+    if (random.chance(faults.misdirectedReadRate)) {
+      events.inject("misdirected-read");
+      from = random.integer(bytes.length - length + 1);
+    }
     into.set(bytes.subarray(from, from + length));
-    if (random.chance(faults.bitFlipRate)) into[random.integer(length)]! ^= 1 << random.integer(8);
+    if (random.chance(faults.bitFlipRate)) {
+      events.inject("bit-flip");
+      into[random.integer(length)]! ^= 1 << random.integer(8);
+    }
     return length;
   }
 
   write(bytes: Uint8Array, position: number): number {
     this.#beginChange("write");
-    const { faults, random } = this.#parts;
-    if (random.chance(faults.writeErrorRate)) throw new DiskError("io", this.path, "input/output error");
+    const { faults, random, events } = this.#parts;
+    if (random.chance(faults.writeErrorRate)) {
+      events.inject("write-error");
+      throw new DiskError("io", this.path, "input/output error");
+    }
     const length = Math.min(bytes.length, this.#room(position, bytes.length));
+    if (length < bytes.length) events.inject("no-space");
     if (length === 0 && bytes.length > 0) {
       throw new DiskError("no-space", this.path, "no space left on device");
     }
-    const short = length > 1 && random.chance(faults.shortWriteRate)
-      ? 1 + random.integer(length - 1)
-      : length;
+    let written = length;
+    if (length > 1 && random.chance(faults.shortWriteRate)) {
+      events.inject("short-write");
+      written = 1 + random.integer(length - 1);
+    }
     const end = this.#file.view().length;
-    const to = end > 0 && random.chance(faults.misdirectedWriteRate) ? random.integer(end) : position;
-    this.#file.write(to, bytes.subarray(0, short));
-    return short;
+    let to = position;
+    if (end > 0 && random.chance(faults.misdirectedWriteRate)) {
+      events.inject("misdirected-write");
+      to = random.integer(end);
+    }
+    this.#file.write(to, bytes.subarray(0, written));
+    return written;
   }
 
   truncate(sizeBytes: number): void {

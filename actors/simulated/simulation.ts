@@ -106,6 +106,16 @@ export class Simulation {
     return this.#events.count;
   }
 
+  /** How often each kind of fault was injected so far. */
+  get injected(): ReadonlyMap<string, number> {
+    return this.#events.injected;
+  }
+
+  /** A fault from outside is to be counted with those that the network and the disks inject. */
+  countFault(kind: string): void {
+    this.#events.inject(kind);
+  }
+
   /** The last things that happened, oldest first. */
   trace(): readonly string[] {
     return this.#events.trace();
@@ -158,6 +168,15 @@ export class Simulation {
     if (running) running.process.paused = true;
   }
 
+  /**
+   * A slow machine: everything that happens in the process keeps it busy for so long, and what comes meanwhile
+   * waits its turn. 0: no time at all, as everywhere else.
+   */
+  slowNode(node: string, busyMs: number): void {
+    const { running } = this.#machine(node);
+    if (running) running.process.busyMs = busyMs;
+  }
+
   /** SIGCONT. */
   resumeNode(node: string): void {
     const { running } = this.#machine(node);
@@ -175,6 +194,7 @@ export class Simulation {
       machine.disk.beforeEach = null;
       machine.clock.skewMs = 0;
       machine.clock.rate = 1;
+      this.slowNode(node, 0);
       this.resumeNode(node);
     }
   }

@@ -240,18 +240,26 @@ export class Stream implements Connection {
     const { links, lane } = this.#parts;
     const { lossRate, duplicateRate, reorderRate, resetRate } = links.faultsOf(lane.from, lane.to);
     const random = links.randomOf(lane.from, lane.to);
+    const { events } = this.#parts;
     const credit = bytes.length;
     const label = `unit ${credit} ${crc32c(bytes)}`;
     this.#inFlightBytes += credit;
     if (random.chance(resetRate)) {
+      events.inject("reset");
       this.#send("reset", () => this.#peer?.onReset());
       return this.onReset();
     }
-    if (random.chance(lossRate)) return this.#send(`lost ${label}`, () => this.onCredit(credit));
+    if (random.chance(lossRate)) {
+      events.inject("loss");
+      return this.#send(`lost ${label}`, () => this.onCredit(credit));
+    }
     const arrive = () => this.#peer?.onUnit({ bytes, credit });
-    if (random.chance(reorderRate)) links.stray(lane, this.#label(`stray ${label}`), arrive);
-    else this.#send(label, arrive);
+    if (random.chance(reorderRate)) {
+      events.inject("reorder");
+      links.stray(lane, this.#label(`stray ${label}`), arrive);
+    } else this.#send(label, arrive);
     if (random.chance(duplicateRate)) {
+      events.inject("duplicate");
       links.stray(lane, this.#label(`again ${label}`), () => this.#peer?.onUnit({ bytes, credit: 0 }));
     }
   }

@@ -13,6 +13,52 @@
 
 import { describe, type Operation } from "./history.ts";
 
+/** What a node says of itself and its cluster; no more of it than is checked. */
+export interface NodeView {
+  /** `denamo status`. */
+  readonly status: {
+    readonly node: string;
+    readonly state: string;
+    readonly coordinator: {
+      readonly inFlight: number;
+      readonly failures: Readonly<Record<string, number>>;
+      readonly failovers: number;
+      readonly readRepairs: number;
+    };
+    readonly store: { readonly notWhole: number; readonly damage: number; readonly alarms: number };
+    readonly actors: readonly { readonly name: string; readonly waiting: number }[];
+  };
+  /** `denamo cluster-state`. */
+  readonly state: {
+    readonly clusterId: string;
+    readonly ring: { readonly epoch: number; readonly checksum: number };
+    readonly quorum: { readonly n: number };
+    readonly members: readonly { readonly id: string; readonly liveness: string }[];
+  };
+  /** `denamo ring`. */
+  readonly ring: { readonly owners: readonly (readonly number[])[] };
+}
+
+/** What is left once everything has healed. */
+export interface Ending {
+  /** Every member. */
+  readonly nodes: readonly NodeView[];
+  /** Every replica of every key. */
+  readonly replicas: readonly ReplicaState[];
+}
+
+/** Everything that checkers judge. */
+export interface Evidence {
+  /** Replicas of a key. */
+  readonly n: number;
+  /** Whether one node may have lost what it had made durable. */
+  readonly losses: boolean;
+  /** What clients saw. */
+  readonly operations: readonly Operation[];
+  /** What is left. */
+  readonly ending: Ending;
+}
+
 /** Something that must never happen, and did. */
 export interface Violation {
   /** Which checker says so. */
@@ -214,13 +260,13 @@ export function replicasAgree(states: readonly ReplicaState[]): Violation[] {
 }
 
 /** Everything that is checked. */
-export function check(operations: readonly Operation[], states: readonly ReplicaState[] = []): Violation[] {
+export function check({ operations, ending }: Evidence): Violation[] {
   return [
     ...acknowledgedWritesAreKept(operations),
     ...siblingsAreConcurrent(operations),
     ...valuesAreReal(operations),
     ...everythingIsReadable(operations),
     ...deadlinesAreKept(operations),
-    ...replicasAgree(states),
+    ...replicasAgree(ending.replicas),
   ];
 }

@@ -30,6 +30,8 @@ export interface Operation {
   readonly value: string | null;
   /** The read whose context was sent along; null for none. */
   readonly context: number | null;
+  /** Replicas that had to answer or acknowledge: its R or W. */
+  readonly quorum: number;
   /** What the client allowed for it. */
   readonly timeoutMs: number;
   /** When it was called. */
@@ -48,7 +50,7 @@ export interface Operation {
 
 /** What is known of a call before it is made. */
 export type Call =
-  & Pick<Operation, "client" | "kind" | "key" | "timeoutMs">
+  & Pick<Operation, "client" | "kind" | "key" | "quorum" | "timeoutMs">
   & Partial<Pick<Operation, "value" | "context" | "isFinal">>;
 
 /** Records operations as they begin and end. */

@@ -1,164 +1,174 @@
 /**
- * One simulated run: a cluster, clients at work on it, faults; then everything heals, and every key is read from
- * every replica. What clients saw and what is left is for the checkers.
+ * One history: a cluster, clients at work on it, faults; then everything heals, and every key is read from every
+ * replica, through every node. What clients saw and what is left is for the checkers.
  *
  * @module
  */
 
 import type { LogLine } from "../../actors/simulated/log.ts";
+import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
+import { FAULTS } from "../../actors/simulated/faults.ts";
 import type { Client } from "../../net/client.ts";
 import { Cluster } from "../../net/cluster.ts";
 import type { NodeCores, NodeOptions } from "../../net/node.ts";
-import { check, type ReplicaState, type Violation } from "./checkers.ts";
-import { type FaultOptions, FAULTS, Faults } from "./faults.ts";
+import { check, type Ending, type NodeView, type ReplicaState, type Violation } from "./checkers.ts";
 import { describe, History, type Operation } from "./history.ts";
-import { Caller, keysOf, work, WORKLOAD, type WorkloadOptions } from "./workload.ts";
+import type { Plan } from "./plan.ts";
+import { Caller, keysOf, work } from "./workload.ts";
 
-/** What is run. */
-export interface ScenarioOptions {
-  /** How many nodes. Default 3. */
-  readonly nodes?: number;
-  /** What clients do. */
-  readonly workload?: Partial<WorkloadOptions>;
-  /** What goes wrong. */
-  readonly faults?: Partial<FaultOptions>;
+/** What a plan does not say: how it is looked at, and what is wrong with the nodes on purpose. */
+export interface SimulateOptions {
   /** Bugs to plant in every node. */
   readonly cores?: NodeCores;
   /** Options of every node. */
-  readonly node?: Omit<NodeOptions, "host" | "port" | "advertise" | "seeds">;
+  readonly node?: Omit<NodeOptions, "host" | "port" | "advertise" | "seeds" | "quorum">;
   /** Hears what nodes log. */
   readonly onLog?: (line: LogLine) => void;
 }
 
 /** What came of it. */
 export interface Report {
-  /** The seed. */
-  readonly seed: number;
-  /** What was run, as far as it can be given on a command line. */
-  readonly options: Pick<ScenarioOptions, "nodes" | "workload" | "faults" | "node">;
+  /** What was run. */
+  readonly plan: Plan;
   /** What clients saw. */
   readonly operations: readonly Operation[];
-  /** What went wrong. */
-  readonly faults: readonly string[];
+  /** What went wrong, when, and whom it befell. */
+  readonly troubles: Cluster["troubles"];
   /** What must not be. */
   readonly violations: readonly Violation[];
-  /** Tells one run from another. */
+  /** How often each kind of fault was injected. */
+  readonly injected: Readonly<Record<string, number>>;
+  /** What else happened, by kind: see {@link FIGURES}. */
+  readonly figures: Readonly<Record<Figure, number>>;
+  /** Tells one history from another. */
   readonly traceHash: number;
+  /** The last events. */
+  readonly trace: readonly string[];
   /** Events that happened. */
   readonly events: number;
   /** Simulated milliseconds. */
   readonly simulatedMs: number;
 }
 
-/** Keys are spread over few partitions: a run is about versions, and a small ring is quickly agreed on. */
+/** What is counted of every history, besides faults: over many histories none of these may be zero. */
+export const FIGURES = [
+  "operations",
+  "failovers",
+  "siblings",
+  "quorum failures",
+  "repairs",
+  "restarts",
+  "joins",
+] as const;
+
+/** One of {@link FIGURES}. */
+export type Figure = (typeof FIGURES)[number];
+
+/** Keys are spread over few partitions: a history is about versions, and a small ring is quickly agreed on. */
 const PARTITIONS = 16;
-const FINAL_TIMEOUT_MS = 5_000;
+const FINAL_TIMEOUT_MS = 10_000;
 /** Everything that was under way when the faults healed is over by then. */
 const SETTLE_MS = 3_000;
-/** A node that lost its memory has everything back by then. */
-const SERVING_MS = 30_000;
+const REPAIR_MS = 500;
 
-/** Run one seed. */
-export async function simulate(seed: number, options: ScenarioOptions = {}): Promise<Report> {
-  const { nodes = 3, cores, node, onLog } = options;
+/** Make the history of a plan. */
+export async function simulate(plan: Plan, options: SimulateOptions = {}): Promise<Report> {
+  const { cores, node, onLog } = options;
   const cluster = await Cluster.inProcess({
-    seed,
-    nodes,
-    node: { partitions: PARTITIONS, ...node },
+    seed: plan.seed,
+    nodes: plan.members,
+    machines: plan.nodes,
+    faults: plan.faults,
+    node: { partitions: PARTITIONS, ...node, quorum: plan.quorum },
     ...(cores && { cores }),
     ...(onLog && { onLog }),
   });
   const world = cluster.simulation!;
   const history = new History(() => world.now());
-  const workload = { ...WORKLOAD, ...options.workload };
-  const { clock } = world.environment("harness");
-  const pause = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve));
-  const faults = new Faults(
-    cluster,
-    Array.from({ length: workload.clients }, (_, index) => `c${index}`),
-    { ...FAULTS, ...options.faults },
-    world.random.fork("faults"),
-  );
-  let states: readonly ReplicaState[] = [];
-  let unwell: readonly Violation[] = [];
+  const violations: Violation[] = [];
+  let ending: Ending = { nodes: [], replicas: [] };
   await cluster.run(async () => {
-    const indexes = Array.from({ length: workload.clients }, (_, index) => index);
-    const clients = await Promise.all(indexes.map((index) => {
-      const environment = world.environment(`c${index}`);
-      return cluster.connect({ to: rotated(nodes, index), environment });
-    }));
-    const failing = faults.run(pause);
-    await Promise.all(clients.map(async (client, index) => {
-      const name = `c${index}`;
-      await work(new Caller(name, client, history), name, workload, world.random.fork(name), pause);
-      await client.close();
-    }));
-    faults.stop();
-    world.heal();
-    await failing;
-    await pause(SETTLE_MS);
-    unwell = await untilServing(cluster, pause);
-    states = await readEverything(cluster, history, keysOf(workload), pause);
+    await workAll(plan, cluster, history);
+    await cluster.heal().catch((error: Error) => {
+      violations.push({ checker: "a node does not serve after healing", detail: error.message });
+    });
+    await cluster.sleep(SETTLE_MS);
+    ending = await endingOf(plan, cluster, history);
   });
-  const { cores: _cores, onLog: _onLog, ...plain } = options;
+  const losses = plan.faults.some(({ kind }) => FAULTS[kind].loses);
+  violations.push(...check({ n: plan.quorum.n, losses, operations: history.operations, ending }));
   const report = {
-    seed,
-    options: plain,
+    plan,
     operations: history.operations,
-    faults: faults.log,
+    troubles: cluster.troubles,
+    violations,
+    injected: Object.fromEntries([...world.injected].sort(([a], [b]) => a < b ? -1 : 1)),
+    figures: figuresOf(history.operations, cluster, ending),
     traceHash: world.traceHash,
+    trace: world.trace(),
+    events: world.eventCount,
+    simulatedMs: world.now(),
   };
-  const violations = [...unwell, ...check(history.operations, states)];
-  const { eventCount: events } = world;
-  const simulatedMs = world.now();
   await cluster[Symbol.asyncDispose]();
-  return { ...report, violations, events, simulatedMs };
+  return report;
 }
 
-/** The nodes, beginning with another one for each client. */
-function rotated(nodes: number, first: number): number[] {
-  return Array.from({ length: nodes }, (_, index) => (index + first) % nodes);
+/** Every client, from its first call to its last, and time until the plan is over. */
+async function workAll(plan: Plan, cluster: Cluster, history: History): Promise<void> {
+  const world = cluster.simulation!;
+  const startMs = world.now();
+  const sleepUntil = (atMs: number) => cluster.sleep(startMs + atMs - world.now());
+  await Promise.all(plan.clients.map(async (calls, index) => {
+    const name = `c${index}`;
+    const to = Array.from({ length: plan.members }, (_, at) => (index + at) % plan.members);
+    const client = await cluster.connect({ to });
+    await work(new Caller(name, client, history, plan.quorum), name, calls, plan.timeoutMs, sleepUntil);
+    await client.close();
+  }));
+  await sleepUntil(plan.forMs);
 }
 
-/** Wait until every node says that it serves; those that do not within a bounded time are violations. */
-async function untilServing(cluster: Cluster, pause: (ms: number) => Promise<void>): Promise<Violation[]> {
-  const clients = await Promise.all(cluster.nodes.map((_, index) => cluster.connect({ to: [index] })));
-  const states = () => Promise.all(clients.map(async (client) => (await client.admin("status", {})).state));
-  let now = await states();
-  for (let waitedMs = 0; waitedMs < SERVING_MS && now.some((state) => state !== "serving"); waitedMs += 500) {
-    await pause(500);
-    now = await states();
-  }
-  await Promise.all(clients.map((client) => client.close()));
-  return now.filter((state) => state !== "serving")
-    .map((state) => ({ checker: "a node does not serve after healing", detail: state }));
-}
-
-/** Read every key from all replicas, through every node; then look at what the replicas hold. */
-async function readEverything(
-  cluster: Cluster,
-  history: History,
-  keys: readonly string[],
-  pause: (ms: number) => Promise<void>,
-): Promise<ReplicaState[]> {
-  const clients = await Promise.all(cluster.nodes.map((_, index) => cluster.connect({ to: [index] })));
-  const { quorum } = await clients[0]!.admin("clusterState", {});
+/** Read every key from all replicas, through every member; then look at what nodes and replicas say. */
+async function endingOf(plan: Plan, cluster: Cluster, history: History): Promise<Ending> {
+  const clients = await connectToMembers(cluster);
+  const { quorum: { n } } = await clients[0]!.admin("clusterState", {});
   for (const [index, client] of clients.entries()) {
-    const caller = new Caller(`final${index}`, client, history);
-    for (const key of keys) await caller.get(key, FINAL_TIMEOUT_MS, quorum.n);
-    await pause(500); // repairs arrive
+    const caller = new Caller(`final${index}`, client, history, plan.quorum);
+    for (const key of keysOf(plan)) {
+      await caller.get(key, { timeoutMs: FINAL_TIMEOUT_MS, quorum: n, isFinal: true });
+    }
+    await cluster.sleep(REPAIR_MS);
   }
-  const states = (await Promise.all(keys.map((key) => replicaStates(clients[0]!, key)))).flat();
+  const replicas = (await Promise.all(keysOf(plan).map((key) => replicaStates(clients[0]!, key)))).flat();
+  const nodes = await Promise.all(clients.map(viewOf));
   await Promise.all(clients.map((client) => client.close()));
-  return states;
+  return { nodes, replicas };
+}
+
+/** A client for each node that is a member, the first node first. A node that was not let in is on its own. */
+async function connectToMembers(cluster: Cluster): Promise<Client[]> {
+  const first = await cluster.connect({ to: [0] });
+  const { members } = await first.admin("clusterState", {});
+  const addresses = members.map(({ address }) => address).sort();
+  await first.close();
+  return Promise.all(
+    addresses.map((address) => cluster.connect({ to: [Number(address.split(":")[1]) - 3001] })),
+  );
+}
+
+/** What a node says of itself and its cluster. */
+async function viewOf(client: Client): Promise<NodeView> {
+  const [status, state, ring] = await Promise.all([
+    client.admin("status", {}),
+    client.admin("clusterState", {}),
+    client.admin("ring", {}),
+  ]);
+  return { status, state, ring };
 }
 
 /** What each replica says that it holds of a key. */
-export async function replicaStates(client: Client, key: string): Promise<ReplicaState[]> {
-  const { replicas } = await client.admin("explain", {
-    key: new TextEncoder().encode(key),
-    timeoutMs: 1_000,
-  });
+async function replicaStates(client: Client, key: string): Promise<ReplicaState[]> {
+  const { replicas } = await client.admin("explain", { key: encodeUtf8(key), timeoutMs: 5_000 });
   return replicas.map(({ node, answer, version, siblings }) => ({
     key,
     node: node.slice(0, 8),
@@ -166,14 +176,36 @@ export async function replicaStates(client: Client, key: string): Promise<Replic
   }));
 }
 
-/** A failing run for people: what is wrong, what led to it, and how to see it again. */
-export function explainRun({ seed, options, violations, faults, operations }: Report): string {
+const QUORUM_FAILURES = /quorum-unmet|unavailable|timeout/;
+
+/** Nodes count since their last start: what those counted that were killed is missing. */
+function figuresOf(operations: readonly Operation[], cluster: Cluster, { nodes }: Ending): Report["figures"] {
+  const sum = (of: (view: NodeView) => number) => nodes.reduce((total, view) => total + of(view), 0);
+  return {
+    operations: operations.length,
+    failovers: sum(({ status }) => status.coordinator.failovers),
+    siblings: operations.filter(({ values }) => values.length > 1).length,
+    "quorum failures": sum(({ status: { coordinator: { failures } } }) =>
+      Object.entries(failures).reduce((total, [code, n]) => total + (QUORUM_FAILURES.test(code) ? n : 0), 0)
+    ),
+    repairs: sum(({ status }) => status.coordinator.readRepairs),
+    restarts: cluster.restarts,
+    joins: cluster.troubles.filter(({ what }) => what === "is a member").length,
+  };
+}
+
+/** A failing history for people: what is wrong, and what led to it. */
+export function explainRun({ plan, violations, troubles, operations, trace }: Report): string {
   const keys = new Set(violations.map(({ key }) => key));
+  const events = [
+    ...troubles.map(({ atMs, what }) => ({ atMs, line: `fault ${atMs.toFixed(1)} ${what}` })),
+    ...operations.filter(({ key }) => keys.has(key))
+      .map((one) => ({ atMs: one.startMs, line: describe(one) })),
+  ].sort((a, b) => a.atMs - b.atMs);
   return [
-    `seed ${seed}: ${violations.length} violations; again:`,
-    `  deno run -A tests/sim/replay.ts ${seed} '${JSON.stringify(options)}'`,
+    `seed ${plan.seed}: ${violations.length} violations`,
     ...violations.slice(0, 10).map(({ checker, detail }) => `  ${checker}: ${detail}`),
-    ...faults.map((line) => `  fault ${line}`),
-    ...operations.filter(({ key }) => keys.has(key)).slice(-80).map((one) => `  ${describe(one)}`),
+    ...events.slice(-120).map(({ line }) => `  ${line}`),
+    `  the last events: ${trace.slice(-5).join("; ")}`,
   ].join("\n");
 }

@@ -1,36 +1,28 @@
 /**
  * Clients at work on a few keys that they all want: they read, write with what they have read or with nothing,
- * and delete. Every value is put once, so that a history says which write a value comes from.
+ * and delete, as planned. Every value is put once, so that a history says which write a value comes from.
  *
  * @module
  */
 
-import type { Random } from "../../actors/runtime/environment.ts";
-import type { SimulatedRandom } from "../../actors/simulated/random.ts";
 import type { Client } from "../../net/client.ts";
 import { DenamoError } from "../../net/client_errors.ts";
 import type { History, Operation } from "./history.ts";
+import type { Plan, PlannedCall } from "./plan.ts";
 
-/** How a workload looks. */
-export interface WorkloadOptions {
-  /** Clients at once. */
-  readonly clients: number;
-  /** Keys they share. */
-  readonly keys: number;
-  /** Calls each client makes. */
-  readonly calls: number;
-  /** Longest pause between two calls of a client. */
-  readonly pauseMs: number;
-  /** What a client allows for a call. */
-  readonly timeoutMs: number;
+/** The keys of a plan. */
+export function keysOf({ keys }: Pick<Plan, "keys">): string[] {
+  return Array.from({ length: keys }, (_, index) => `key${index}`);
 }
 
-/** See {@link WorkloadOptions}. */
-export const WORKLOAD: WorkloadOptions = { clients: 4, keys: 3, calls: 40, pauseMs: 150, timeoutMs: 1_000 };
-
-/** The keys of a workload. */
-export function keysOf({ keys }: Pick<WorkloadOptions, "keys">): string[] {
-  return Array.from({ length: keys }, (_, index) => `key${index}`);
+/** The quorum that a call asks for; nothing for the cluster's own. */
+interface Asked {
+  /** What the call is to be allowed, in milliseconds. */
+  readonly timeoutMs: number;
+  /** R or W, 0 for the cluster's. */
+  readonly quorum: number;
+  /** Whether it is a read after everything has healed. */
+  readonly isFinal?: boolean;
 }
 
 /** What one client remembers between its calls. */
@@ -38,33 +30,45 @@ export class Caller {
   readonly #name: string;
   readonly #client: Client;
   readonly #history: History;
+  readonly #defaults: { readonly r: number; readonly w: number };
   /** The last read of each key, and the context it gave. */
   readonly #read = new Map<string, { readonly id: number; readonly context: Uint8Array }>();
 
-  /** @param name for the history @param client its connection @param history where it is recorded */
-  constructor(name: string, client: Client, history: History) {
+  /** @param name for the history @param client its connection @param history where it is recorded @param defaults R, W */
+  constructor(
+    name: string,
+    client: Client,
+    history: History,
+    defaults: { readonly r: number; readonly w: number },
+  ) {
     this.#name = name;
     this.#client = client;
     this.#history = history;
+    this.#defaults = defaults;
   }
 
-  /** Read a key; `r`: of so many replicas, once everything is well again. */
-  get(key: string, timeoutMs: number, r?: number): Promise<Operation> {
-    const operation = this.#begin({ kind: "get", key, timeoutMs, isFinal: r !== undefined });
-    const options = { timeoutMs, ...(r === undefined ? {} : { r }) };
+  /** Read a key. */
+  get(key: string, { timeoutMs, quorum, isFinal = false }: Asked): Promise<Operation> {
+    const r = quorum || this.#defaults.r;
+    const operation = this.#begin({ kind: "get", key, timeoutMs, quorum: r, isFinal });
     return this.#settle(operation, async () => {
-      const result = await this.#client.get(key, options);
+      const result = await this.#client.get(key, { timeoutMs, ...(quorum > 0 && { r }) });
       this.#read.set(key, { id: operation.id, context: result.context });
       return result.texts();
     });
   }
 
   /** Write a key, null to delete it; `informed`: with the context of this client's last read of it. */
-  write(key: string, value: string | null, informed: boolean, timeoutMs: number): Promise<Operation> {
+  write(
+    key: string,
+    value: string | null,
+    { timeoutMs, quorum, informed }: Asked & { readonly informed: boolean },
+  ): Promise<Operation> {
+    const w = quorum || this.#defaults.w;
     const seen = informed ? this.#read.get(key) : undefined;
     const kind = value === null ? "del" : "put";
-    const operation = this.#begin({ kind, key, value, context: seen?.id ?? null, timeoutMs });
-    const options = { timeoutMs, context: seen?.context ?? null };
+    const operation = this.#begin({ kind, key, value, context: seen?.id ?? null, timeoutMs, quorum: w });
+    const options = { timeoutMs, context: seen?.context ?? null, ...(quorum > 0 && { w }) };
     return this.#settle(operation, async () => {
       if (value === null) await this.#client.del(key, options);
       else await this.#client.put(key, value, options);
@@ -87,27 +91,21 @@ export class Caller {
   }
 }
 
-/** One client, from its first call to its last. */
+/** One client, from its first planned call to its last. `sleepUntil`: simulated milliseconds after the start. */
 export async function work(
   caller: Caller,
   name: string,
-  options: WorkloadOptions,
-  random: SimulatedRandom,
-  pause: (ms: number) => Promise<void>,
+  calls: readonly PlannedCall[],
+  timeoutMs: number,
+  sleepUntil: (atMs: number) => Promise<void>,
 ): Promise<void> {
-  const keys = keysOf(options);
-  const { timeoutMs } = options;
-  for (let call = 0; call < options.calls; call++) {
-    const key = pick(random, keys);
-    const dice = random.next();
-    if (dice < 0.4) await caller.get(key, timeoutMs);
-    else if (dice < 0.9) await caller.write(key, `${name}.${call}`, random.chance(0.8), timeoutMs);
-    else await caller.write(key, null, random.chance(0.9), timeoutMs);
-    await pause(random.between(0, options.pauseMs));
+  for (const [index, { atMs, kind, key, informed, quorum, sizeBytes }] of calls.entries()) {
+    await sleepUntil(atMs);
+    const asked = { timeoutMs, quorum };
+    if (kind === "get") await caller.get(`key${key}`, asked);
+    else {
+      const value = kind === "del" ? null : `${name}.${index}`.padEnd(sizeBytes, ".");
+      await caller.write(`key${key}`, value, { ...asked, informed });
+    }
   }
-}
-
-/** One of several. */
-export function pick<T>(random: Random, from: readonly T[]): T {
-  return from[random.integer(from.length)]!;
 }

@@ -1,0 +1,369 @@
+/**
+ * The nemesis: plays a timetable of faults on a simulated cluster, and when it is over puts everything right.
+ *
+ * Faults overlap. Undoing one must not undo another, so nothing is ever undone: of all that is going on at a
+ * moment it is worked out anew how every link, clock and disk must be, and that is what they are set to. A node is
+ * down while any fault holds it down. One that ends by itself, or does not start (its disk is full), is started
+ * again and again, as an init system would.
+ *
+ * @module
+ */
+
+import type { Clock } from "../runtime/environment.ts";
+import { type DiskFaults, type DiskSnapshot, healthyDisk } from "./disk.ts";
+import { describeFault, type Fault, FAULTS } from "./faults.ts";
+import { healthyLink } from "./links.ts";
+import { SimulatedRandom } from "./random.ts";
+import type { Simulation } from "./simulation.ts";
+
+/** Who suffers: the nodes of a cluster, by index. */
+export interface Victims {
+  /** How many nodes there are, members or not. */
+  readonly count: number;
+  /** The machine of a node. */
+  machine(index: number): string;
+  /** Whether it runs, or is just starting. */
+  isUp(index: number): boolean;
+  /** `kill -9`, or a power cut. */
+  kill(index: number, power: boolean): void;
+  /** Start it; rejects when it does not start. */
+  start(index: number): Promise<void>;
+  /** Make an actor of it crash. */
+  crash(index: number, actor: string): void;
+  /** Have it ask for membership once; rejects when it is refused. */
+  join(index: number): Promise<void>;
+  /** The directory of its store, relative to its disk. */
+  readonly store: string;
+}
+
+/** Actors that crash. */
+const ACTORS = [
+  "ring_manager",
+  "replica_store",
+  "peers",
+  "gossiper",
+  "coordinator",
+  "refiller",
+  "operator",
+  "listener",
+];
+
+/** Faults that hold their node down from beginning to end. */
+const DOWN: ReadonlySet<string> = new Set(["kill", "power", "all-power", "wipe", "restore", "bit-rot"]);
+/** Faults that are met by a process that starts: the node is restarted at their beginning. */
+const AT_START: ReadonlySet<string> = new Set(["read-error", "bit-flip", "misdirected-read"]);
+
+/** Faults that their node does not recover from by itself: somebody restarts it when they are over. */
+const RESTART_AFTER: ReadonlySet<string> = new Set(["sync-error", "write-error", "misdirected-write"]);
+
+/** A node that does not run is started after so long, and again after so long. */
+const RESTART_MS = 300;
+/** A node that asked for membership in vain asks again after so long. */
+const JOIN_MS = 700;
+
+/** See the module. */
+export class Nemesis {
+  /** What was done and when, for people. */
+  readonly log: { readonly atMs: number; readonly nodes: readonly number[]; readonly what: string }[] = [];
+  readonly #world: Simulation;
+  readonly #victims: Victims;
+  readonly #clock: Clock;
+  /** Machines that are nobody's node: those of clients. */
+  readonly #guests: () => readonly string[];
+  readonly #active = new Set<Fault>();
+  readonly #starting = new Map<number, Promise<void>>();
+  readonly #restarts: number[] = [];
+  readonly #wanted = new Set<number>();
+  /** What each disk held when its node was last down: an operator's backup. */
+  readonly #backups = new Map<number, DiskSnapshot>();
+  #cuts = new Set<string>();
+  #over = false;
+
+  /**
+   * @param world where @param victims who @param clock times the faults @param guests machines of clients
+   */
+  constructor(world: Simulation, victims: Victims, clock: Clock, guests: () => readonly string[] = () => []) {
+    this.#world = world;
+    this.#victims = victims;
+    this.#clock = clock;
+    this.#guests = guests;
+  }
+
+  /** How often nodes were started again so far. */
+  get restarts(): number {
+    return this.#restarts.length;
+  }
+
+  /** Play a timetable; resolves when it is over or {@link Nemesis.heal} was called. */
+  async play(faults: readonly Fault[]): Promise<void> {
+    const from = this.#clock.now();
+    const ends: Promise<void>[] = [];
+    for (const fault of faults) {
+      const waitMs = from + fault.atMs - this.#clock.now();
+      if (waitMs > 0) await this.#sleep(waitMs);
+      if (this.#over) break;
+      ends.push(this.#befall(fault));
+    }
+    await Promise.all(ends);
+  }
+
+  /** No more faults: links, clocks and disks are well; what is down stays down. */
+  stop(): void {
+    this.#over = true;
+    this.#active.clear();
+    this.#world.heal();
+    this.#cuts.clear();
+  }
+
+  /** {@link Nemesis.stop}, and every node starts that should run; resolves when all of them do. */
+  async heal(): Promise<void> {
+    this.stop();
+    this.#say([], "everything heals");
+    const nodes = Array.from({ length: this.#victims.count }, (_, index) => index);
+    while (nodes.some((index) => this.#wants(index) && !this.#isServing(index))) {
+      for (const index of nodes) this.#see(index);
+      await this.#sleep(RESTART_MS);
+    }
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#clock.after(ms, resolve));
+  }
+
+  #say(nodes: readonly number[], what: string): void {
+    this.log.push({ atMs: this.#world.now(), nodes, what });
+  }
+
+  // --- one fault -------------------------------------------------------------------------------------------
+
+  async #befall(fault: Fault): Promise<void> {
+    const { kind, lastsMs } = fault;
+    const random = new SimulatedRandom(`fault/${fault.draw}`);
+    const nodes = kind === "all-power"
+      ? this.#everyone()
+      : fault.nodes.filter((n) => n < this.#victims.count);
+    if (nodes.length === 0 && FAULTS[kind].on !== "all") return;
+    if (kind === "ring" && this.#victims.count < 4) return; // everyone is everyone's neighbour
+    this.#say(nodes, describeFault(fault));
+    this.#count(kind);
+    if (kind === "crash") return this.#crash(nodes[0]!, random);
+    if (kind === "join") return await this.#join(nodes[0]!);
+    this.#active.add(fault);
+    this.#refresh();
+    for (const index of nodes) {
+      if (DOWN.has(kind) || AT_START.has(kind)) this.#kill(index, kind.endsWith("power"));
+      this.#harm(kind, index, fault, random);
+      if (kind === "pause") this.#world.pauseNode(this.#victims.machine(index));
+      if (AT_START.has(kind)) this.#see(index);
+    }
+    await this.#sleep(lastsMs);
+    this.#active.delete(fault);
+    if (this.#over) return;
+    this.#refresh();
+    if (RESTART_AFTER.has(kind)) this.#kill(nodes[0]!, false);
+    for (const index of nodes) if (!this.#isHeld(index)) this.#see(index);
+  }
+
+  /** Kinds that the network and the disks do not count, because they are not theirs. */
+  #count(kind: string): void {
+    const own = ["loss", "delay", "duplicate", "reorder", "reset", "no-space", "sync-error", "write-error"];
+    const disk = ["short-write", "read-error", "bit-flip", "misdirected-read", "misdirected-write"];
+    if (!own.includes(kind) && !disk.includes(kind)) this.#world.countFault(kind);
+  }
+
+  #everyone(): number[] {
+    return Array.from({ length: this.#victims.count }, (_, index) => index).filter((index) =>
+      this.#wants(index)
+    );
+  }
+
+  #crash(index: number, random: SimulatedRandom): void {
+    const actor = random.pick(ACTORS);
+    if (!this.#isServing(index)) return;
+    this.#say([index], `${actor} crashes`);
+    this.#victims.crash(index, actor);
+  }
+
+  async #join(index: number): Promise<void> {
+    this.#wanted.add(index);
+    while (!this.#over) {
+      this.#see(index);
+      if (this.#isServing(index)) {
+        const joined = await this.#victims.join(index).then(() => true, () => false);
+        if (joined) return this.#say([index], "is a member");
+      }
+      await this.#sleep(JOIN_MS);
+    }
+  }
+
+  /** What happens to the disk of a node that is down. */
+  #harm(kind: string, index: number, { amount }: Fault, random: SimulatedRandom): void {
+    const disk = this.#world.disk(this.#victims.machine(index));
+    const { store } = this.#victims;
+    const files = [...disk.snapshot()].filter(([path, bytes]) =>
+      bytes !== null && path.startsWith(`${store}/`)
+    );
+    if (kind === "wipe") {
+      disk.restore(new Map([...disk.snapshot()].filter(([path]) => !`${path}/`.startsWith(`${store}/`))));
+    } else if (kind === "restore") {
+      const backup = this.#backups.get(index);
+      if (backup !== undefined) disk.restore(backup);
+    } else if (kind === "bit-rot") {
+      for (let flips = Math.round(amount); flips > 0 && files.length > 0; flips--) {
+        const [path, bytes] = random.pick(files);
+        if (bytes!.length > 0) disk.flipBit(path, random.integer(bytes!.length), random.integer(8));
+      }
+    }
+  }
+
+  // --- nodes that are down and up --------------------------------------------------------------------------
+
+  /** Whether a node is to run at all: members, and those that asked to be. */
+  #wants(index: number): boolean {
+    return this.#wanted.has(index) || this.#victims.isUp(index);
+  }
+
+  #isServing(index: number): boolean {
+    return this.#victims.isUp(index) && !this.#starting.has(index);
+  }
+
+  #isHeld(index: number): boolean {
+    const isAll = (kind: string) => kind === "all-power";
+    return [...this.#active].some(({ kind, nodes }) =>
+      DOWN.has(kind) && (isAll(kind) || nodes.includes(index))
+    );
+  }
+
+  #kill(index: number, power: boolean): void {
+    if (!this.#wants(index)) return;
+    this.#wanted.add(index);
+    if (this.#victims.isUp(index)) this.#victims.kill(index, power);
+    else if (power) this.#world.disk(this.#victims.machine(index)).crash();
+    this.#starting.delete(index);
+    const disk = this.#world.disk(this.#victims.machine(index));
+    if (!this.#backups.has(index)) this.#backups.set(index, disk.snapshot());
+  }
+
+  /** Start a node that should run and does not; look again until it does. */
+  #see(index: number): void {
+    if (
+      !this.#wants(index) || this.#victims.isUp(index) || this.#isHeld(index) || this.#starting.has(index)
+    ) return;
+    const again = (error: unknown) => {
+      if (this.#starting.get(index) !== attempt) return;
+      this.#starting.delete(index);
+      if (error !== null) {
+        this.#say([index], `does not start: ${error instanceof Error ? error.message : error}`);
+      }
+      if (!this.#over) this.#clock.after(RESTART_MS, () => this.#see(index));
+    };
+    this.#restarts.push(index);
+    const attempt: Promise<void> = this.#victims.start(index).then(() => again(null), again);
+    this.#starting.set(index, attempt);
+    this.#refresh();
+  }
+
+  // --- how everything must be now ----------------------------------------------------------------------------
+
+  #refresh(): void {
+    this.#refreshLinks();
+    this.#refreshCuts();
+    for (let index = 0; index < this.#victims.count; index++) {
+      const machine = this.#victims.machine(index);
+      const own = [...this.#active].filter(({ nodes }) => nodes.includes(index));
+      Object.assign(this.#world.disk(machine).faults, this.#diskFaults(machine, own));
+      const clock = this.#world.clock(machine);
+      const sum = (kind: string) => worst(own, kind)?.amount ?? 0;
+      clock.skewMs = sum("clock-jump") + sum("clock-skew");
+      const rate = worst(own, "clock-drift")?.amount ?? 1;
+      if (clock.rate !== rate) clock.rate = rate;
+      this.#world.slowNode(machine, sum("slow-node"));
+      if (!own.some(({ kind }) => kind === "pause")) this.#world.resumeNode(machine);
+    }
+  }
+
+  #refreshLinks(): void {
+    const now = [...this.#active];
+    const rate = (kind: string) => worst(now, kind)?.amount ?? 0;
+    const slowMs = rate("delay");
+    Object.assign(this.#world.network.faults, {
+      ...healthyLink(),
+      lossRate: rate("loss"),
+      duplicateRate: rate("duplicate"),
+      reorderRate: rate("reorder"),
+      resetRate: rate("reset"),
+      slowMs,
+      slowRate: slowMs > 0 ? 0.1 : 0,
+    });
+  }
+
+  #diskFaults(machine: string, own: readonly Fault[]): Partial<DiskFaults> {
+    const rate = (kind: string) => worst(own, kind)?.amount ?? 0;
+    const slowMs = rate("slow-disk");
+    const faults = healthyDisk();
+    const full = worst(own, "no-space");
+    const { capacityBytes } = this.#world.disk(machine).faults;
+    return {
+      syncErrorRate: rate("sync-error"),
+      writeErrorRate: rate("write-error"),
+      shortWriteRate: rate("short-write"),
+      readErrorRate: rate("read-error"),
+      bitFlipRate: rate("bit-flip"),
+      misdirectedReadRate: rate("misdirected-read"),
+      misdirectedWriteRate: rate("misdirected-write"),
+      syncMinMs: slowMs > 0 ? slowMs / 2 : faults.syncMinMs,
+      syncMaxMs: slowMs > 0 ? slowMs : faults.syncMaxMs,
+      // Full from where it was when it began, and a little.
+      capacityBytes: full === undefined
+        ? Infinity
+        : Math.min(capacityBytes, this.#world.disk(machine).usedBytes + full.amount),
+    };
+  }
+
+  #refreshCuts(): void {
+    const cuts = new Set<string>();
+    for (const fault of this.#active) for (const cut of this.#cutsOf(fault)) cuts.add(cut);
+    const { network } = this.#world;
+    for (const cut of cuts) if (!this.#cuts.has(cut)) network.cut(...JSON.parse(cut) as [string, string]);
+    for (const cut of this.#cuts) if (!cuts.has(cut)) network.mend(...JSON.parse(cut) as [string, string]);
+    this.#cuts = cuts;
+  }
+
+  /** Every direction that a fault cuts. */
+  #cutsOf({ kind, nodes, amount, draw }: Fault): string[] {
+    const machines = Array.from({ length: this.#victims.count }, (_, index) => this.#victims.machine(index));
+    const own = nodes.filter((index) => index < machines.length).map((index) => machines[index]!);
+    const others = machines.filter((machine) => !own.includes(machine));
+    const all = amount < 0.5 ? others : [...others, ...this.#guests()];
+    const way = (from: readonly string[], to: readonly string[]) =>
+      from.flatMap((a) => to.filter((b) => b !== a).map((b) => JSON.stringify([a, b])));
+    const both = (
+      some: readonly string[],
+      rest: readonly string[],
+    ) => [...way(some, rest), ...way(rest, some)];
+    switch (kind) {
+      case "one-way":
+        return draw % 2 === 0 ? way(own, all) : way(all, own);
+      case "two-way":
+        return both(own, all);
+      case "majority":
+        return both(own, others);
+      case "bridge": {
+        const [bridge, ...rest] = others;
+        return bridge === undefined ? [] : both(own, rest);
+      }
+      case "ring":
+        return machines.flatMap((a, index) => {
+          const gap = (b: number) => Math.min(Math.abs(index - b), machines.length - Math.abs(index - b));
+          return machines.flatMap((b, at) => gap(at) > 1 ? [JSON.stringify([a, b])] : []);
+        });
+      default:
+        return [];
+    }
+  }
+}
+
+/** The one that counts of several faults of a kind at once: the first. */
+function worst(faults: readonly Fault[], kind: string): Fault | undefined {
+  return faults.find((fault) => fault.kind === kind);
+}

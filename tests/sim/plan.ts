@@ -1,0 +1,172 @@
+/**
+ * A plan: all that one history is made of, as plain data. A plan is drawn from a seed, a history is made from a
+ * plan, and both are functions: the same in, the same out. What is left out of a plan changes nothing about the
+ * rest of it, so a failing one can be cut down (`shrink.ts`), written to a file and played again.
+ *
+ * @module
+ */
+
+import { drawFaults, type Fault, type FaultKind } from "../../actors/simulated/faults.ts";
+import { SimulatedRandom } from "../../actors/simulated/random.ts";
+
+/** One call a client will make. */
+export interface PlannedCall {
+  /** When, in milliseconds after the start; later when the call before it has not ended by then. */
+  readonly atMs: number;
+  /** What. */
+  readonly kind: "get" | "put" | "del";
+  /** Of which key, by index. */
+  readonly key: number;
+  /** Whether it takes the context of this client's last read of the key along. */
+  readonly informed: boolean;
+  /** R or W of this call; 0 for the cluster's. */
+  readonly quorum: number;
+  /** How large the value is, in bytes. */
+  readonly sizeBytes: number;
+}
+
+/** See the module. */
+export interface Plan {
+  /** Where it comes from; also decides everything that is not planned: delays, ids, what a crash leaves. */
+  readonly seed: number;
+  /** Machines. */
+  readonly nodes: number;
+  /** How many of them are members when the clients begin; the others ask to be, where there is a `join`. */
+  readonly members: number;
+  /** Replicas, and R and W of a call that names none. */
+  readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
+  /** How many keys there are. */
+  readonly keys: number;
+  /** What clients allow for a call, in milliseconds. */
+  readonly timeoutMs: number;
+  /** What each client does, in order. */
+  readonly clients: readonly (readonly PlannedCall[])[];
+  /** What goes wrong. */
+  readonly faults: readonly Fault[];
+  /** How long clients and faults go on at least, in simulated milliseconds. */
+  readonly forMs: number;
+}
+
+/** What can be asked of a plan; what is not, the seed decides. */
+export interface PlanOptions {
+  /** Machines. */
+  readonly nodes?: number;
+  /** Calls of all clients together, at least. */
+  readonly ops?: number;
+  /** Kinds of fault: all of these, and no others. */
+  readonly faults?: readonly FaultKind[];
+}
+
+const FEWEST_NODES = 3;
+const MOST_NODES = 7;
+const OPS = 200;
+const FOR_MS = 30_000;
+/** One history in so many has members join while everything else goes on. */
+const JOIN_EVERY = 4;
+/** Joining ends with the first write; until then clients of such a history mostly wait. */
+const FOUNDING_MS = 6_000;
+
+/** Draw a plan. */
+export function planOf(seed: number, options: PlanOptions = {}): Plan {
+  const random = new SimulatedRandom(`plan/${seed}`);
+  const nodes = options.nodes ?? FEWEST_NODES + random.integer(MOST_NODES - FEWEST_NODES + 1);
+  const asked = options.faults;
+  const joins = asked ? asked.includes("join") : random.fork("joins").integer(JOIN_EVERY) === 0;
+  const members = joins ? 1 + random.fork("members").integer(nodes - 1) : nodes;
+  const joining = joins ? drawJoins(random.fork("join"), members, nodes) : [];
+  const kinds = asked?.filter((kind) => kind !== "join");
+  const others = drawFaults(random.fork("faults"), {
+    nodes,
+    forMs: FOR_MS,
+    ...(kinds && { kinds, all: true }),
+  });
+  return {
+    seed,
+    nodes,
+    members,
+    ...drawWorkload(random.fork("workload"), options.ops ?? OPS, joins),
+    faults: [...others, ...joining].sort((a, b) => a.atMs - b.atMs),
+    forMs: FOR_MS,
+  };
+}
+
+function drawJoins(random: SimulatedRandom, members: number, nodes: number): Fault[] {
+  const together = random.chance(0.5);
+  return Array.from({ length: nodes - members }, (_, index) => ({
+    kind: "join",
+    atMs: together ? 0 : random.integer(FOUNDING_MS / 2),
+    lastsMs: 0,
+    nodes: [members + index],
+    amount: 0,
+    draw: random.integer(2 ** 31),
+  }));
+}
+
+/** Quorums that overlap, some of them not the default. */
+const QUORUMS = [
+  { n: 3, r: 2, w: 2 },
+  { n: 3, r: 2, w: 2 },
+  { n: 3, r: 2, w: 2 },
+  { n: 3, r: 1, w: 3 },
+  { n: 3, r: 3, w: 1 },
+  { n: 5, r: 3, w: 3 },
+  { n: 2, r: 1, w: 2 },
+] as const;
+
+function drawWorkload(
+  random: SimulatedRandom,
+  ops: number,
+  joins: boolean,
+): Pick<Plan, "quorum" | "keys" | "timeoutMs" | "clients"> {
+  const count = 3 + random.integer(4);
+  const keys = 5 + random.integer(4);
+  const quorum = random.pick(QUORUMS);
+  const mix = {
+    reads: random.between(0.25, 0.6),
+    deletes: random.between(0.02, 0.2),
+    informed: random.between(0.5, 1),
+    // Contention: how much of the work goes to the first key, and how much of it comes in bursts.
+    hot: random.between(0, 0.6),
+    burst: random.between(0, 0.9),
+    large: random.chance(0.2) ? 0.05 : 0,
+    odd: random.chance(0.3) ? 0.2 : 0,
+  };
+  const clients = Array.from({ length: count }, (_, index) => {
+    const own = random.fork(`client${index}`);
+    const length = Math.ceil(ops / count);
+    const first = joins && !own.chance(0.2) ? FOUNDING_MS : 0;
+    const calls: PlannedCall[] = [];
+    let atMs = first;
+    for (let call = 0; call < length; call++) {
+      const pause = 2 * (FOR_MS - first) / length;
+      atMs += own.chance(mix.burst) ? own.between(0, 5) : own.between(0, pause / (1.001 - mix.burst));
+      calls.push(drawCall(own, Math.min(FOR_MS, Math.round(atMs)), keys, quorum.n, mix));
+    }
+    return calls;
+  });
+  return { quorum, keys, timeoutMs: random.pick([500, 1_000, 1_000, 2_000, 5_000]), clients };
+}
+
+function drawCall(
+  random: SimulatedRandom,
+  atMs: number,
+  keys: number,
+  n: number,
+  mix: Readonly<Record<"reads" | "deletes" | "informed" | "hot" | "large" | "odd", number>>,
+): PlannedCall {
+  const dice = random.next();
+  const kind = dice < mix.reads ? "get" : dice < 1 - mix.deletes ? "put" : "del";
+  return {
+    atMs,
+    kind,
+    key: random.chance(mix.hot) ? 0 : random.integer(keys),
+    informed: random.chance(mix.informed),
+    quorum: random.chance(mix.odd) ? 1 + random.integer(n) : 0,
+    sizeBytes: random.chance(mix.large) ? 1 + random.integer(200_000) : 0,
+  };
+}
+
+/** How many calls a plan has. */
+export function callsOf({ clients }: Plan): number {
+  return clients.reduce((sum, calls) => sum + calls.length, 0);
+}
