@@ -6,8 +6,9 @@
  */
 
 import { partitionOf, preferenceList } from "../ring_manager/ring.ts";
+import { nextCoordinator } from "./candidate.ts";
 import { ReadQuorum } from "./read_quorum.ts";
-import { WriteQuorum } from "./write_quorum.ts";
+import { expiry, WriteQuorum } from "./write_quorum.ts";
 
 /** See the module. */
 export const COORDINATOR_CORE = {
@@ -15,6 +16,10 @@ export const COORDINATOR_CORE = {
   partitionOf,
   /** The replicas of a partition, in order. */
   preferenceList,
+  /** Who coordinates a write next. */
+  nextCoordinator,
+  /** What a write that outlived its deadline is answered. */
+  expiry,
   /** A fresh read quorum. */
   readQuorum: (options: ConstructorParameters<typeof ReadQuorum>[0]): ReadQuorum => new ReadQuorum(options),
   /** A fresh write quorum. */

@@ -123,13 +123,15 @@ export class PutUnderWay {
     this.#tryNext();
   }
 
-  /** Who coordinates next: this node if it is a primary, else the fastest that is left. */
   #nextCandidate(): NodeId | undefined {
-    const { self } = this.#desk;
-    const primaries = this.#desk.replicasOf(this.#partition);
-    if (primaries.includes(self) && !this.#tried.includes(self)) return self;
-    if (this.request.forwarded) return undefined;
-    return this.#desk.fastestOf(primaries.filter((id) => id !== self && !this.#tried.includes(id)));
+    const { core, self } = this.#desk;
+    return core.nextCoordinator({
+      self,
+      primaries: this.#desk.replicasOf(this.#partition),
+      tried: this.#tried,
+      isForwarded: this.request.forwarded,
+      fastestOf: (nodes) => this.#desk.fastestOf(nodes),
+    });
   }
 
   #tryNext(): void {
@@ -298,15 +300,7 @@ export class PutUnderWay {
   /** The deadline passed: the write may be there or not. */
   expire(): void {
     if (this.answered) return;
-    const answered = this.#quorum?.answered ?? 0;
-    this.#answer({
-      ok: false,
-      code: "timeout",
-      message: `${answered} of the ${this.needed} replicas needed acknowledged the write in time`,
-      definite: false,
-      answered,
-      needed: this.needed,
-    });
+    this.#answer({ ok: false, ...this.#desk.core.expiry(this.#quorum?.answered ?? 0, this.needed) });
   }
 
   #conclude(): void {

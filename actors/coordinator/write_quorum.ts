@@ -28,6 +28,12 @@ export interface WriteFailure {
   readonly needed: number;
 }
 
+/** What a write that outlived its deadline is answered: it may be there or not. */
+export function expiry(answered: number, needed: number): WriteFailure {
+  const message = `${answered} of the ${needed} replicas needed acknowledged the write in time`;
+  return { code: "timeout", message, definite: false, answered, needed };
+}
+
 /**
  * A write quorum.
  *
