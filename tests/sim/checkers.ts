@@ -3,7 +3,7 @@
  * import nothing of what they judge.
  *
  * A client cannot look into a context, but what it covers can be bounded from outside. `atLeast(read)`: what the
- * read answered with, whatever was acknowledged before it began (R + W > N), and what all those had replaced.
+ * read answered with, whatever it must know of ({@link KeyHistory.wasKnown}), and what all those had replaced.
  * `atMost(read)`: what it answered with, any delete that may have happened by then (a tombstone is not shown),
  * and what those may have replaced. A write that is not there is lost if not even `atMost` explains its absence;
  * a value that is there came back, or should never have been a sibling, if `atLeast` says that it was replaced.
@@ -74,38 +74,50 @@ const LATE_MS = 400;
 
 type Ids = ReadonlySet<number>;
 
+/** What was promised to all operations alike: see {@link Evidence}. */
+export type Terms = Pick<Evidence, "n" | "losses">;
+
+/** N as it was in force: no key has more replicas than there are members. */
+function termsOf({ n, losses, ending: { nodes } }: Evidence): Terms {
+  const members = Math.max(0, ...nodes.map(({ state }) => state.members.length));
+  return { n: Math.min(n, members || n), losses };
+}
+
 /** One key's operations, and what is known of their causes. */
 class KeyHistory {
   readonly reads: readonly Operation[];
   readonly writes: readonly Operation[];
   readonly #byValue = new Map<string, Operation>();
   readonly #byId = new Map<number, Operation>();
-  readonly #seen = new Set<number>();
   readonly #atLeast = new Map<number, Ids>();
   readonly #atMost = new Map<number, Ids>();
 
-  constructor(operations: readonly Operation[]) {
+  constructor(operations: readonly Operation[], readonly terms: Terms) {
     this.reads = operations.filter(({ kind, outcome }) => kind === "get" && outcome === "ok");
     this.writes = operations.filter(({ kind }) => kind !== "get");
     for (const operation of operations) this.#byId.set(operation.id, operation);
     for (const write of this.writes) if (write.value !== null) this.#byValue.set(write.value, write);
-    for (const { values } of this.reads) {
-      for (const value of values) this.#seen.add(this.#byValue.get(value)?.id ?? -1);
-    }
   }
 
   writeOf(value: string): Operation | undefined {
     return this.#byValue.get(value);
   }
 
-  /** Whether the write certainly took effect. */
-  happened(write: Operation): boolean {
-    return write.outcome === "ok" || this.#seen.has(write.id);
-  }
+  /**
+   * Whether a read must have known of a write, shown or not: it was acknowledged before the read began, W of its
+   * replicas and R of the read's overlap (W + R > N), and the loss of one node cannot have undone it. A write
+   * that was seen and not acknowledged is not certain: a power cut may take it from the one replica that had it.
+   */
+  readonly wasKnown = (write: Operation, read: Operation): boolean => {
+    const { n, losses } = this.terms;
+    if (write.outcome !== "ok" || write.endMs >= read.startMs) return false;
+    const w = Math.min(write.quorum, n);
+    return w + Math.min(read.quorum, n) > n && !(losses && w < 2);
+  };
 
   /** Writes that the context of this read certainly covers. */
   atLeast(read: Operation): Ids {
-    return this.#covered(read, this.#atLeast, wasKnown);
+    return this.#covered(read, this.#atLeast, this.wasKnown);
   }
 
   /** Writes that the context of this read may cover. */
@@ -123,7 +135,7 @@ class KeyHistory {
     return context === null ? undefined : this.#byId.get(context);
   }
 
-  #covered(read: Operation, memo: Map<number, Ids>, isUnseen: typeof wasKnown): Ids {
+  #covered(read: Operation, memo: Map<number, Ids>, isUnseen: typeof mayBeHidden): Ids {
     const known = memo.get(read.id);
     if (known !== undefined) return known;
     const covered = new Set<number>();
@@ -139,11 +151,6 @@ class KeyHistory {
   }
 }
 
-/** Whether a read must have known of a write, shown or not. */
-function wasKnown(write: Operation, read: Operation): boolean {
-  return write.outcome === "ok" && write.endMs < read.startMs;
-}
-
 /** Whether a read may have known of a write that it did not show. */
 function mayBeHidden(write: Operation, read: Operation): boolean {
   return write.kind === "del" && write.outcome !== "failed" && write.startMs < read.endMs;
@@ -151,18 +158,21 @@ function mayBeHidden(write: Operation, read: Operation): boolean {
 
 const NONE: Ids = new Set();
 
-function byKey(operations: readonly Operation[]): [string, KeyHistory][] {
-  return [...Map.groupBy(operations, ({ key }) => key)].map(([key, some]) => [key, new KeyHistory(some)]);
+function byKey(operations: readonly Operation[], terms: Terms): [string, KeyHistory][] {
+  return [...Map.groupBy(operations, ({ key }) => key)].map(([key, some]) => [
+    key,
+    new KeyHistory(some, terms),
+  ]);
 }
 
-/** Invariant 1: what was acknowledged before a read began is in its answer, or was replaced by what is. */
-export function acknowledgedWritesAreKept(operations: readonly Operation[]): Violation[] {
+/** Invariant 1: what a read must know of is in its answer, or was replaced by what is. */
+export function acknowledgedWritesAreKept(operations: readonly Operation[], terms: Terms): Violation[] {
   const violations: Violation[] = [];
-  for (const [key, history] of byKey(operations)) {
+  for (const [key, history] of byKey(operations, terms)) {
     for (const read of history.reads) {
       const explained = history.atMost(read);
       for (const write of history.writes) {
-        if (write.kind === "del" || !wasKnown(write, read)) continue;
+        if (write.kind === "del" || !history.wasKnown(write, read)) continue;
         if (explained.has(write.id)) continue;
         violations.push({
           checker: "an acknowledged write is lost",
@@ -176,19 +186,16 @@ export function acknowledgedWritesAreKept(operations: readonly Operation[]): Vio
 }
 
 /**
- * Invariants 2 and 3: a read shows no value that a write which it must know of had replaced. In a final read
- * that is every write that happened; in any other, those acknowledged before it began, and what it shows itself.
+ * Invariants 2 and 3: a read shows no value that a write which it must know of had replaced, or one that it shows
+ * itself.
  */
-export function siblingsAreConcurrent(operations: readonly Operation[]): Violation[] {
+export function siblingsAreConcurrent(operations: readonly Operation[], terms: Terms): Violation[] {
   const violations: Violation[] = [];
-  for (const [key, history] of byKey(operations)) {
+  for (const [key, history] of byKey(operations, terms)) {
     for (const read of history.reads) {
       const shown = read.values.map((value) => history.writeOf(value)?.id);
       for (const write of history.writes) {
-        const isKnown = read.isFinal
-          ? history.happened(write)
-          : wasKnown(write, read) || shown.includes(write.id);
-        if (!isKnown) continue;
+        if (!history.wasKnown(write, read) && !shown.includes(write.id)) continue;
         const stale = history.replaced(write);
         for (const id of shown) {
           if (id === undefined || id === write.id || !stale.has(id)) continue;
@@ -205,9 +212,9 @@ export function siblingsAreConcurrent(operations: readonly Operation[]): Violati
 }
 
 /** What is read was written, not said to have failed for certain, and is there once. */
-export function valuesAreReal(operations: readonly Operation[]): Violation[] {
+export function valuesAreReal(operations: readonly Operation[], terms: Terms): Violation[] {
   const violations: Violation[] = [];
-  for (const [key, history] of byKey(operations)) {
+  for (const [key, history] of byKey(operations, terms)) {
     for (const read of history.reads) {
       const say = (checker: string) => violations.push({ checker, key, detail: describe(read) });
       if (new Set(read.values).size < read.values.length) say("a write shows as two siblings");
@@ -260,11 +267,13 @@ export function replicasAgree(states: readonly ReplicaState[]): Violation[] {
 }
 
 /** Everything that is checked. */
-export function check({ operations, ending }: Evidence): Violation[] {
+export function check(evidence: Evidence): Violation[] {
+  const { operations, ending } = evidence;
+  const terms = termsOf(evidence);
   return [
-    ...acknowledgedWritesAreKept(operations),
-    ...siblingsAreConcurrent(operations),
-    ...valuesAreReal(operations),
+    ...acknowledgedWritesAreKept(operations, terms),
+    ...siblingsAreConcurrent(operations, terms),
+    ...valuesAreReal(operations, terms),
     ...everythingIsReadable(operations),
     ...deadlinesAreKept(operations),
     ...replicasAgree(ending.replicas),
