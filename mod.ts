@@ -38,7 +38,9 @@ export {
   type PutOptions,
   type UpdateOptions,
 } from "./net/client.ts";
+export { CLIENT_CORE, type ClientCore } from "./net/client_calls.ts";
 export type { ClientFailure } from "./net/client_errors.ts";
+export { NODE_MEMORY_CORE, type NodeMemoryCore } from "./net/node_memory.ts";
 export { Cluster, type ClusterOptions } from "./net/cluster.ts";
 export type { EngineStats, SyncPolicy } from "./storage/engine.ts";
 
@@ -71,6 +73,8 @@ export type { Member } from "./actors/ring_manager/ring.ts";
 
 // The simulated world, and the decisions that a test may replace in it.
 export { COORDINATOR_CORE, type CoordinatorCore } from "./actors/coordinator/core.ts";
+export { GOSSIPER_CORE, type GossiperCore } from "./actors/gossiper/gossiper.ts";
+export { REFILLER_CORE, type RefillerCore } from "./actors/repair/refiller.ts";
 export { REPLICA_STORE_CORE, type ReplicaStoreCore } from "./actors/replica_store/replica_store.ts";
 export { RING_MANAGER_CORE, type RingManagerCore } from "./actors/ring_manager/ring_manager.ts";
 export type { SimulatedClock } from "./actors/simulated/clock.ts";

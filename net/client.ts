@@ -13,7 +13,7 @@ import type { AskKind, Body, Reply } from "../actors/runtime/protocol.ts";
 import { RealClock } from "../actors/runtime/real/clock.ts";
 import { RealNetwork } from "../actors/runtime/real/network.ts";
 import { RealRandom } from "../actors/runtime/real/random.ts";
-import { type Call, Calls, type ClientEnvironment } from "./client_calls.ts";
+import { type Call, Calls, CLIENT_CORE, type ClientCore, type ClientEnvironment } from "./client_calls.ts";
 import { type ClientErrorCode, type ClientFailure, definitely, DenamoError } from "./client_errors.ts";
 import type { Frame } from "./frame.ts";
 import { type Fault, judgeCount, judgeKey, judgeValue } from "./judge.ts";
@@ -56,6 +56,8 @@ export interface UpdateOptions extends GetOptions {
 export interface ConnectOptions {
   /** Time, chance and sockets. Default: the real ones. */
   readonly environment?: ClientEnvironment;
+  /** Pure decisions to substitute: how a test plants a bug. */
+  readonly core?: Partial<ClientCore>;
 }
 
 /** What a key holds. */
@@ -138,7 +140,7 @@ export class Client implements AsyncDisposable {
     if (all.length === 0) throw new TypeError("a client needs an address");
     const environment = options.environment ??
       { clock: new RealClock(), network: new RealNetwork(), random: new RealRandom() };
-    const calls = new Calls(all, environment);
+    const calls = new Calls(all, environment, { ...CLIENT_CORE, ...options.core });
     try {
       await calls.connect();
     } catch (error) {

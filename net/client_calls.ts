@@ -58,12 +58,31 @@ interface Pending {
   refusals: number;
 }
 
+/** The decisions the client leaves to pure functions; a test plants a bug by substituting one. */
+export const CLIENT_CORE = { isOverdue, isDefinite };
+
+/** See {@link CLIENT_CORE}. */
+export type ClientCore = typeof CLIENT_CORE;
+
+/** Whether to give a call up that was sent, or was not. */
+function isOverdue(deadline: number, sent: boolean, now: number): boolean {
+  return now >= deadline + (sent ? GRACE_MS : 0);
+}
+
+/** Whether a call that is given up has certainly changed nothing. */
+function isDefinite(
+  { inDoubt, sent, isWrite }: Pick<Pending, "inDoubt" | "sent"> & { isWrite: boolean },
+): boolean {
+  return !inDoubt && (!sent || !isWrite);
+}
+
 /** What the client uses of an environment. */
 export type ClientEnvironment = Pick<Environment, "clock" | "network" | "random">;
 
 /** Calls under way. */
 export class Calls {
   readonly #addresses: readonly string[];
+  readonly #core: ClientCore;
   readonly #environment: ClientEnvironment;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -82,9 +101,13 @@ export class Calls {
   #busySince = 0;
   #pingedAt = 0;
 
-  /** @param addresses `host:port`s, tried in turn @param environment time, chance and sockets */
-  constructor(addresses: readonly string[], environment: ClientEnvironment) {
+  /**
+   * @param addresses `host:port`s, tried in turn @param environment time, chance and sockets
+   * @param core see {@link CLIENT_CORE}
+   */
+  constructor(addresses: readonly string[], environment: ClientEnvironment, core: ClientCore = CLIENT_CORE) {
     this.#addresses = addresses;
+    this.#core = core;
     this.#environment = environment;
     this.#clock = environment.clock;
     this.#random = environment.random;
@@ -207,7 +230,7 @@ export class Calls {
   #fail(number: number, code: ClientFailure["code"], message: string): void {
     const pending = this.#pending.get(number);
     if (!pending) return;
-    const definite = !pending.inDoubt && (!pending.sent || !pending.call.isWrite);
+    const definite = this.#core.isDefinite({ ...pending, isWrite: pending.call.isWrite });
     this.#finish(number, { ok: false, code, message, definite });
   }
 
@@ -215,7 +238,7 @@ export class Calls {
     this.#sweeper = null;
     const now = this.#clock.now();
     for (const [number, { call, sent }] of this.#pending) {
-      if (now < call.deadline + (sent ? GRACE_MS : 0)) continue;
+      if (!this.#core.isOverdue(call.deadline, sent, now)) continue;
       if (sent) this.#fail(number, "timeout", `no answer from ${this.address}`);
       else this.#fail(number, "connect", "no node could be reached");
     }

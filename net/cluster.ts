@@ -32,8 +32,10 @@ export interface ClusterOptions {
   readonly machines?: number;
   /** Options of every node; ports and paths are the cluster's own. */
   readonly node?: Omit<NodeOptions, "host" | "port" | "advertise" | "seeds">;
-  /** Bugs to plant in every node. */
-  readonly cores?: NodeCores;
+  /** Bugs to plant in every node, or in each its own. */
+  readonly cores?: NodeCores | ((index: number) => NodeCores);
+  /** Options of every client. */
+  readonly client?: Omit<ConnectOptions, "environment">;
   /** Hears what simulated nodes log. */
   readonly onLog?: (line: LogLine) => void;
 }
@@ -162,7 +164,11 @@ export class Cluster implements AsyncDisposable {
     const { to, ...rest } = options;
     const addresses = to ? to.map((index) => this.node(index).address) : this.addresses;
     const environment = this.simulation?.environment(`client${++this.#clients}`);
-    return Client.connect([...addresses], { ...(environment && { environment }), ...rest });
+    return Client.connect([...addresses], {
+      ...this.#options.client,
+      ...(environment && { environment }),
+      ...rest,
+    });
   }
 
   /** Start the node with this index, for the first time or again, on what its directory holds. */
@@ -171,6 +177,7 @@ export class Cluster implements AsyncDisposable {
     const port = this.simulation ? FIRST_PORT + index : this.#ports[index] ?? 0;
     const path = this.simulation ? "data" : `${this.#directory}/node_${index + 1}`;
     const { node = {}, cores = {} } = this.#options;
+    const own = typeof cores === "function" ? cores(index) : cores;
     const options: NodeOptions = {
       logLevel: "silent",
       ...node,
@@ -179,7 +186,7 @@ export class Cluster implements AsyncDisposable {
       storage: { ...node.storage, path },
     };
     const environment = this.#environment(index, options);
-    const started = await Node.start(options, environment, cores);
+    const started = await Node.start(options, environment, own);
     this.#nodes[index] = started;
     this.#ports[index] = started.endpoint.port;
     void started.terminated.then(() => {

@@ -7,7 +7,9 @@
 
 import { COORDINATOR_CORE } from "../actors/coordinator/core.ts";
 import type { CoordinatorProtocol } from "../actors/coordinator/protocol.ts";
+import { GOSSIPER_CORE } from "../actors/gossiper/gossiper.ts";
 import { type NodeParts, nodeTree } from "../actors/node.ts";
+import { REFILLER_CORE } from "../actors/repair/refiller.ts";
 import { REPLICA_STORE_CORE } from "../actors/replica_store/replica_store.ts";
 import { RING_MANAGER_CORE } from "../actors/ring_manager/ring_manager.ts";
 import type { Endpoint, Environment, Listener } from "../actors/runtime/environment.ts";
@@ -20,7 +22,16 @@ import { CONTROL } from "./control.ts";
 import { ControlCodec } from "./control_codec.ts";
 import { listen, listener, type ListenerProtocol } from "./listener.ts";
 import { Life } from "./node_life.ts";
-import { loadVote, markNotWhole, markWhole, mayVote, openStore, ringOf, saveVote } from "./node_memory.ts";
+import {
+  loadVote,
+  markNotWhole,
+  markWhole,
+  mayVote,
+  NODE_MEMORY_CORE,
+  openStore,
+  ringOf,
+  saveVote,
+} from "./node_memory.ts";
 import { type NodeCores, type NodeOptions, type Settings, settingsOf } from "./node_options.ts";
 import { peers, type PeersProtocol } from "./peers.ts";
 
@@ -198,7 +209,7 @@ function partsOf(materials: Materials): NodeParts {
     },
     replicaStore: {
       node,
-      open: () => openStore(settings, env, journal),
+      open: () => openStore(settings, env, journal, { ...NODE_MEMORY_CORE, ...cores.memory }),
       current: () => life.current,
       onWhole: () => markWhole(journal),
       onNotWhole: () => markNotWhole(journal),
@@ -211,8 +222,9 @@ function partsOf(materials: Materials): NodeParts {
       incarnation: life.incarnation,
       heartbeat: settings.heartbeat,
       onDuplicate: () => end(twin),
+      core: { ...GOSSIPER_CORE, ...cores.gossiper },
     },
-    refiller: { node },
+    refiller: { node, core: { ...REFILLER_CORE, ...cores.refiller } },
     coordinator: { node, quorum: settings.quorum, core: { ...COORDINATOR_CORE, ...cores.coordinator } },
     operator: {
       node,

@@ -93,6 +93,29 @@ function checkKept(ring: Ring, settings: Settings, journal: NodeJournal, address
   return { ...ring, epoch: ring.epoch + 1, members: [{ ...self, address }] };
 }
 
+/** The decisions about a node's memory that are pure functions; a test plants a bug by substituting one. */
+export const NODE_MEMORY_CORE = { openEngine: openMemoryEngine, mayHaveLost };
+
+/** See {@link NODE_MEMORY_CORE}. */
+export type NodeMemoryCore = typeof NODE_MEMORY_CORE;
+
+/** What is known of a store that was opened. */
+interface StoreFacts {
+  /** Something in it was damaged. */
+  readonly isDamaged: boolean;
+  /** What was lost before has not all been fetched back. */
+  readonly wasNotWhole: boolean;
+  /** This node had a store before. */
+  readonly hadStore: boolean;
+  /** This is that store. */
+  readonly isTheSame: boolean;
+}
+
+/** Whether a store may lack what was once acknowledged from it. */
+function mayHaveLost({ isDamaged, wasNotWhole, hadStore, isTheSame }: StoreFacts): boolean {
+  return isDamaged || wasNotWhole || (hadStore && !isTheSame);
+}
+
 /**
  * Open the store, and tell whether it may have lost what it once acknowledged: it is damaged, it is not the store
  * that this node's data was in the last time, or what was lost before has not all been fetched back.
@@ -101,10 +124,11 @@ export async function openStore(
   settings: Settings,
   environment: Environment,
   journal: NodeJournal,
+  core: NodeMemoryCore,
 ): Promise<{ engine: Engine; lossy: boolean }> {
   const { sync, persist } = settings;
   const directory = `${settings.path}/memory`;
-  const engine = await openMemoryEngine({ ...environment, directory, sync, persist });
+  const engine = await core.openEngine({ ...environment, directory, sync, persist });
   try {
     if (journal.get(STORE) === null && engine.partitions().length > 0) {
       throw new Error(
@@ -112,20 +136,24 @@ export async function openStore(
           `or move both away to start an empty node`,
       );
     }
-    return { engine, lossy: await noteStore(engine, journal) };
+    return { engine, lossy: await noteStore(engine, journal, core) };
   } catch (error) {
     await engine.close().catch(() => {});
     throw error;
   }
 }
 
-async function noteStore({ storeId, damageAtOpen }: Engine, journal: NodeJournal): Promise<boolean> {
+async function noteStore(
+  { storeId, damageAtOpen }: Engine,
+  journal: NodeJournal,
+  core: NodeMemoryCore,
+): Promise<boolean> {
   const id = storeId === null ? VOLATILE : fromHex(storeId)!;
   const known = journal.get(STORE);
   const isTheSame = storeId !== null && known !== null && equalBytes(known, id);
   const isDamaged = damageAtOpen.some(({ kind }) => kind === "corrupt");
   const wasNotWhole = (journal.get(NOT_WHOLE)?.length ?? 0) > 0;
-  const lossy = isDamaged || wasNotWhole || (known !== null && !isTheSame);
+  const lossy = core.mayHaveLost({ isDamaged, wasNotWhole, hadStore: known !== null, isTheSame });
   // Remembered until everything has been fetched back, and before the new id is: a crash between the two must not
   // leave an empty store that is known. Set even if it was: `markWhole` may be about to take it away.
   if (lossy) await journal.set(NOT_WHOLE, YES);

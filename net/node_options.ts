@@ -5,9 +5,12 @@
  */
 
 import type { CoordinatorCore } from "../actors/coordinator/core.ts";
+import type { GossiperCore } from "../actors/gossiper/gossiper.ts";
+import type { RefillerCore } from "../actors/repair/refiller.ts";
 import type { ReplicaStoreCore } from "../actors/replica_store/replica_store.ts";
 import type { RingManagerCore } from "../actors/ring_manager/ring_manager.ts";
 import type { SyncPolicy } from "../storage/engine.ts";
+import type { NodeMemoryCore } from "./node_memory.ts";
 
 /** How a node is configured. Everything has a default; see the README. */
 export interface NodeOptions {
@@ -56,6 +59,12 @@ export interface NodeCores {
   readonly ringManager?: Partial<RingManagerCore>;
   /** See `actors/replica_store/replica_store.ts`. */
   readonly replicaStore?: Partial<ReplicaStoreCore>;
+  /** See `actors/gossiper/gossiper.ts`. */
+  readonly gossiper?: Partial<GossiperCore>;
+  /** See `actors/repair/refiller.ts`. */
+  readonly refiller?: Partial<RefillerCore>;
+  /** See `net/node_memory.ts`. */
+  readonly memory?: Partial<NodeMemoryCore>;
 }
 
 /** The options, with what they lack filled in. */

@@ -15,7 +15,22 @@ import { ringDigest } from "../ring_manager/ring_codec.ts";
 import { type LivenessChange, Membership } from "./membership.ts";
 import { decodeGossip, encodeGossip } from "./gossip_codec.ts";
 import type { GossiperProtocol } from "./protocol.ts";
-import type { Gossip } from "./rumour.ts";
+import type { Digest, Gossip } from "./rumour.ts";
+
+/** The decisions the gossiper leaves to pure code; a test plants a bug by substituting some. */
+export const GOSSIPER_CORE = {
+  /** What one node knows of the others. */
+  membership: (...known: ConstructorParameters<typeof Membership>): Membership => new Membership(...known),
+  isBehind,
+};
+
+/** See {@link GOSSIPER_CORE}. */
+export type GossiperCore = typeof GOSSIPER_CORE;
+
+/** Whether somebody with the ring of `theirs` has to be taught the one of `own`. */
+function isBehind(theirs: Digest, own: Digest): boolean {
+  return theirs.epoch < own.epoch;
+}
 
 /** What the gossiper is composed of. */
 export interface GossiperOptions {
@@ -29,6 +44,8 @@ export interface GossiperOptions {
   readonly heartbeat: { readonly fanout: number; readonly intervalMs: number };
   /** Hears that another process lives under this node's id, a later one: this one must stop. */
   readonly onDuplicate: () => void;
+  /** See {@link GOSSIPER_CORE}. */
+  readonly core: GossiperCore;
 }
 
 /** The actor `gossiper`. */
@@ -42,7 +59,7 @@ export function gossiper(options: GossiperOptions): ActorSpec<GossiperProtocol> 
       const { ring } = await manager.ask("current", {}, { timeoutMs: 10_000 });
       const { clock, random } = context.environment;
       const { node: self, incarnation: life, bootId: boot, heartbeat } = options;
-      membership ??= new Membership(
+      membership ??= options.core.membership(
         { self, life, boot, random, ...heartbeat },
         ringDigest(ring),
         clock.now(),
@@ -115,7 +132,7 @@ class Gossiper {
   /** Whoever is behind is taught; whoever is ahead finds out from the answer that this node is. */
   #compareRings(node: NodeId, { digest }: Gossip): void {
     const own = ringDigest(this.#ring);
-    if (digest.epoch < own.epoch) {
+    if (this.#options.core.isBehind(digest, own)) {
       this.#context.ref<RingManagerProtocol>("ring_manager").tell("teach", { node });
     } else if (digest.epoch === own.epoch && digest.checksum !== own.checksum) {
       this.#context.log.error("two rings of one epoch", { peer: node, epoch: own.epoch });

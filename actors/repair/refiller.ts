@@ -32,10 +32,28 @@ export type RefillerProtocol = {
   refill: [Record<never, never>, void];
 };
 
+/** The decisions the refiller leaves to pure functions; a test plants a bug by substituting one. */
+export const REFILLER_CORE = { sourcesOf, hasCome };
+
+/** See {@link REFILLER_CORE}. */
+export type RefillerCore = typeof REFILLER_CORE;
+
+/** Who has to be read before a partition is whole: an acknowledged write may be on any W owners. */
+function sourcesOf(ring: Ring, partition: number, node: NodeId): NodeId[] {
+  return preferenceList(ring, partition).map(({ id }) => id).filter((id) => id !== node);
+}
+
+/** Whether a page is what was asked for. One that could not be had is not the end of a partition. */
+function hasCome({ ok }: PartitionPage): boolean {
+  return ok;
+}
+
 /** What the refiller is composed of. */
 export interface RefillerOptions {
   /** This node. */
   readonly node: NodeId;
+  /** See {@link REFILLER_CORE}. */
+  readonly core: RefillerCore;
 }
 
 /** How often it looks: also how long an owner that was away is waited for. */
@@ -43,9 +61,10 @@ const REFILL_MS = 1_000;
 /** How long the store is left alone that has not made the last page durable. */
 const BUSY_MS = 10;
 const ASK = { timeoutMs: 5_000 };
+const NO_PAGE: PartitionPage = { ok: false, entries: [], next: null };
 
 /** The actor `refiller`. */
-export function refiller({ node }: RefillerOptions): ActorSpec<RefillerProtocol> {
+export function refiller(options: RefillerOptions): ActorSpec<RefillerProtocol> {
   return {
     name: "refiller",
     start(context) {
@@ -53,7 +72,7 @@ export function refiller({ node }: RefillerOptions): ActorSpec<RefillerProtocol>
       return {
         async refill() {
           timer.cancel();
-          await refillAll(context, node);
+          await refillAll(context, options);
           timer = context.after(REFILL_MS, "refill", {});
         },
       };
@@ -66,14 +85,14 @@ type Context = ActorContext<RefillerProtocol>;
 /** What is to be made good. */
 type Loss = Pick<Absorb, "partition" | "lossId">;
 
-async function refillAll(context: Context, node: NodeId): Promise<void> {
+async function refillAll(context: Context, options: RefillerOptions): Promise<void> {
   const store = context.ref<ReplicaStoreProtocol>("replica_store");
   const missing = await store.ask("listNotWhole", {}, ASK).catch(() => null);
   if (missing === null || missing.losses.length === 0) return;
   const { ring, losses } = missing;
   let refilled = 0;
   for (const loss of losses) {
-    if (!await refillPartition(context, node, ring, loss)) continue;
+    if (!await refillPartition(context, options, ring, loss)) continue;
     store.tell("refilled", loss);
     refilled++;
   }
@@ -81,20 +100,25 @@ async function refillAll(context: Context, node: NodeId): Promise<void> {
 }
 
 /** Fetch one partition from every other owner; false when not all of it could be had. */
-async function refillPartition(context: Context, node: NodeId, ring: Ring, loss: Loss): Promise<boolean> {
-  for (const { id } of preferenceList(ring, loss.partition)) {
-    if (id !== node && !await copyFrom(context, id, loss)) return false;
+async function refillPartition(
+  context: Context,
+  { node, core }: RefillerOptions,
+  ring: Ring,
+  loss: Loss,
+): Promise<boolean> {
+  for (const owner of core.sourcesOf(ring, loss.partition, node)) {
+    if (!await copyFrom(context, core, owner, loss)) return false;
   }
   return true;
 }
 
-async function copyFrom(context: Context, owner: NodeId, loss: Loss): Promise<boolean> {
+async function copyFrom(context: Context, core: RefillerCore, owner: NodeId, loss: Loss): Promise<boolean> {
   const { partition } = loss;
   const theirs = context.ref<ReplicaStoreProtocol>({ node: owner, actor: "replica_store" });
   let after: Uint8Array | null = null;
   do {
-    const page: PartitionPage | null = await theirs.ask("scan", { partition, after }, ASK).catch(() => null);
-    if (page === null || !page.ok) return false;
+    const page: PartitionPage = await theirs.ask("scan", { partition, after }, ASK).catch(() => NO_PAGE);
+    if (!core.hasCome(page)) return false;
     if (await absorb(context, { ...loss, entries: page.entries }) !== "taken") return false;
     after = page.next;
   } while (after !== null);
