@@ -9,8 +9,8 @@ import type { LogLine } from "../../actors/simulated/log.ts";
 import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
 import { FAULTS } from "../../actors/simulated/faults.ts";
 import type { Client } from "../../net/client.ts";
-import { Cluster } from "../../net/cluster.ts";
-import type { NodeCores, NodeOptions } from "../../net/node.ts";
+import { Cluster, type ClusterOptions } from "../../net/cluster.ts";
+import type { NodeOptions } from "../../net/node.ts";
 import { check, type Ending, type NodeView, type ReplicaState, type Violation } from "./checkers.ts";
 import { describe, History, type Operation } from "./history.ts";
 import type { Plan } from "./plan.ts";
@@ -18,8 +18,10 @@ import { Caller, keysOf, work } from "./workload.ts";
 
 /** What a plan does not say: how it is looked at, and what is wrong with the nodes on purpose. */
 export interface SimulateOptions {
-  /** Bugs to plant in every node. */
-  readonly cores?: NodeCores;
+  /** Bugs to plant in the nodes. */
+  readonly cores?: ClusterOptions["cores"];
+  /** Bugs to plant in the clients. */
+  readonly client?: ClusterOptions["client"];
   /** Options of every node. */
   readonly node?: Omit<NodeOptions, "host" | "port" | "advertise" | "seeds" | "quorum">;
   /** Hears what nodes log. */
@@ -73,7 +75,7 @@ const REPAIR_MS = 500;
 
 /** Make the history of a plan. */
 export async function simulate(plan: Plan, options: SimulateOptions = {}): Promise<Report> {
-  const { cores, node, onLog } = options;
+  const { cores, client, node, onLog } = options;
   const cluster = await Cluster.inProcess({
     seed: plan.seed,
     nodes: plan.members,
@@ -81,6 +83,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     faults: plan.faults,
     node: { partitions: PARTITIONS, ...node, quorum: plan.quorum },
     ...(cores && { cores }),
+    ...(client && { client }),
     ...(onLog && { onLog }),
   });
   const world = cluster.simulation!;
