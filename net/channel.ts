@@ -29,15 +29,22 @@ export class Channel {
   readonly #reader = new FrameReader(LIMITS.handshakeBytes);
   readonly #idle: (() => void)[] = [];
   #lastReadAt: number;
+  #arrivedAt: number;
+  readonly #earliest: (now: number) => number;
   #flushing = false;
   #writingBytes = 0;
   #closed: string | null = null;
 
-  /** @param connection fresh, nothing read or written @param clock tells when something was read last */
-  constructor(connection: Connection, clock: Clock) {
+  /**
+   * @param connection fresh, nothing read or written
+   * @param clock tells when something was read last
+   * @param earliest since when what is read now may have been waiting; see `arrivals.ts`
+   */
+  constructor(connection: Connection, clock: Clock, earliest = (now: number): number => now) {
     this.#connection = connection;
     this.#clock = clock;
-    this.#lastReadAt = clock.now();
+    this.#earliest = earliest;
+    this.#lastReadAt = this.#arrivedAt = clock.now();
   }
 
   /** The other side, for logs. */
@@ -59,6 +66,11 @@ export class Channel {
   /** When something was read last, on the clock; at first when the channel was made. */
   get lastReadAt(): number {
     return this.#lastReadAt;
+  }
+
+  /** When the frame at hand arrived, on the clock, or earlier: when its last bytes may have come to be waiting. */
+  get arrivedAt(): number {
+    return this.#arrivedAt;
   }
 
   /**
@@ -98,8 +110,7 @@ export class Channel {
       if (frame) return frame;
       const count = await this.#connection.read(this.#reader.space());
       if (count === null || this.#closed !== null) return null;
-      this.#reader.fed(count);
-      this.#lastReadAt = this.#clock.now();
+      this.#fed(count);
     }
   }
 
@@ -123,14 +134,19 @@ export class Channel {
         if (count === null) {
           return this.close(this.#reader.waitingBytes > 0 ? "hung up in mid-frame" : "hung up");
         }
-        this.#reader.fed(count);
-        this.#lastReadAt = this.#clock.now();
+        this.#fed(count);
       }
     } catch (error) {
       return this.close(reasonOf(error));
     } finally {
       this.close("broken");
     }
+  }
+
+  #fed(count: number): void {
+    this.#reader.fed(count);
+    this.#lastReadAt = this.#clock.now();
+    this.#arrivedAt = this.#earliest(this.#lastReadAt);
   }
 
   /** Close at once; what has not gone out is lost. Gives the reason it was first closed for. */

@@ -29,6 +29,8 @@ const DOUBT_MS = 1_000;
 const GIVE_UP_MS = 3_000;
 /** The node answers `timeout` itself; a little later the client does. */
 const GRACE_MS = 250;
+/** When it does with more time left than this, it was mistaken; so long after it is asked once more. */
+const AGAIN_MS = 50;
 const RETRY_MIN_MS = 20;
 const RETRY_MAX_MS = 500;
 
@@ -185,9 +187,9 @@ export class Calls {
     if (!pending) return; // given up before
     const outcome = pending.call.read(frame);
     if (outcome.ok) this.#finish(number, outcome);
-    else if (!this.#tryElsewhere(channel, pending, outcome)) {
-      this.#finish(number, { ...outcome, definite: outcome.definite && !pending.inDoubt });
-    }
+    else if (
+      !this.#tryElsewhere(channel, pending, outcome) && !this.#tryAgain(channel, number, pending, outcome)
+    ) this.#finish(number, { ...outcome, definite: outcome.definite && !pending.inDoubt });
   }
 
   /** A node that is stopping has done nothing: this call goes to the next, and so do those that come. */
@@ -202,6 +204,20 @@ export class Calls {
       this.#nextAddress();
     }
     this.#sendWaiting();
+    return true;
+  }
+
+  /** A node takes a request for late that is not, for it had been stopped, or its clock runs fast. */
+  #tryAgain(channel: Channel, number: number, pending: Pending, { code, definite }: ClientFailure): boolean {
+    const { call: { repeatable, deadline }, refusals } = pending;
+    if (code !== "timeout" || !definite || !repeatable || refusals > 0) return false;
+    if (deadline - this.#clock.now() <= AGAIN_MS) return false;
+    pending.refusals++;
+    this.#clock.after(AGAIN_MS, () => {
+      if (this.#pending.get(number) !== pending || pending.on !== channel) return;
+      pending.sent = false; // it was not done
+      this.#send(channel, number, pending);
+    });
     return true;
   }
 

@@ -198,8 +198,8 @@ export class ClientSession {
     const { key, r } = readMessage(GET, frame);
     const refusal = this.#judge(key);
     if (refusal) return this.#reply(number, refusal);
-    const { coordinator, self, clock } = this.#desk;
-    const deadline = deadlineOf(remainingMs, clock.now());
+    const { coordinator, self } = this.#desk;
+    const deadline = deadlineOf(remainingMs, this.#channel.arrivedAt);
     const ticket = this.#open(number, deadline, key.length, false);
     const request = { origin: self, ticket, key, r, deadline };
     this.#check(ticket, number, key.length, coordinator.tell("get", trace ? { ...request, trace } : request));
@@ -211,8 +211,8 @@ export class ClientSession {
     const { key, value, w, context, requestId } = body;
     const refusal = this.#judge(key) ?? checkValue(value, body.crc32c);
     if (refusal) return this.#reply(number, refusal);
-    const { coordinator, self, clock } = this.#desk;
-    const deadline = deadlineOf(remainingMs, clock.now());
+    const { coordinator, self } = this.#desk;
+    const deadline = deadlineOf(remainingMs, this.#channel.arrivedAt);
     const sizeBytes = key.length + (value?.length ?? 0) + (context?.length ?? 0);
     const ticket = this.#open(number, deadline, sizeBytes, true);
     const origin = { origin: self, ticket };
@@ -273,7 +273,7 @@ export class ClientSession {
   #onAdmin(frame: Frame): void {
     const { number, remainingMs } = frame;
     const { kind, body } = readMessage(ADMIN, frame);
-    const timeoutMs = Math.min(remainingMs || LIMITS.defaultDeadlineMs, LIMITS.deadlineMs);
+    const timeoutMs = deadlineOf(remainingMs, this.#channel.arrivedAt) - this.#desk.clock.now();
     this.#inFlight++;
     void this.#ask(kind, body, timeoutMs).then((reply) => {
       this.#inFlight--;

@@ -34,9 +34,9 @@ export const RESERVED: readonly number[] = [0];
 const COORDINATOR = "coordinator";
 const REPLICA_STORE = "replica_store";
 
-/** When nobody waits any more for what a frame asks: its remaining time, capped, from now. */
-export function deadlineOf(remainingMs: number, now: number): number {
-  return now + Math.min(remainingMs === 0 ? LIMITS.defaultDeadlineMs : remainingMs, LIMITS.deadlineMs);
+/** When nobody waits any more for what a frame asks: its remaining time, capped, from its arrival. */
+export function deadlineOf(remainingMs: number, arrivedAt: number): number {
+  return arrivedAt + Math.min(remainingMs === 0 ? LIMITS.defaultDeadlineMs : remainingMs, LIMITS.deadlineMs);
 }
 
 /** The outcome of a request, as the frame of its kind. False when it is over the size limit. */
@@ -106,16 +106,17 @@ export class EnvelopeCodec {
   }
 
   /**
-   * The envelope in a frame from `peer`; null for an answer that nobody waits for. Throws a `WireError` when
-   * it is none, a `ShapeError` when it is a control message that no actor here takes.
+   * The envelope in a frame from `peer` that arrived at `arrivedAt` on this node's clock; null for an answer that
+   * nobody waits for. Throws a `WireError` when it is none, a `ShapeError` when it is a control message that no actor
+   * here takes.
    */
-  decode(frame: Frame, peer: string): Envelope | null {
+  decode(frame: Frame, peer: string, arrivedAt: number = this.#now()): Envelope | null {
     const ticket = frame.number;
     switch (frame.message) {
       case PUT.number:
         return this.#to(COORDINATOR, peer, "put", {
           ...readMessage(PUT, frame),
-          ...this.#origin(frame, peer),
+          ...this.#origin(frame, peer, arrivedAt),
         });
       case DONE.number:
         return this.#to(COORDINATOR, peer, "answer", { ticket, outcome: readMessage(DONE, frame) });
@@ -126,7 +127,7 @@ export class EnvelopeCodec {
           ...readMessage(READ, frame),
           ticket,
           from: peer,
-          deadline: deadlineOf(frame.remainingMs, this.#now()),
+          deadline: deadlineOf(frame.remainingMs, arrivedAt),
         });
       case WRITE.number:
         return this.#to(REPLICA_STORE, peer, "write", { ...readMessage(WRITE, frame), ticket, from: peer });
@@ -140,7 +141,7 @@ export class EnvelopeCodec {
       }
       case CONTROL.number:
       case CONTROL_REPLY.number:
-        return this.#control.decode(frame, this.#self, peer);
+        return this.#control.decode(frame, this.#self, peer, arrivedAt);
       default:
         throw new WireError("unexpected-message", `number ${frame.message} from a peer`);
     }
@@ -153,9 +154,9 @@ export class EnvelopeCodec {
   }
 
   /** What a forwarded write has beside its body: its coordinator waits for the answer. */
-  #origin({ number, remainingMs, trace }: Frame, peer: string) {
+  #origin({ number, remainingMs, trace }: Frame, peer: string, arrivedAt: number) {
     const origin: Address = { node: peer, actor: COORDINATOR };
-    const deadline = deadlineOf(remainingMs, this.#now());
+    const deadline = deadlineOf(remainingMs, arrivedAt);
     return { origin, ticket: number, deadline, ...(trace ? { trace } : {}) };
   }
 }

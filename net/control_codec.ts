@@ -76,10 +76,11 @@ export class ControlCodec {
   }
 
   /**
-   * The envelope in a frame from `peer`; null for an answer that nobody waits for. Throws a `ShapeError` when
-   * it is for no actor or kind there is or its body is wrong, a `WireError` when it is no control message.
+   * The envelope in a frame from `peer` that arrived at `arrivedAt`; null for an answer that nobody waits for. Throws a
+   * `ShapeError` when it is for no actor or kind there is or its body is wrong, a `WireError` when it is no control
+   * message.
    */
-  decode(frame: Frame, self: string, peer: string): Envelope | null {
+  decode(frame: Frame, self: string, peer: string, arrivedAt: number = this.#now()): Envelope | null {
     const { number, remainingMs } = frame;
     if (frame.message === CONTROL_REPLY.number) return this.#decodeReply(frame, self, peer);
     const { to, kind, from, body } = readMessage(CONTROL, frame);
@@ -93,7 +94,7 @@ export class ControlCodec {
       kind,
       body: shape(shapes.body, body),
       ...(number > 0 ? { ask: number - 1 } : {}),
-      ...(remainingMs > 0 ? { deadline: this.#now() + remainingMs } : {}),
+      ...(remainingMs > 0 ? { deadline: arrivedAt + remainingMs } : {}),
     };
   }
 

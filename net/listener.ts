@@ -24,6 +24,7 @@ import {
 import { LIMITS } from "../actors/runtime/limits.ts";
 import type { Envelope, TellResult } from "../actors/runtime/protocol.ts";
 import { formatAddress } from "./address.ts";
+import { Arrivals } from "./arrivals.ts";
 import { Channel, reasonOf } from "./channel.ts";
 import { ClientSession, type Desk, Tickets } from "./client_session.ts";
 import { EnvelopeCodec } from "./codec.ts";
@@ -64,7 +65,18 @@ export type ListenerProtocol = OriginProtocol & {
   describe: [Record<never, never>, ListenerStatus];
   /** Look for what is late, idle or removed. Own timer. */
   tick: [Record<never, never>, void];
+  /** See {@link Arrivals}. Own timer. */
+  beat: [Record<never, never>, void];
 };
+
+/** What the listener leaves to pure code; a test plants a bug by substituting it. */
+export const LISTENER_CORE = {
+  /** A sense of having been away. */
+  arrivals: (): Arrivals => new Arrivals(),
+};
+
+/** See {@link LISTENER_CORE}. */
+export type ListenerCore = typeof LISTENER_CORE;
 
 /** What {@link listener} is made of. */
 export interface ListenerOptions {
@@ -86,6 +98,8 @@ export interface ListenerOptions {
   readonly onPeer?: (node: NodeId) => void;
   /** Hears that two processes use one node id: someone copied a data directory. */
   readonly onDuplicate?: (node: NodeId, address: string) => void;
+  /** See {@link LISTENER_CORE}, the default. */
+  readonly core?: ListenerCore;
 }
 
 /** The actor that lets clients and peers in. Its start rejects with a clear error when the port is in use. */
@@ -100,6 +114,8 @@ export function listener(options: ListenerOptions): ActorSpec<ListenerProtocol> 
       const door = new Door(context, options, socket);
       context.onStop(() => door.close("this node is stopping"));
       context.after(LIMITS.pingMs, "tick", {});
+      const beat = () => context.after(door.arrivals.beat(context.environment.clock.now()), "beat", {});
+      beat();
       door.acceptAll().catch(context.crash);
       options.onListening?.(endpoint);
       return {
@@ -111,6 +127,7 @@ export function listener(options: ListenerOptions): ActorSpec<ListenerProtocol> 
           door.tick();
           context.after(LIMITS.pingMs, "tick", {});
         },
+        beat: () => void beat(),
       };
     },
   };
@@ -138,6 +155,7 @@ interface ConnectedPeer {
 /** Everyone who has come in through one listening socket. */
 class Door {
   readonly tickets: Tickets;
+  readonly arrivals: Arrivals;
   readonly #context: ActorContext<ListenerProtocol>;
   readonly #options: ListenerOptions;
   readonly #socket: Listener;
@@ -154,6 +172,7 @@ class Door {
     this.#options = options;
     this.#socket = socket;
     this.tickets = new Tickets(random.integer(2 ** 31) * 2 ** 20);
+    this.arrivals = (options.core ?? LISTENER_CORE).arrivals();
     this.#codec = new EnvelopeCodec(options.control, options.facts.nodeId, () => clock.now());
     this.#desk = {
       self: context.self.address,
@@ -231,7 +250,8 @@ class Door {
   /** A connection, from its first byte to its last. */
   async #serve(connection: Connection): Promise<void> {
     if (this.#shaking.size >= LIMITS.connections) return connection.close();
-    const channel = new Channel(connection, this.#context.environment.clock);
+    const { clock } = this.#context.environment;
+    const channel = new Channel(connection, clock, (now) => this.arrivals.earliest(now));
     const timer = channel.closeAfter(LIMITS.handshakeMs, "no handshake in time");
     this.#shaking.add(channel);
     try {

@@ -20,7 +20,7 @@ import { formatAddress } from "./address.ts";
 import { administer } from "./administer.ts";
 import { CONTROL } from "./control.ts";
 import { ControlCodec } from "./control_codec.ts";
-import { listen, listener, type ListenerProtocol } from "./listener.ts";
+import { listen, listener, LISTENER_CORE, type ListenerProtocol } from "./listener.ts";
 import { Life } from "./node_life.ts";
 import {
   loadVote,
@@ -240,7 +240,7 @@ function partsOf(materials: Materials): NodeParts {
 
 /** The actors that hold sockets: the connections to members, and the door. */
 function socketsOf(
-  { env, socket, life, system }: Materials,
+  { env, cores, socket, life, system }: Materials,
   { onRemoved, onTwin }: { readonly onRemoved: () => void; readonly onTwin: (member: string) => void },
 ): { readonly peers: AnyActorSpec; readonly doors: readonly AnyActorSpec[] } {
   const { facts } = life;
@@ -271,6 +271,7 @@ function socketsOf(
       send: (envelope) => life.transport?.send(envelope) ?? false,
       onPeer: (member) => void system.ref<PeersProtocol>("peers").tell("heard", { node: member }),
       onDuplicate: (member, at) => env.log.error("two processes use one node id", { member, at }),
+      core: { ...LISTENER_CORE, ...cores.listener },
     })],
   };
 }

@@ -10,6 +10,7 @@ import type { RefillerCore } from "../actors/repair/refiller.ts";
 import type { ReplicaStoreCore } from "../actors/replica_store/replica_store.ts";
 import type { RingManagerCore } from "../actors/ring_manager/ring_manager.ts";
 import type { SyncPolicy } from "../storage/engine.ts";
+import type { ListenerCore } from "./listener.ts";
 import type { NodeMemoryCore } from "./node_memory.ts";
 
 /** How a node is configured. Everything has a default; see the README. */
@@ -65,6 +66,8 @@ export interface NodeCores {
   readonly refiller?: Partial<RefillerCore>;
   /** See `net/node_memory.ts`. */
   readonly memory?: Partial<NodeMemoryCore>;
+  /** See `net/listener.ts`. */
+  readonly listener?: Partial<ListenerCore>;
 }
 
 /** The options, with what they lack filled in. */

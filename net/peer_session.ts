@@ -66,7 +66,7 @@ export class PeerSession {
   /** The frame was whole, so the stream is in step: a message that nobody here takes is dropped. */
   #decode(frame: Frame): Envelope | null {
     try {
-      return this.#codec.decode(frame, this.#node);
+      return this.#codec.decode(frame, this.#node, this.#channel.arrivedAt);
     } catch (error) {
       if (!(error instanceof ShapeError)) throw error;
       if (!this.#complained) {

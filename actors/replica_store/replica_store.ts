@@ -44,7 +44,7 @@ import { Refill } from "./refill.ts";
 import { Wholeness } from "./wholeness.ts";
 
 /** The decisions the store leaves to pure functions; a test plants a bug by substituting one. */
-export const REPLICA_STORE_CORE = { mint, merge, verifyValues, decodeContext, newActorId };
+export const REPLICA_STORE_CORE = { mint, merge, verifyValues, decodeContext, newActorId, isSure };
 
 /** See {@link REPLICA_STORE_CORE}. */
 export type ReplicaStoreCore = typeof REPLICA_STORE_CORE;
@@ -52,6 +52,21 @@ export type ReplicaStoreCore = typeof REPLICA_STORE_CORE;
 /** A name for one who mints dots that nobody had before. */
 function newActorId(random: Random, _node: NodeId): ActorId {
   return toHex(random.bytes(16));
+}
+
+/** What may make a store miss what was acknowledged. */
+export interface Doubts {
+  /** The engine shows what may not be on disk. */
+  readonly isPoisoned: boolean;
+  /** The partition may lack what this store once acknowledged. */
+  readonly isLost: boolean;
+  /** It promised to write nothing until it hears of the next ring, which may be in force elsewhere already. */
+  readonly isFenced: boolean;
+}
+
+/** Whether what a store holds of a partition counts towards R. */
+function isSure({ isPoisoned, isLost, isFenced }: Doubts): boolean {
+  return !isPoisoned && !isLost && !isFenced;
 }
 
 /** What the store is composed of. */
@@ -264,7 +279,9 @@ class ReplicaStore {
   }
 
   #judge(partition: number, record: EncodedObject | null): ReadAnswer {
-    if (this.#groups.isPoisoned || this.#wholeness.has(partition)) {
+    const { isPoisoned } = this.#groups;
+    const doubts = { isPoisoned, isLost: this.#wholeness.has(partition), isFenced: this.#isFenced };
+    if (!this.#core.isSure(doubts)) {
       return { ok: false, code: "not-whole", object: record };
     }
     return record === null ? NO_OBJECT : { ok: true, object: record };
