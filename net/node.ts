@@ -23,6 +23,7 @@ import { ControlCodec } from "./control_codec.ts";
 import { listen, listener, LISTENER_CORE, type ListenerProtocol } from "./listener.ts";
 import { Life } from "./node_life.ts";
 import {
+  askedOf,
   loadVote,
   markNotWhole,
   markWhole,
@@ -232,6 +233,7 @@ function partsOf(materials: Materials): NodeParts {
       quorum: settings.quorum,
       seeds: settings.seeds,
       member: life.member,
+      asked: askedOf(journal),
       administer: administer(env),
       runtime: () => life.figures(system),
     },

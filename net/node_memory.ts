@@ -5,9 +5,10 @@
  */
 
 import { type Acceptor, acceptorOf } from "../actors/ring_manager/commit.ts";
+import type { OperatorOptions } from "../actors/operator/operator.ts";
 import { decodeAcceptor, encodeAcceptor } from "../actors/ring_manager/commit_codec.ts";
 import { createRing, type Ring } from "../actors/ring_manager/ring.ts";
-import { encodeUtf8, equalBytes, fromHex, toHex } from "../actors/runtime/bytes.ts";
+import { decodeUtf8, encodeUtf8, equalBytes, fromHex, toHex } from "../actors/runtime/bytes.ts";
 import type { Environment } from "../actors/runtime/environment.ts";
 import type { Engine } from "../storage/engine.ts";
 import { openMemoryEngine } from "../storage/memory/engine.ts";
@@ -19,6 +20,7 @@ const VOTE = "vote";
 const STORE = "store";
 const NOT_WHOLE = "not-whole";
 const ABSTAINS = "abstains";
+const ASKED = "asked";
 const NO_BYTES = new Uint8Array(0);
 const YES = Uint8Array.of(1);
 /** What is remembered in the place of an id when the store forgets everything with its process. */
@@ -44,6 +46,17 @@ export function loadVote(journal: NodeJournal): Acceptor {
 /** Remember a vote; resolves when it is durable. */
 export function saveVote(journal: NodeJournal, vote: Uint8Array): Promise<void> {
   return journal.set(VOTE, vote);
+}
+
+/** Whom this node asked for membership, while it does not know what came of it. */
+export function askedOf(journal: NodeJournal): OperatorOptions["asked"] {
+  return {
+    load: () => {
+      const known = journal.get(ASKED);
+      return known === null || known.length === 0 ? null : decodeUtf8(known);
+    },
+    save: (known) => journal.set(ASKED, known === null ? NO_BYTES : encodeUtf8(known)),
+  };
 }
 
 /** The ring this node belongs to: from its journal, or a new one with itself as the only member. */

@@ -15,6 +15,7 @@ import { Proposal, type ProposalInput, type ProposalOutcome, type Step } from ".
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import { encodeRing } from "../ring_manager/ring_codec.ts";
 import { HASH_NAME, type Ring } from "../ring_manager/ring.ts";
+import { AskError } from "../runtime/protocol.ts";
 import type { ReplicaStoreProtocol } from "../replica_store/protocol.ts";
 import type { NodeId } from "../replica_store/protocol.ts";
 import type { OperatorOptions } from "./operator.ts";
@@ -46,6 +47,10 @@ const PHASE_MS = 3_000;
 const CHANGE_MS = 20_000;
 /** Longest wait before another ballot. */
 const REBALLOT_MS = 300;
+/** A node in doubt asks again after so long, */
+export const AGAIN_MS = 1_000;
+/** and in the end every so often. */
+const AGAIN_MAX_MS = 15_000;
 const ASK = { timeoutMs: 5_000 };
 
 function refusal(code: string, message: string): Refusal {
@@ -66,7 +71,7 @@ export interface Candidacy {
   isAsking: boolean;
   /** How many others it is letting in just now; it asks nobody meanwhile. */
   admitting: number;
-  /** Whom it asked without hearing the outcome: it may be a member there. */
+  /** Whom it asked without hearing the outcome: it may be a member there. Survives the process. */
   inDoubtWith: string | null;
   /** It has seeds, and is no member yet. */
   isSeeking: boolean;
@@ -93,6 +98,7 @@ export async function join(
   } finally {
     candidacy.isAsking = false;
     // In doubt no writes are taken either: they might be made outside of the cluster that this node is in.
+    if (candidacy.inDoubtWith !== null) context.after(AGAIN_MS, "askAgain", { waitMs: AGAIN_MS });
     if (!isCandidate(candidacy)) context.ref<RingManagerProtocol>("ring_manager").tell("refence", {});
   }
 }
@@ -109,11 +115,40 @@ async function joinAlone(
   if (inDoubtWith !== null && inDoubtWith !== known) {
     return refusal("in-doubt", `this node may be a member where ${inDoubtWith} is; ask that again first`);
   }
+  const isKept = await options.asked.save(known).then(() => true, () => false);
+  if (!isKept) return refusal("disk", "this node cannot write down whom it asks; see its log");
   candidacy.inDoubtWith = known;
   const outcome = await ask(options, context, ring, known);
-  if (outcome === null) return refusal("in-doubt", `${known} did not say what came of it; ask it again`);
+  if (outcome === null) return refusal("in-doubt", `${known} did not say what came of it; it is asked again`);
+  // What is refused now says nothing of an earlier vote that may still come to an end.
+  if (!outcome.ok && inDoubtWith !== null && !DECIDES.has(outcome.code)) return outcome;
   candidacy.inDoubtWith = null;
+  await options.asked.save(null).catch(() => {}); // then it is asked once more after the next start
   return outcome;
+}
+
+/** Refusals that hold whatever came of earlier votes. */
+const DECIDES: ReadonlySet<string> = new Set(["mismatch", "has-data", "removed", "already-joined"]);
+
+/** An earlier wish of this node has no known outcome: ask until it has. */
+export async function askAgain(
+  options: OperatorOptions,
+  context: Context,
+  candidacy: Candidacy,
+  waitMs: number,
+): Promise<void> {
+  const { inDoubtWith: known, isAsking } = candidacy;
+  if (known === null) return;
+  if (!isAsking) {
+    try {
+      const outcome = await join(options, context, candidacy, known);
+      if (outcome.ok) context.log.info("joined after all", { known, epoch: outcome.epoch });
+    } catch (error) {
+      if (!(error instanceof AskError)) throw error; // one of this node's own actors is on its way back
+    }
+  }
+  if (candidacy.inDoubtWith === null) return;
+  context.after(waitMs, "askAgain", { waitMs: Math.min(2 * waitMs, AGAIN_MAX_MS) });
 }
 
 /** Ask for admission and move in; null when the outcome is unknown. */
@@ -132,7 +167,7 @@ async function ask(
   }
   const candidate = { member, cluster, partitions, n, hash: HASH_NAME, holdsData };
   const admitted = await administer.admit(known, candidate, CHANGE_MS + PHASE_MS);
-  if (admitted === null) return null;
+  if (admitted === null || !admitted.ok && admitted.code === "no-agreement") return null;
   if (!admitted.ok) return admitted;
   const manager = context.ref<RingManagerProtocol>("ring_manager");
   const installed = await manager.ask("install", { ring: admitted.ring }, ASK);

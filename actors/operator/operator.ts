@@ -27,6 +27,8 @@ import { explainAnswer } from "./explain_answer.ts";
 import {
   type Administer,
   admit,
+  AGAIN_MS,
+  askAgain,
   type Candidacy,
   currentRing,
   inquire,
@@ -47,6 +49,8 @@ export interface OperatorOptions {
   readonly member: Member;
   /** Whom to ask for admission while this node is alone: `host:port` each. */
   readonly seeds: readonly string[];
+  /** Whom this node asked for membership without hearing what came of it; kept with its identity. */
+  readonly asked: { load(): string | null; save(known: string | null): Promise<void> };
   /** Ask an operator elsewhere, by address, before this node is a member of its cluster. */
   readonly administer: Administer;
   /** Figures that no actor keeps: the actor system's and the sockets'. */
@@ -72,11 +76,18 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
   return {
     name: "operator",
     reentrant: true,
-    start(context) {
-      // An earlier incarnation may have crashed while it joined.
-      context.ref<RingManagerProtocol>("ring_manager").tell("refence", {});
+    async start(context) {
       const isSeeking = options.seeds.length > 0;
-      const candidacy: Candidacy = { isAsking: false, admitting: 0, inDoubtWith: null, isSeeking };
+      const inDoubtWith = options.asked.load();
+      const candidacy: Candidacy = { isAsking: false, admitting: 0, inDoubtWith, isSeeking };
+      if (inDoubtWith !== null) {
+        const store = context.ref<ReplicaStoreProtocol>("replica_store");
+        await store.ask("fence", { raised: true, ifEmpty: true }, ASK);
+        context.after(AGAIN_MS, "askAgain", { waitMs: AGAIN_MS });
+      } else {
+        // An earlier incarnation may have crashed while it joined.
+        context.ref<RingManagerProtocol>("ring_manager").tell("refence", {});
+      }
       if (isSeeking) context.after(0, "seek", { waitMs: SEEK_MIN_MS });
       return {
         status: () => status(options, context, candidacy),
@@ -86,6 +97,7 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
         join: ({ known }) => join(options, context, candidacy, known),
         admit: (candidate) => admit(context, candidacy, candidate),
         inquire: () => inquire(context),
+        askAgain: ({ waitMs }) => askAgain(options, context, candidacy, waitMs),
         seek: ({ waitMs }) => seek(options, context, candidacy, waitMs),
       };
     },

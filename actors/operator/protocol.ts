@@ -156,6 +156,8 @@ export type OperatorProtocol = {
 export type OperatorActorProtocol = OperatorProtocol & {
   /** A vote on the next ring has held up writes for too long: find out what became of it. Local only. */
   inquire: [Record<never, never>, void];
+  /** What came of this node's wish to be a member is not known: ask again. Own timer. */
+  askAgain: [{ waitMs: number }, void];
   /** This node is still alone and has seeds: ask them for admission. Own timer. */
   seek: [{ waitMs: number }, void];
 };
