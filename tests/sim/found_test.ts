@@ -1,0 +1,44 @@
+/**
+ * Bugs that random histories have found in the node, each played once more in the smallest scene that shows it.
+ *
+ * @module
+ */
+
+import { assertEquals } from "../../actors/runtime/testing/assert.ts";
+import { Client } from "../../net/client.ts";
+import { Node } from "../../net/node.ts";
+import { failureOf, machine, onStage } from "./stage.ts";
+
+for (const restarts of [false, true]) {
+  const how = restarts ? "even when it restarts meanwhile" : "without being told";
+  Deno.test(`a node that did not hear whether it was let in asks again, ${how} (seeds 3013, 3039)`, () =>
+    onStage({ nodes: 1 }, async ({ cluster, world, sleep, until }) => {
+      const start = () =>
+        Node.start(
+          { logLevel: "silent", partitions: 16, storage: { path: "data" }, port: 4001 },
+          world.environment("m4001"),
+        );
+      const reach = (guest: string) =>
+        Client.connect("127.0.0.1:4001", { environment: world.environment(guest) });
+      await start();
+      const joiner = await reach("guest1");
+      const member = await cluster.connect();
+      Object.assign(world.network.link(machine(0), "m4001"), { delayMinMs: 300, delayMaxMs: 300 });
+      const asked = failureOf(joiner.admin("join", { known: "127.0.0.1:3001" }, { timeoutMs: 2_000 }));
+      await until(async () => (await member.admin("clusterState", {})).members.length === 2);
+      world.network.cut(machine(0), "m4001"); // the answer is on its way, and never arrives
+      await asked;
+      if (restarts) {
+        world.killNode("m4001");
+        await start();
+      }
+      const again = await reach("guest2");
+      const error = await failureOf(again.put("k", "alone", { timeoutMs: 1_000 }));
+      assertEquals([error.code, error.definite], ["ring-changing", true]);
+      await sleep(30_000);
+      world.heal();
+      await until(async () => (await again.admin("status", {})).members === 2);
+      await until(() => again.put("k", "v").then(() => true, () => false));
+      assertEquals((await member.get("k")).texts(), ["v"]);
+    }));
+}
