@@ -80,7 +80,7 @@ export { RING_MANAGER_CORE, type RingManagerCore } from "./actors/ring_manager/r
 export type { SimulatedClock } from "./actors/simulated/clock.ts";
 export type { DiskFaults, DiskOperation, DiskSnapshot, SimulatedDisk } from "./actors/simulated/disk.ts";
 export type { Process, Scheduled } from "./actors/simulated/events.ts";
-export type { LinkFaults } from "./actors/simulated/links.ts";
+export type { LinkFaults, SeenMessage, Travelling } from "./actors/simulated/links.ts";
 export type { LogLine } from "./actors/simulated/log.ts";
 export type { SimulatedNetwork } from "./actors/simulated/network.ts";
 export type { SimulatedRandom } from "./actors/simulated/random.ts";

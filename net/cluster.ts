@@ -11,6 +11,7 @@
 import type { Environment } from "../actors/runtime/environment.ts";
 import { realEnvironment, removeDirectory, temporaryDirectory } from "../actors/runtime/real/mod.ts";
 import { drawFaults, type Fault, type FaultKind } from "../actors/simulated/faults.ts";
+import type { SeenMessage } from "../actors/simulated/links.ts";
 import type { LogLine } from "../actors/simulated/log.ts";
 import { Nemesis, type Victims } from "../actors/simulated/nemesis.ts";
 import { Simulation } from "../actors/simulated/simulation.ts";
@@ -38,6 +39,8 @@ export interface ClusterOptions {
   readonly client?: Omit<ConnectOptions, "environment">;
   /** Hears what simulated nodes log. */
   readonly onLog?: (line: LogLine) => void;
+  /** Is told of everything that travels between simulated machines. */
+  readonly onMessage?: (message: SeenMessage) => void;
 }
 
 /** The first simulated node's port; the others follow. */
@@ -96,10 +99,11 @@ export class Cluster implements AsyncDisposable {
   #clients = 0;
 
   private constructor(options: ClusterOptions, directory: string | null) {
-    const { seed, onLog } = options;
+    const { seed, onLog, onMessage } = options;
     this.#options = options;
     this.#directory = directory;
-    this.simulation = seed === undefined ? null : new Simulation({ seed, ...(onLog && { onLog }) });
+    const watch = { ...(onLog && { onLog }), ...(onMessage && { onMessage }) };
+    this.simulation = seed === undefined ? null : new Simulation({ seed, ...watch });
     if (options.faults !== undefined && this.simulation === null) {
       throw new TypeError("faults need a simulation: give a seed");
     }

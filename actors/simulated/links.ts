@@ -46,8 +46,42 @@ export function healthyLink(): LinkFaults {
   };
 }
 
+/** What travels: `lost` never arrives, `stray` arrives out of turn, `again` is a duplicate; all three are units. */
+export type Travelling =
+  | "connect"
+  | "welcome"
+  | "refuse"
+  | "unit"
+  | "lost"
+  | "stray"
+  | "again"
+  | "end"
+  | "reset";
+
+/** One thing on its way from one machine to another, as an observer sees it. Times are true milliseconds. */
+export interface SeenMessage {
+  /** The connection's number. */
+  readonly connection: number;
+  /** The machine it is from. */
+  readonly from: string;
+  /** The machine it is for; the address that was tried, where nobody has ever listened on it. */
+  readonly to: string;
+  /** What it is. */
+  readonly what: Travelling;
+  /** A unit's bytes, empty for the rest. Not to be changed: the receiver reads the same ones. */
+  readonly bytes: Uint8Array;
+  /** When it was sent. */
+  readonly sentMs: number;
+  /** When it arrived, or what is lost would have; Infinity until then. Filled in later. */
+  arrivedMs: number;
+  /** Whether a partition held it, for good while it has not arrived. Filled in later. */
+  held: boolean;
+}
+
 /** What travels in order, one behind the other: one direction of one connection. */
 export interface Lane {
+  /** The connection's number. */
+  readonly connection: number;
   /** Where from. */
   readonly from: string;
   /** Where to. */
@@ -65,6 +99,17 @@ interface Link {
   readonly random: SimulatedRandom;
 }
 
+/** What there is beside the word for it. */
+export interface Detail {
+  /** For the trace. */
+  readonly label: string;
+  /** See {@link SeenMessage.bytes}. */
+  readonly bytes: Uint8Array;
+}
+
+/** Nothing. */
+export const NO_DETAIL: Detail = { label: "", bytes: new Uint8Array(0) };
+
 /** Every direction between every two machines. */
 export class Links {
   /** What goes wrong on each link that has no faults of its own. A machine's link to itself is always well. */
@@ -74,16 +119,19 @@ export class Links {
   readonly #random: SimulatedRandom;
   readonly #links = new Map<string, Link>();
   readonly #loopback = healthyLink();
+  readonly #onMessage: ((message: SeenMessage) => void) | null;
 
   /**
    * Make one.
    *
    * @param events where things travel
    * @param random decides how
+   * @param onMessage is told of everything that is sent
    */
-  constructor(events: Events, random: SimulatedRandom) {
+  constructor(events: Events, random: SimulatedRandom, onMessage: ((message: SeenMessage) => void) | null) {
     this.#events = events;
     this.#random = random;
+    this.#onMessage = onMessage;
   }
 
   /** The faults of one direction, its own from now on, to be changed. */
@@ -127,24 +175,41 @@ export class Links {
   }
 
   /** Let `task` happen at the far end of a lane, behind what already travels there. */
-  travel(lane: Lane, label: string, task: () => void): void {
+  travel(lane: Lane, what: Travelling, task: () => void, detail: Detail = NO_DETAIL): void {
     const arrival = Math.max(lane.lastArrival, this.#events.now + this.#delayMs(lane));
     lane.lastArrival = arrival;
-    this.#arrive(lane, arrival, label, task);
+    this.#arrive(lane, arrival, what, task, detail);
   }
 
   /** Let `task` happen at the far end of a lane later than need be, and not behind the others. */
-  stray(lane: Lane, label: string, task: () => void): void {
+  stray(lane: Lane, what: Travelling, task: () => void, detail: Detail): void {
     const delayMs = this.#delayMs(lane) + this.randomOf(lane.from, lane.to).between(0, 20);
-    this.#arrive(lane, this.#events.now + delayMs, label, task);
+    this.#arrive(lane, this.#events.now + delayMs, what, task, detail);
   }
 
-  #arrive(lane: Lane, arrival: number, label: string, task: () => void): void {
-    const link = this.#link(lane.from, lane.to);
-    this.#events.schedule(arrival - this.#events.now, null, `${lane.from}>${lane.to} ${label}`, () => {
-      if (link.cut || link.held.length > 0) link.held.push(task);
-      else task();
+  #arrive(lane: Lane, arrival: number, what: Travelling, task: () => void, detail: Detail): void {
+    const { connection, from, to } = lane;
+    const link = this.#link(from, to);
+    const seen = this.#see(lane, what, detail);
+    const arrive = () => {
+      if (seen) seen.arrivedMs = this.#events.now;
+      task();
+    };
+    const label = `${from}>${to} #${connection} ${what}${detail.label}`;
+    this.#events.schedule(arrival - this.#events.now, null, label, () => {
+      if (!link.cut && link.held.length === 0) return arrive();
+      link.held.push(arrive);
+      if (seen) seen.held = true;
     });
+  }
+
+  /** Tell the observer, if there is one; it draws nothing and schedules nothing, so it changes nothing. */
+  #see({ connection, from, to }: Lane, what: Travelling, { bytes }: Detail): SeenMessage | null {
+    if (this.#onMessage === null) return null;
+    const sentMs = this.#events.now;
+    const seen = { connection, from, to, what, bytes, sentMs, arrivedMs: Infinity, held: false };
+    this.#onMessage(seen);
+    return seen;
   }
 
   #delayMs({ from, to }: Lane): number {

@@ -61,10 +61,22 @@ const RESTART_MS = 300;
 /** A node that asked for membership in vain asks again after so long. */
 const JOIN_MS = 700;
 
+/** One entry of the log. */
+export interface Trouble {
+  /** When, in true simulated milliseconds. */
+  readonly atMs: number;
+  /** Whom it befell, by index. */
+  readonly nodes: readonly number[];
+  /** What it was, for people. */
+  readonly what: string;
+  /** The fault, where it is one that begins. */
+  readonly fault?: Fault;
+}
+
 /** See the module. */
 export class Nemesis {
   /** What was done and when, for people. */
-  readonly log: { readonly atMs: number; readonly nodes: readonly number[]; readonly what: string }[] = [];
+  readonly log: Trouble[] = [];
   readonly #world: Simulation;
   readonly #victims: Victims;
   readonly #clock: Clock;
@@ -130,8 +142,8 @@ export class Nemesis {
     return new Promise((resolve) => void this.#clock.after(ms, resolve));
   }
 
-  #say(nodes: readonly number[], what: string): void {
-    this.log.push({ atMs: this.#world.now(), nodes, what });
+  #say(nodes: readonly number[], what: string, fault?: Fault): void {
+    this.log.push({ atMs: this.#world.now(), nodes, what, ...(fault && { fault }) });
   }
 
   // --- one fault -------------------------------------------------------------------------------------------
@@ -144,7 +156,7 @@ export class Nemesis {
       : fault.nodes.filter((n) => n < this.#victims.count);
     if (nodes.length === 0 && FAULTS[kind].on !== "all") return;
     if (kind === "ring" && this.#victims.count < 4) return; // everyone is everyone's neighbour
-    this.#say(nodes, describeFault(fault));
+    this.#say(nodes, describeFault(fault), fault);
     this.#count(kind);
     if (kind === "crash") return this.#crash(nodes[0]!, random);
     if (kind === "join") return await this.#join(nodes[0]!);

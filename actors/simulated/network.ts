@@ -15,7 +15,7 @@ import {
   NetworkError,
 } from "../runtime/environment.ts";
 import type { Events, Process } from "./events.ts";
-import { type Lane, type LinkFaults, Links } from "./links.ts";
+import { type Lane, type LinkFaults, Links, NO_DETAIL, type SeenMessage } from "./links.ts";
 import type { SimulatedRandom } from "./random.ts";
 import { never, Stream } from "./stream.ts";
 
@@ -48,10 +48,15 @@ export class SimulatedNetwork {
    *
    * @param events where everything happens
    * @param random decides what
+   * @param onMessage is told of everything that is sent
    */
-  constructor(events: Events, random: SimulatedRandom) {
+  constructor(
+    events: Events,
+    random: SimulatedRandom,
+    onMessage: ((message: SeenMessage) => void) | null = null,
+  ) {
     this.#events = events;
-    this.#links = new Links(events, random);
+    this.#links = new Links(events, random, onMessage);
     this.faults = this.#links.faults;
   }
 
@@ -116,8 +121,9 @@ export class SimulatedNetwork {
     const key = keyOf(remote);
     const id = ++this.#connections;
     const local = { host: process.node, port: this.#nextPort++ };
-    const there: Lane = { from: process.node, to: this.#homes.get(key) ?? key, lastArrival: 0 };
-    const back: Lane = { from: there.to, to: there.from, lastArrival: 0 };
+    const home = this.#homes.get(key) ?? key;
+    const there: Lane = { connection: id, from: process.node, to: home, lastArrival: 0 };
+    const back: Lane = { connection: id, from: home, to: process.node, lastArrival: 0 };
     return new Promise((resolve, reject) => {
       let over = false; // an answer came, or none in time
       const answer = (label: string, task: (late: boolean) => void) => {
@@ -131,30 +137,31 @@ export class SimulatedNetwork {
         over = true;
         reject(new NetworkError("timeout", `${key} did not answer in ${timeoutMs} ms`));
       });
-      this.#links.travel(there, `#${id} connect ${key}`, () => {
+      const arrive = () => {
         const listener = this.#listeners.get(key);
         if (!listener) {
           const refuse = () => reject(new NetworkError("refused", `${key} refused the connection`));
-          return this.#links.travel(back, `#${id} refuse`, () => answer("refused", refuse));
+          return this.#links.travel(back, "refuse", () => answer("refused", refuse));
         }
         if (listener.full) return;
-        const mine = this.#stream(id, process, remote, there);
-        const theirs = this.#stream(id, listener.process, local, back);
+        const mine = this.#stream(process, remote, there);
+        const theirs = this.#stream(listener.process, local, back);
         Stream.join(mine, theirs);
         listener.onConnection(theirs);
-        this.#links.travel(back, `#${id} welcome`, () => {
+        this.#links.travel(back, "welcome", () => {
           if (!process.alive) mine.abort();
           answer("connected", (late) => late ? mine.abort() : resolve(mine));
         });
-      });
+      };
+      this.#links.travel(there, "connect", arrive, { ...NO_DETAIL, label: ` ${key}` });
     });
   }
 
-  #stream(id: number, process: Process, remote: Endpoint, lane: Lane): Stream {
+  #stream(process: Process, remote: Endpoint, lane: Lane): Stream {
     const own = this.#streams.get(process) ?? new Set();
     this.#streams.set(process, own);
     const onEnd = (stream: Stream) => void own.delete(stream);
-    const stream = new Stream({ id, process, remote, lane, links: this.#links, events: this.#events, onEnd });
+    const stream = new Stream({ process, remote, lane, links: this.#links, events: this.#events, onEnd });
     own.add(stream);
     return stream;
   }

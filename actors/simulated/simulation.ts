@@ -20,6 +20,7 @@ import { macrotask } from "../runtime/real/turn.ts";
 import { SimulatedClock } from "./clock.ts";
 import { healthyDisk, SimulatedDisk } from "./disk.ts";
 import { Events, Process } from "./events.ts";
+import type { SeenMessage } from "./links.ts";
 import { type LogLine, simulatedLog } from "./log.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { SimulatedRandom } from "./random.ts";
@@ -30,6 +31,8 @@ export interface SimulationOptions {
   readonly seed: number;
   /** Hears every log line. Default: nobody does. */
   readonly onLog?: (line: LogLine) => void;
+  /** Is told of everything that travels between machines, as it is sent. Default: nobody is. */
+  readonly onMessage?: (message: SeenMessage) => void;
   /** How many of the last events {@link Simulation.trace} shows. Default 100. */
   readonly traceLines?: number;
 }
@@ -88,7 +91,7 @@ export class Simulation {
     this.#onLog = options.onLog ?? null;
     this.#events = new Events(options.traceLines ?? 100);
     this.random = this.#root.fork("harness");
-    this.network = new SimulatedNetwork(this.#events, this.#root.fork("network"));
+    this.network = new SimulatedNetwork(this.#events, this.#root.fork("network"), options.onMessage);
   }
 
   /** True milliseconds since the simulation began. */

@@ -7,6 +7,7 @@ import {
   assertThrows,
 } from "../runtime/testing/assert.ts";
 import { Events } from "./events.ts";
+import type { SeenMessage } from "./links.ts";
 import type { LogLine } from "./log.ts";
 import { Simulation } from "./simulation.ts";
 import { echoWorkload } from "./testing/echo.ts";
@@ -30,8 +31,42 @@ Deno.test("simulation: one seed, one history, in two processes", async () => {
 
 Deno.test("simulation: who listens to the log makes no difference", async () => {
   const lines: LogLine[] = [];
-  assertEquals(await echoWorkload(3, (line) => lines.push(line)), await echoWorkload(3));
+  assertEquals(await echoWorkload(3, { onLog: (line) => lines.push(line) }), await echoWorkload(3));
   assert(lines.length > 100 && lines.some(({ level }) => level === "warn"));
+});
+
+Deno.test("simulation: who observes what travels sees all of it, and makes no difference", async () => {
+  const seen: SeenMessage[] = [];
+  assertEquals(await echoWorkload(3, { onMessage: (message) => seen.push(message) }), await echoWorkload(3));
+  const kinds = new Set(seen.map(({ what }) => what));
+  assertEquals([...kinds].sort(), [
+    "again",
+    "connect",
+    "end",
+    "lost",
+    "refuse",
+    "reset",
+    "stray",
+    "unit",
+    "welcome",
+  ]);
+  assert(seen.some(({ held, sentMs, arrivedMs }) => held && arrivedMs > sentMs + 50), "a partition held one");
+  for (const { what, bytes, sentMs, arrivedMs } of seen) {
+    assert(arrivedMs > sentMs, `${what} of ${sentMs} arrived at ${arrivedMs}`);
+    assertEquals(bytes.length > 0, ["unit", "lost", "stray", "again"].includes(what));
+  }
+});
+
+Deno.test("simulation: planted: an observer that lets something happen shows in the trace hash", async () => {
+  const hashOf = async (onMessage: (simulation: Simulation) => void) => {
+    const simulation: Simulation = new Simulation({ seed: 1, onMessage: () => onMessage(simulation) });
+    const { network } = simulation.environment("n1");
+    network.connect({ host: "n1", port: 1 }, 100).catch(() => {});
+    await simulation.runUntilIdle(1000);
+    return simulation.traceHash;
+  };
+  const quiet = await hashOf(() => {});
+  assertNotEquals(await hashOf((simulation) => simulation.environment("o").clock.after(1, () => {})), quiet);
 });
 
 Deno.test("simulation: a planted leak of real chance shows in the trace hash", async () => {

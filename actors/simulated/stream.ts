@@ -11,7 +11,7 @@
 import { crc32c } from "../runtime/crc32c.ts";
 import { type Connection, type Endpoint, NetworkError } from "../runtime/environment.ts";
 import type { Events, Process } from "./events.ts";
-import type { Lane, Links } from "./links.ts";
+import type { Detail, Lane, Links, Travelling } from "./links.ts";
 
 /** Bytes written and not yet read at the other end, at most. */
 const WINDOW_BYTES = 256 * 1024;
@@ -40,8 +40,6 @@ interface Writer {
 
 /** What a {@link Stream} is made of. */
 export interface StreamParts {
-  /** Names the connection in the trace. */
-  readonly id: number;
   /** Whose end this is. */
   readonly process: Process;
   /** The other side's address. */
@@ -214,7 +212,12 @@ export class Stream implements Connection {
     this.#inFlightBytes -= credit;
     if (credit === 0 || this.#writers.length === 0) return;
     // An event of its own: the reader's turn must not run the writer's code.
-    this.#parts.events.schedule(0, this.process, `window ${this.#parts.id}`, () => this.#serveWriters());
+    this.#parts.events.schedule(
+      0,
+      this.process,
+      `window ${this.#parts.lane.connection}`,
+      () => this.#serveWriters(),
+    );
   }
 
   #serveWriters(): void {
@@ -242,7 +245,7 @@ export class Stream implements Connection {
     const random = links.randomOf(lane.from, lane.to);
     const { events } = this.#parts;
     const credit = bytes.length;
-    const label = `unit ${credit} ${crc32c(bytes)}`;
+    const unit = { label: ` ${credit} ${crc32c(bytes)}`, bytes };
     this.#inFlightBytes += credit;
     if (random.chance(resetRate)) {
       events.inject("reset");
@@ -251,24 +254,20 @@ export class Stream implements Connection {
     }
     if (random.chance(lossRate)) {
       events.inject("loss");
-      return this.#send(`lost ${label}`, () => this.onCredit(credit));
+      return this.#send("lost", () => this.onCredit(credit), unit);
     }
     const arrive = () => this.#peer?.onUnit({ bytes, credit });
     if (random.chance(reorderRate)) {
       events.inject("reorder");
-      links.stray(lane, this.#label(`stray ${label}`), arrive);
-    } else this.#send(label, arrive);
+      links.stray(lane, "stray", arrive, unit);
+    } else this.#send("unit", arrive, unit);
     if (random.chance(duplicateRate)) {
       events.inject("duplicate");
-      links.stray(lane, this.#label(`again ${label}`), () => this.#peer?.onUnit({ bytes, credit: 0 }));
+      links.stray(lane, "again", () => this.#peer?.onUnit({ bytes, credit: 0 }), unit);
     }
   }
 
-  #send(what: string, task: () => void): void {
-    this.#parts.links.travel(this.#parts.lane, this.#label(what), task);
-  }
-
-  #label(what: string): string {
-    return `#${this.#parts.id} ${what}`;
+  #send(what: Travelling, task: () => void, detail?: Detail): void {
+    this.#parts.links.travel(this.#parts.lane, what, task, detail);
   }
 }

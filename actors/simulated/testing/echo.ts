@@ -6,8 +6,7 @@
  */
 
 import type { Connection, Environment } from "../../runtime/environment.ts";
-import type { LogLine } from "../log.ts";
-import { Simulation } from "../simulation.ts";
+import { Simulation, type SimulationOptions } from "../simulation.ts";
 
 const NODES = ["n1", "n2", "n3"];
 
@@ -19,8 +18,11 @@ export interface Outcome {
 }
 
 /** Run it. */
-export async function echoWorkload(seed: number, onLog?: (line: LogLine) => void): Promise<Outcome> {
-  const simulation = new Simulation(onLog ? { seed, onLog } : { seed });
+export async function echoWorkload(
+  seed: number,
+  watch: Omit<SimulationOptions, "seed"> = {},
+): Promise<Outcome> {
+  const simulation = new Simulation({ seed, ...watch });
   Object.assign(simulation.network.faults, {
     lossRate: 0.02,
     duplicateRate: 0.02,
