@@ -15,7 +15,7 @@ import { RING_MANAGER_CORE } from "../actors/ring_manager/ring_manager.ts";
 import type { Endpoint, Environment, Listener } from "../actors/runtime/environment.ts";
 import { ActorSystem, type AnyActorSpec } from "../actors/runtime/mod.ts";
 import { realEnvironment } from "../actors/runtime/real/mod.ts";
-import { type NodeJournal, openNodeJournal } from "../storage/node_journal.ts";
+import type { NodeJournal } from "../storage/node_journal.ts";
 import { formatAddress } from "./address.ts";
 import { administer } from "./administer.ts";
 import { CONTROL } from "./control.ts";
@@ -29,6 +29,7 @@ import {
   markWhole,
   mayVote,
   NODE_MEMORY_CORE,
+  openJournal,
   openStore,
   ringOf,
   saveVote,
@@ -109,7 +110,7 @@ export class Node implements AsyncDisposable {
     const socket = await listen(env.network, { host: settings.host, port: settings.port });
     let journal: NodeJournal | null = null;
     try {
-      journal = await openNodeJournal({ ...env, directory: `${settings.path}/node` });
+      journal = await openJournal(settings, env);
       return await Node.#compose(settings, env, cores, socket, journal);
     } catch (error) {
       socket.close();
@@ -129,8 +130,7 @@ export class Node implements AsyncDisposable {
     const ring = await ringOf(settings, env, journal, address);
     const life = new Life(settings, env, journal, address, ring);
     const system = new ActorSystem({ node: life.facts.nodeId, environment: env });
-    const votes = await mayVote(journal);
-    await system.start(nodeTree(partsOf({ settings, env, cores, socket, journal, life, system, votes })));
+    await system.start(nodeTree(partsOf({ settings, env, cores, socket, journal, life, system })));
     env.log.info("serving", { address, node: life.facts.nodeId, epoch: life.ring.epoch });
     return new Node(system, journal, life, socket.endpoint);
   }
@@ -183,7 +183,6 @@ interface Materials {
   readonly journal: NodeJournal;
   readonly life: Life;
   readonly system: ActorSystem;
-  readonly votes: boolean;
 }
 
 /** Everything the tree is made of. */
@@ -202,7 +201,7 @@ function partsOf(materials: Materials): NodeParts {
     ringManager: {
       node,
       load: () => loadVote(journal),
-      mayVote: materials.votes,
+      mayVote: () => mayVote(journal),
       save: (vote) => saveVote(journal, vote),
       core: { ...RING_MANAGER_CORE, ...cores.ringManager },
       onCurrent: (current) => life.current = current,

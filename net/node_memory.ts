@@ -12,7 +12,7 @@ import { decodeUtf8, encodeUtf8, equalBytes, fromHex, toHex } from "../actors/ru
 import type { Environment } from "../actors/runtime/environment.ts";
 import type { Engine } from "../storage/engine.ts";
 import { openMemoryEngine } from "../storage/memory/engine.ts";
-import type { NodeJournal } from "../storage/node_journal.ts";
+import { type Fact, type NodeJournal, openNodeJournal } from "../storage/node_journal.ts";
 import type { Settings } from "./node_options.ts";
 
 /** The facts of the node's journal that are this file's. */
@@ -26,12 +26,22 @@ const YES = Uint8Array.of(1);
 /** What is remembered in the place of an id when the store forgets everything with its process. */
 const VOLATILE = encodeUtf8("volatile");
 
-/** Whether this node still knows everything it promised; once in doubt, always in doubt. */
-export async function mayVote(journal: NodeJournal): Promise<boolean> {
-  if (journal.get(ABSTAINS) !== null) return false;
-  if (!journal.damageAtOpen.some(({ kind }) => kind === "corrupt")) return true;
-  await journal.set(ABSTAINS, YES);
-  return false;
+/** What a journal says of which any fact may be older than it should be; once in doubt, a vote is always in doubt. */
+const DOUBTS: readonly Fact[] = [[ABSTAINS, YES], [NOT_WHOLE, YES]];
+
+/** Open the node's own journal, in its part of the directory. */
+export function openJournal(settings: Settings, environment: Environment): Promise<NodeJournal> {
+  return openNodeJournal({
+    ...environment,
+    directory: `${settings.path}/node`,
+    doubts: DOUBTS,
+    vital: [VOTE],
+  });
+}
+
+/** Whether this node still knows everything it promised. */
+export function mayVote(journal: NodeJournal): boolean {
+  return journal.get(ABSTAINS) === null;
 }
 
 /** The node's vote as its journal has it. */
@@ -44,8 +54,12 @@ export function loadVote(journal: NodeJournal): Acceptor {
 }
 
 /** Remember a vote; resolves when it is durable. */
-export function saveVote(journal: NodeJournal, vote: Uint8Array): Promise<void> {
-  return journal.set(VOTE, vote);
+export async function saveVote(journal: NodeJournal, vote: Uint8Array): Promise<void> {
+  const before = loadVote(journal).ring;
+  await journal.set(VOTE, vote);
+  const { clusterId, epoch } = loadVote(journal).ring;
+  // Damage to the new ring must not bring back the old one, in which this node may have been alone.
+  if (clusterId !== before.clusterId || epoch !== before.epoch) await journal.forgetReplaced();
 }
 
 /** Whom this node asked for membership, while it does not know what came of it. */
@@ -69,7 +83,7 @@ export async function ringOf(
   if (journal.get(VOTE) !== null) {
     const vote = loadVote(journal);
     const ring = checkKept(vote.ring, settings, journal, address);
-    if (ring !== vote.ring) await journal.set(VOTE, encodeAcceptor(acceptorOf(ring)));
+    if (ring !== vote.ring) await saveVote(journal, encodeAcceptor(acceptorOf(ring)));
     return ring;
   }
   const ring = createRing({

@@ -127,7 +127,8 @@ export interface Engine {
   /**
    * Which store this is: 16 random bytes as 32 hex digits, drawn when there is none yet, durable before the store is
    * open, and the same from then on. So whoever remembers it notices that a store is not the one it was: its files
-   * are gone, or others are in their place. Null when nothing is kept on disk.
+   * are gone, others are in their place, or something in them that was durable was found damaged (then another id is
+   * drawn by the same stroke that cuts the damage out, so that no crash hides it). Null when nothing is kept on disk.
    */
   readonly storeId: string | null;
   /**

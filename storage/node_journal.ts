@@ -6,14 +6,19 @@
  * name winning. It shows durable facts only: who acts on one acts on what a crash cannot take back. Two facts are
  * the table's own business:
  *
- * - The identity is 16 random bytes, made when there is none: a wiped directory is a new node.
+ * - The identity is 16 random bytes, made when there is none: a wiped directory is a new node. A damaged one is not:
+ *   when damage has taken the identity, the journal does not open and stays as it was found.
  * - The incarnation counts openings. It is durable before {@link openNodeJournal} returns, so no two lives of a node
- *   ever share one.
+ *   ever share one; but for damage, or an older copy of the directory put back. Who learns of that from others says
+ *   so ({@link NodeJournal.outlive}).
+ *
+ * After either, any fact may be older than what was promised. Which facts say so is its owner's to choose
+ * ({@link NodeJournalOptions.doubts}); they are set by the same stroke that cuts the damage out.
  *
  * @module
  */
 
-import { decodeUtf8, encodeUtf8, toHex } from "../actors/runtime/bytes.ts";
+import { concatBytes, decodeUtf8, encodeUtf8, toHex } from "../actors/runtime/bytes.ts";
 import { type Damage, EngineError, type SyncPolicy } from "./engine.ts";
 import {
   asEngineError,
@@ -30,12 +35,21 @@ const INCARNATION = "incarnation";
 const OWN = new Set([IDENTITY, INCARNATION]);
 /** The journal is rewritten when it is this long and four times what it need be. */
 const REWRITE_BYTES = 1024 * 1024;
+/** Then every fact is written so often, so that one damaged place costs none. */
+const COPIES = 2;
 
 /** What {@link openNodeJournal} wants to know; spread an `Environment` into it. */
 export interface NodeJournalOptions extends Omit<JournalOptions, "sync"> {
   /** When a fact counts as durable. Default `always`: a promise that is forgotten was never one. */
   readonly sync?: SyncPolicy;
+  /** Facts to be set once any other may be older than it should be. Default none. */
+  readonly doubts?: readonly Fact[];
+  /** Names of facts that damage may not take: then the journal does not open. The identity is one of them. */
+  readonly vital?: readonly string[];
 }
+
+/** A name, at most 255 bytes of UTF-8, and the bytes under it, less than 16 MiB. */
+export type Fact = readonly [name: string, bytes: Uint8Array];
 
 /**
  * Open the node's own journal.
@@ -60,31 +74,37 @@ export interface NodeJournalOptions extends Omit<JournalOptions, "sync"> {
  * ```
  */
 export async function openNodeJournal(options: NodeJournalOptions): Promise<NodeJournal> {
+  const { doubts = [], vital = [], directory } = options;
   const facts = new Map<string, Uint8Array>();
-  const journal = await openJournal({ sync: "always", ...options }, (record) => replay(facts, record));
+  const scar = () => {
+    const lost = [IDENTITY, ...vital].find((name) => !facts.has(name));
+    if (lost === undefined) return { type: FACT_RECORD, payload: concatBytes(...doubts.flatMap(encodeFact)) };
+    const detail =
+      `${directory} is damaged and has lost the node's ${lost}; nothing was changed. Should it read no ` +
+      "better later, bring it back from a backup";
+    throw new EngineError("corrupt", detail);
+  };
+  const journal = await openJournal({ sync: "always", ...options, scar }, (record) => replay(facts, record));
   try {
     const identity = facts.get(IDENTITY) ?? options.random.bytes(16);
     const incarnation = decodeCount(facts.get(INCARNATION)) + 1;
-    const own: Fact[] = [[IDENTITY, identity], [INCARNATION, encodeCount(incarnation)]];
-    for (const [name, bytes] of own) facts.set(name, bytes);
-    journal.append(FACT_RECORD, own.flatMap(encodeFact));
+    facts.set(IDENTITY, identity).set(INCARNATION, encodeCount(incarnation));
+    // All of them, once more: then it takes damage in two places to lose one of an earlier life.
+    for (const fact of facts) journal.append(FACT_RECORD, encodeFact(fact));
     await journal.sync();
-    return new NodeJournal(journal, facts, { identity: toHex(identity), incarnation });
+    return new NodeJournal(journal, facts, { identity: toHex(identity), incarnation, doubts });
   } catch (error) {
     await journal.close().catch(() => {});
     throw asEngineError(error);
   }
 }
 
-type Fact = readonly [name: string, bytes: Uint8Array];
-
 /** A node's own facts; made by {@link openNodeJournal}. */
 export class NodeJournal {
   /** The node's id: 32 hex digits, the same for as long as the directory is. */
   readonly identity: string;
-  /** How often it has been opened, this time included. */
-  readonly incarnation: number;
   readonly #journal: Journal;
+  readonly #doubts: readonly Fact[];
   /** What is durable. */
   readonly #facts: Map<string, Uint8Array>;
   /**
@@ -96,6 +116,7 @@ export class NodeJournal {
   #liveBytes = 0;
   #rewriting: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
+  #incarnation: number;
 
   /**
    * What {@link openNodeJournal} does in the end.
@@ -105,16 +126,22 @@ export class NodeJournal {
   constructor(
     journal: Journal,
     facts: Map<string, Uint8Array>,
-    own: { identity: string; incarnation: number },
+    own: { identity: string; incarnation: number; doubts: readonly Fact[] },
   ) {
     this.#journal = journal;
     this.#facts = facts;
+    this.#doubts = own.doubts;
     this.identity = own.identity;
-    this.incarnation = own.incarnation;
+    this.#incarnation = own.incarnation;
     for (const fact of facts) this.#liveBytes += factBytes(fact);
   }
 
-  /** What opening it cut or skipped. After a `corrupt` one any fact may be older than what was promised. */
+  /** The number of this life: how often it has been opened, this time included, or what was skipped to be later. */
+  get incarnation(): number {
+    return this.#incarnation;
+  }
+
+  /** What opening it cut or skipped. */
   get damageAtOpen(): readonly Damage[] {
     return this.#journal.damageAtOpen;
   }
@@ -138,10 +165,17 @@ export class NodeJournal {
    */
   async set(name: string, bytes: Uint8Array): Promise<void> {
     if (OWN.has(name)) throw new RangeError(`${name} is the journal's own`);
-    if (this.#closing) throw new EngineError("closed", "the node's journal is closed");
-    const durable = this.#append([name, bytes.slice()]);
-    this.#rewriteIfLong();
-    await durable;
+    await this.#set([[name, bytes.slice()]]);
+  }
+
+  /**
+   * Somebody knows a life of this node that is as late as this one, or later, and is not this one: the journal is
+   * older than it should be. Sets the doubts, and goes on in a life after that one, from when the promise resolves.
+   */
+  async outlive(life: number): Promise<void> {
+    const next = Math.max(this.#incarnation, life + 1);
+    await this.#set([...this.#doubts, [INCARNATION, encodeCount(next)]]);
+    this.#incarnation = Math.max(this.#incarnation, next);
   }
 
   /** Make everything durable and let go. Closing twice gives the same promise. */
@@ -150,10 +184,18 @@ export class NodeJournal {
     return this.#closing;
   }
 
-  #append(fact: Fact): Promise<void> {
-    const durable = this.#journal.append(FACT_RECORD, encodeFact(fact));
-    this.#pending.push(fact);
-    durable.then(() => this.#onDurable(fact), () => {}); // whoever waits for `durable` hears of a failure
+  async #set(facts: readonly Fact[]): Promise<void> {
+    if (this.#closing) throw new EngineError("closed", "the node's journal is closed");
+    const durable = this.#append(facts);
+    this.#rewriteIfLong();
+    await durable;
+  }
+
+  /** Facts that hold together. */
+  #append(facts: readonly Fact[]): Promise<void> {
+    const durable = this.#journal.append(FACT_RECORD, facts.flatMap(encodeFact));
+    this.#pending.push(...facts);
+    durable.then(() => this.#onDurable(facts.at(-1)!), () => {}); // whoever waits for it hears of a failure
     return durable;
   }
 
@@ -167,10 +209,24 @@ export class NodeJournal {
     }
   }
 
+  /**
+   * Leave nothing in the files that was replaced: what damage takes must not give way to it. Resolves when that is
+   * done, or cannot be.
+   */
+  async forgetReplaced(): Promise<void> {
+    await this.#rewriting;
+    await this.#startRewriting();
+  }
+
   #rewriteIfLong(): void {
     const { sizeBytes } = this.#journal;
     if (this.#rewriting || sizeBytes < REWRITE_BYTES || sizeBytes < 4 * this.#liveBytes) return;
+    void this.#startRewriting();
+  }
+
+  #startRewriting(): Promise<void> {
     this.#rewriting = this.#rewrite().finally(() => this.#rewriting = null);
+    return this.#rewriting;
   }
 
   /** Write all facts to a new segment, and remove the old ones once it is durable. */
@@ -179,8 +235,9 @@ export class NodeJournal {
       this.#journal.seal();
       let segment: number | null = null;
       // What is pending, too: else the old fact would be appended behind the new one, and win.
-      for (const fact of new Map([...this.#facts, ...this.#pending])) {
-        this.#append(fact);
+      const facts = [...new Map([...this.#facts, ...this.#pending])];
+      for (const fact of Array.from({ length: COPIES }, () => facts).flat()) {
+        this.#append([fact]);
         segment ??= this.#journal.segment;
       }
       if (segment === null) return;

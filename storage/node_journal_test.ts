@@ -3,7 +3,7 @@ import { LIMITS } from "../actors/runtime/limits.ts";
 import { assert, assertEquals, assertNotEquals, assertRejects } from "../actors/runtime/testing/assert.ts";
 import { EngineError } from "./engine.ts";
 import { openJournal } from "./journal.ts";
-import { type NodeJournal, openNodeJournal } from "./node_journal.ts";
+import { type Fact, type NodeJournal, type NodeJournalOptions, openNodeJournal } from "./node_journal.ts";
 import { type SimulatedWorld, simulatedWorld } from "./testing/worlds.ts";
 
 const BYTES = new Uint8Array(16).fill(7);
@@ -51,14 +51,88 @@ Deno.test("node journal: no incarnation is ever used twice, crash where it may",
   }
 });
 
-Deno.test("41: damage to it is reported", async () => {
+const FIRST = "data/store/0000000001.log";
+
+/** A node's second life, ended in order, with the fact `ring` in it. */
+async function twoLives(): Promise<SimulatedWorld> {
+  const world = simulatedWorld(1);
+  const first = await open(world);
+  await world.settle(first.set("ring", Uint8Array.of(1)));
+  world.kill();
+  const second = await open(world);
+  await world.settle(second.set("ring", Uint8Array.of(2)));
+  await world.settle(second.close());
+  world.kill();
+  return world;
+}
+
+function openWith(world: SimulatedWorld, options: Partial<NodeJournalOptions>): Promise<NodeJournal> {
+  return world.settle(openNodeJournal({ ...world.place(), ...options }));
+}
+
+Deno.test("41: one damaged place costs no identity, is reported, and leaves its owner's doubts", async () => {
+  const whole = await twoLives();
+  const bytes = whole.disk.snapshot().get(FIRST)!;
+  const { identity } = await open(whole);
+  const doubts: readonly Fact[] = [["in-doubt", BYTES], ["ring", Uint8Array.of(0)]];
+  for (let at = 64; at < bytes.length - 16; at++) {
+    const world = await twoLives();
+    world.disk.flipBit(FIRST, at);
+    const node = await openWith(world, { doubts });
+    assertEquals(node.identity, identity);
+    if (node.damageAtOpen.length === 0) continue; // padding
+    assertEquals(node.damageAtOpen.map(({ kind }) => kind), ["corrupt"]);
+    await world.settle(node.close());
+    world.crash();
+    const later = await open(world);
+    assertEquals([later.get("in-doubt"), later.get("ring")], [BYTES, Uint8Array.of(0)], `byte ${at}`);
+  }
+});
+
+Deno.test("41: a journal that has lost who it is, or what must not be lost, is refused and left as it is", async () => {
+  for (const [flips, vital, lost] of [[[9, 41], [], "identity"], [[132], ["ring"], "ring"]] as const) {
+    const world = simulatedWorld(1);
+    await world.settle((await open(world)).close());
+    world.kill();
+    const whole = world.disk.snapshot();
+    for (const at of flips) world.disk.flipBit(FIRST, at);
+    const before = world.disk.checksum();
+    const error = await assertRejects(
+      () => openWith(world, { vital }),
+      EngineError,
+      `lost the node's ${lost}`,
+    );
+    assertEquals([error.code, world.disk.checksum()], ["corrupt", before]);
+    world.kill();
+    world.disk.restore(whole); // from a backup
+    assertEquals((await openWith(world, { vital })).incarnation, 2);
+  }
+});
+
+Deno.test("node journal: who hears of a later life of itself goes on in one after that, in doubt", async () => {
+  const world = simulatedWorld(1);
+  const node = await openWith(world, { doubts: [["in-doubt", BYTES]] });
+  await world.settle(node.outlive(7));
+  assertEquals([node.incarnation, node.get("in-doubt")], [8, BYTES]);
+  await world.settle(node.outlive(3));
+  assertEquals(node.incarnation, 8);
+  world.crash();
+  assertEquals((await open(world)).incarnation, 9);
+});
+
+Deno.test("node journal: what was replaced is not in the files any more once that is asked for", async () => {
   const world = simulatedWorld(1);
   const node = await open(world);
-  await world.settle(node.set("ring", new Uint8Array(100)));
-  await world.settle(node.close());
-  world.kill();
-  world.disk.flipBit("data/store/0000000001.log", 64 + 30);
-  assertEquals((await open(world)).damageAtOpen.map(({ kind }) => kind), ["corrupt"]);
+  const [old, young] = [new Uint8Array(40).fill(111), new Uint8Array(40).fill(222)];
+  await world.settle(node.set("ring", old));
+  await world.settle(node.set("ring", young));
+  await world.settle(node.forgetReplaced());
+  const files = [...world.disk.snapshot()].filter(([path]) => path.endsWith(".log"));
+  const holds = (bytes: Uint8Array) =>
+    files.some(([, file]) => String.fromCharCode(...file!).includes(String.fromCharCode(...bytes)));
+  assertEquals([files.length, holds(old), holds(young)], [1, false, true]);
+  world.crash();
+  assertEquals((await open(world)).get("ring"), young);
 });
 
 Deno.test("node journal: it is rewritten when it has grown, and forgets nothing", async () => {

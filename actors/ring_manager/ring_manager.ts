@@ -39,8 +39,8 @@ export interface RingManagerOptions {
   readonly node: NodeId;
   /** The vote as the node's journal has it now. */
   load(): Acceptor;
-  /** False when the journal was damaged and may have lost a promise: this member abstains. */
-  readonly mayVote: boolean;
+  /** False when the journal may have lost a promise: this member abstains. */
+  mayVote(): boolean;
   /** Put a vote into the node's journal; resolves when it is durable. */
   save(vote: Uint8Array): Promise<void>;
   /** Hears of every ring and fence before anyone else on this node. */
@@ -57,7 +57,7 @@ const TICK_MS = 1_000;
 
 /** A member that has no part in a vote. */
 const noVote = (message: string) => ({ kind: "refused", message }) as const;
-const ABSTAINS = noVote("its journal was damaged and may have lost a promise");
+const ABSTAINS = noVote("its journal was damaged or is an older copy, and may have lost a promise");
 const FORGETFUL = noVote("its disk takes no votes now");
 const UNFENCED = noVote("its store does not say whether it holds data");
 
@@ -128,7 +128,7 @@ class RingManager {
   }
 
   async #onPrepare(request: PrepareRequest): Promise<PrepareReply> {
-    if (!this.#options.mayVote) return ABSTAINS;
+    if (!this.#options.mayVote()) return ABSTAINS;
     const holdsData = request.fence ? await this.#raiseFence() : false;
     if (holdsData === null) return UNFENCED;
     const { acceptor, reply } = this.#options.core.onPrepare(
@@ -143,7 +143,7 @@ class RingManager {
   }
 
   async #onAccept(request: AcceptRequest): Promise<AcceptReply> {
-    if (!this.#options.mayVote) return ABSTAINS;
+    if (!this.#options.mayVote()) return ABSTAINS;
     const { acceptor, reply } = this.#options.core.onAccept(this.#vote, this.#options.node, request);
     return await this.#remember(acceptor) ? reply : FORGETFUL;
   }

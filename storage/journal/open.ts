@@ -7,6 +7,10 @@
  * were synced before the next was begun. A damaged segment is copied the same way, and the original kept beside
  * it under another name.
  *
+ * Once the damage is cut out, nothing in the files would say that anything is missing, and the process may be
+ * killed before it has told anyone. So the newest segment is mended first, and with a record of the loss in it.
+ * And nothing is touched before all has been read: what the owner cannot go on with stays as it was found.
+ *
  * @module
  */
 
@@ -21,6 +25,7 @@ import {
   readHeader,
   type Scan,
   scanSegment,
+  type Scar,
   segmentPath,
 } from "./segments.ts";
 import type { JournalOptions } from "./options.ts";
@@ -71,25 +76,37 @@ export async function recover(options: JournalOptions, replay: Replay): Promise<
   const { disk, directory } = options;
   const { numbers, rubbish } = listSegments(disk, directory);
   refuseForeign(disk, directory, numbers);
+  const inspected = numbers.map((number) => inspect(options, number, number === numbers.at(-1), replay));
+  const damage = inspected.flatMap((segment) => segment.damage);
+  const isCorrupt = damage.some(({ kind }) => kind === "corrupt");
+  const scar = isCorrupt && options.scar?.() || null;
   for (const path of rubbish) disk.remove(path);
-  const damage: Damage[] = [];
-  const segments = new Map<number, number>();
-  let continuation: Continuation | null = null;
-  for (const number of numbers) {
-    continuation?.file.close();
-    continuation = await recoverSegment(options, number, number === numbers.at(-1), replay, damage);
-    segments.set(number, continuation.end);
+  const segments = new Map(inspected.map(({ number, sizeBytes }) => [number, sizeBytes]));
+  const newest = inspected.pop();
+  const continuation = newest ? await goOn(options, newest, scar) : await begin(options);
+  try {
+    if (scar !== null) replay({ ...scar, segment: continuation.number });
+    for (const old of inspected) {
+      if (!old.mustMend) continue;
+      const { file, end } = await mend(options, old, null);
+      file.close();
+      segments.set(old.number, end);
+    }
+    // Names made or removed by the last process may not be durable yet.
+    await disk.syncDirectory(directory);
+  } catch (error) {
+    continuation.file.close();
+    throw error;
   }
-  if (!continuation) {
-    const header = encodeSegmentHeader(1, options.random.bytes(8));
-    const file = await createSegment(disk, directory, 1, header);
-    const { seed } = decodeSegmentHeader(header)!;
-    continuation = { file, number: 1, seed, end: SEGMENT_HEADER_BYTES };
-  }
-  // Names made or removed by the last process may not be durable yet.
-  await disk.syncDirectory(directory);
   segments.delete(continuation.number);
   return { segments, damage, continuation };
+}
+
+/** The first segment of a new journal. */
+async function begin({ disk, directory, random }: JournalOptions): Promise<Continuation> {
+  const header = encodeSegmentHeader(1, random.bytes(8));
+  const file = await createSegment(disk, directory, 1, header);
+  return { file, number: 1, seed: decodeSegmentHeader(header)!.seed, end: SEGMENT_HEADER_BYTES };
 }
 
 /** Look before touching anything. */
@@ -116,53 +133,85 @@ function refuseForeign(disk: Disk, directory: string, numbers: readonly number[]
   });
 }
 
-async function recoverSegment(
-  options: JournalOptions,
+/** What one pass over a segment found. */
+interface Inspected {
+  readonly number: number;
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Null when the segment is not to be read at all. */
+  readonly seed: number | null;
+  readonly scan: Scan;
+  readonly damage: readonly Damage[];
+  /** Whether something has to be cut out. */
+  readonly mustMend: boolean;
+}
+
+const NOTHING: Scan = { lost: [], torn: [], endedAt: null, digest: 0 };
+
+/** Read a segment through `replay`, and change nothing. */
+function inspect(
+  { disk, directory }: JournalOptions,
   number: number,
   isNewest: boolean,
   replay: Replay,
-  damage: Damage[],
-): Promise<Continuation> {
-  const { disk, directory, random } = options;
+): Inspected {
   const path = segmentPath(directory, number);
-  let file = disk.open(path, { write: true });
+  const file = disk.open(path);
   try {
     const header = readHeader(file);
-    const misplaced = header !== null && header.number !== number;
-    let scan: Scan = { lost: [], torn: [], endedAt: null, digest: 0 };
+    const damage: Damage[] = [];
     const senseless: Damage[] = [];
-    if (header && !misplaced) {
-      scan = scanSegment(file, header.seed, (type, payload, offset) => {
-        if (replay({ type, payload, segment: number })) return;
-        senseless.push({ kind: "corrupt", path, offset, detail: "the record does not decode" });
-      });
-    }
-    const found: Damage[] = [];
-    if (!header) found.push({ kind: "corrupt", path, offset: 0, detail: "no header verifies" });
-    if (misplaced) {
-      found.push({ kind: "corrupt", path, offset: 0, detail: `this is segment ${header.number}, misplaced` });
-    }
-    for (const { offset, detail } of scan.lost) found.push({ kind: "corrupt", path, offset, detail });
-    for (const { offset, detail } of scan.torn) {
-      found.push({ kind: isNewest ? "torn-tail" : "corrupt", path, offset, detail });
-    }
-    damage.push(...found, ...senseless);
-    if (header && found.length === 0 && (!isNewest || scan.endedAt !== null)) {
-      // The end record itself may not be durable, so nothing is written behind it, but over it.
-      return { file, number, seed: header.seed, end: isNewest ? scan.endedAt! : file.size() };
-    }
-    if (found.some(({ kind }) => kind === "corrupt")) quarantine(disk, path);
-    const fresh = encodeSegmentHeader(number, random.bytes(8));
-    const { seed } = decodeSegmentHeader(fresh)!;
-    const fill = (copy: DiskFile) => {
-      if (header && !misplaced) copyRecords(file, header.seed, copy, seed, scan.digest);
+    const say = (kind: Damage["kind"], offset: number, detail: string) =>
+      damage.push({ kind, path, offset, detail });
+    const isOurs = header?.number === number;
+    if (header === null) say("corrupt", 0, "no header verifies");
+    else if (!isOurs) say("corrupt", 0, `this is segment ${header.number}, misplaced`);
+    const scan = !isOurs ? NOTHING : scanSegment(file, header.seed, (type, payload, offset) => {
+      if (replay({ type, payload, segment: number })) return;
+      senseless.push({ kind: "corrupt", path, offset, detail: "the record does not decode" });
+    });
+    for (const { offset, detail } of scan.lost) say("corrupt", offset, detail);
+    for (const { offset, detail } of scan.torn) say(isNewest ? "torn-tail" : "corrupt", offset, detail);
+    return {
+      number,
+      path,
+      sizeBytes: file.size(),
+      seed: isOurs ? header.seed : null,
+      scan,
+      damage: [...damage, ...senseless],
+      mustMend: damage.length > 0,
     };
-    const copy = await createSegment(disk, directory, number, fresh, fill);
+  } finally {
     file.close();
-    file = copy;
-    return { file, number, seed, end: file.size() };
-  } catch (error) {
-    file.close();
-    throw error;
+  }
+}
+
+/** Open the newest segment for writing, mended unless it is whole and ends in order. */
+async function goOn(options: JournalOptions, newest: Inspected, scar: Scar | null): Promise<Continuation> {
+  const { number, path, seed, scan: { endedAt }, mustMend } = newest;
+  if (seed === null || endedAt === null || mustMend || scar !== null) {
+    return await mend(options, newest, scar);
+  }
+  // The end record itself may not be durable, so nothing is written behind it, but over it.
+  return { file: options.disk.open(path, { write: true }), number, seed, end: endedAt };
+}
+
+/** Copy what is whole to a new file in the segment's place. */
+async function mend(
+  { disk, directory, random }: JournalOptions,
+  { number, path, seed, scan, damage }: Inspected,
+  scar: Scar | null,
+): Promise<Continuation> {
+  if (damage.some(({ kind }) => kind === "corrupt")) quarantine(disk, path);
+  const fresh = encodeSegmentHeader(number, random.bytes(8));
+  const { seed: toSeed } = decodeSegmentHeader(fresh)!;
+  const old = disk.open(path);
+  try {
+    const from = seed === null ? null : { file: old, seed, digest: scan.digest };
+    const fill = (copy: DiskFile) => copyRecords(from, copy, toSeed, scar);
+    const file = await createSegment(disk, directory, number, fresh, fill);
+    return { file, number, seed: toSeed, end: file.size() };
+  } finally {
+    old.close();
   }
 }

@@ -6,6 +6,7 @@
 
 import type { Environment } from "../../actors/runtime/environment.ts";
 import type { SyncPolicy } from "../engine.ts";
+import type { Scar } from "./segments.ts";
 
 /** What a journal needs; spread an `Environment` into it. */
 export interface JournalOptions extends Pick<Environment, "disk" | "clock" | "random" | "log"> {
@@ -15,4 +16,10 @@ export interface JournalOptions extends Pick<Environment, "disk" | "clock" | "ra
   readonly sync: SyncPolicy;
   /** When a segment is long enough. Default `LIMITS.segmentBytes`. */
   readonly segmentBytes?: number;
+  /**
+   * Something that was durable is gone, and everything else has been replayed: the record that remembers it. It is
+   * the newest from the moment the damage is cut out, and replayed at once; so that no crash hides the loss. Throws
+   * when the journal is not to be used, and then nothing in it is changed.
+   */
+  readonly scar?: () => Scar;
 }

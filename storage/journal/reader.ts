@@ -14,6 +14,9 @@
  * says up to where the file was durable when it was written: a hole before that is damage. Only damage to what
  * was synced last of all passes for the trace of a crash.
  *
+ * What does not verify is read again before it counts as damage: what a cable, a controller or a bit of memory has
+ * spoiled on the way is whole the next time, and nothing that is whole on the medium may be cut.
+ *
  * @module
  */
 
@@ -56,6 +59,8 @@ export interface FoundDamage {
 }
 
 const WINDOW_BYTES = 1 << 20;
+/** What does not verify is read so often in all. */
+export const READ_TRIES = 4;
 
 /** A stretch of a file in memory, which moves forward as it is read. */
 class Window {
@@ -73,6 +78,11 @@ class Window {
   /** All bytes of the window; {@link Window.seek} tells where in it. */
   get bytes(): Uint8Array {
     return this.#bytes;
+  }
+
+  /** Read again what is asked for next. */
+  forget(): void {
+    this.#from = this.#to = 0;
   }
 
   /** Have `length` bytes from `offset` in the window and say where in it; -1 when the file ends before. */
@@ -104,26 +114,37 @@ export function* readSegment(
     const at = window.seek(offset, RECORD_HEADER_BYTES);
     return at < 0 ? null : decodeRecordHeader(seed, offset, window.bytes, at);
   };
-  for (let offset = SEGMENT_HEADER_BYTES; offset < end;) {
+  /** Null when no header verifies there. */
+  const recordAt = (offset: number): FoundRecord | FoundDamage | null => {
     const header = headerAt(offset);
-    if (header === null) {
-      let next = offset + ALIGNMENT_BYTES;
-      while (next < end && headerAt(next) === null) next += ALIGNMENT_BYTES;
-      next = Math.min(next, end);
-      yield { kind: "damage", offset, end: next, detail: "no record header verifies here" };
-      offset = next;
-      continue;
-    }
+    if (header === null) return null;
     const { type, payloadBytes, payloadCrc, durable } = header;
     const next = offset + recordBytes(payloadBytes);
     const at = window.seek(offset + RECORD_HEADER_BYTES, payloadBytes);
     if (at < 0) {
-      yield { kind: "damage", offset, end, detail: `the file ends inside a record of ${payloadBytes} bytes` };
-      return;
+      return {
+        kind: "damage",
+        offset,
+        end,
+        detail: `the file ends inside a record of ${payloadBytes} bytes`,
+      };
     }
     const payload = window.bytes.subarray(at, at + payloadBytes);
-    if (crc32c(payload) === payloadCrc) yield { kind: "record", offset, end: next, type, durable, payload };
-    else yield { kind: "damage", offset, end: Math.min(next, end), detail: "the payload fails its checksum" };
-    offset = next;
+    if (crc32c(payload) === payloadCrc) return { kind: "record", offset, end: next, type, durable, payload };
+    return { kind: "damage", offset, end: Math.min(next, end), detail: "the payload fails its checksum" };
+  };
+  for (let offset = SEGMENT_HEADER_BYTES; offset < end;) {
+    let found = recordAt(offset);
+    for (let tries = 1; tries < READ_TRIES && found?.kind !== "record"; tries++) {
+      window.forget();
+      found = recordAt(offset);
+    }
+    if (found === null) {
+      let next = offset + ALIGNMENT_BYTES;
+      while (next < end && headerAt(next) === null) next += ALIGNMENT_BYTES;
+      found = { kind: "damage", offset, end: Math.min(next, end), detail: "no record header verifies here" };
+    }
+    yield found;
+    offset = found.end;
   }
 }

@@ -12,7 +12,7 @@ import { crc32c } from "../../actors/runtime/crc32c.ts";
 import { type Disk, DiskError, type DiskFile } from "../../actors/runtime/environment.ts";
 import { BY_REFERENCE_BYTES, RecordBuffer, writeAll } from "./batch.ts";
 import { decodeSegmentHeader, END_RECORD, SEGMENT_HEADER_BYTES, type SegmentHeader } from "./format.ts";
-import { type FoundDamage, readSegment } from "./reader.ts";
+import { type FoundDamage, READ_TRIES, readSegment } from "./reader.ts";
 
 const SUFFIX = ".log";
 const TEMPORARY_SUFFIX = ".tmp";
@@ -37,10 +37,14 @@ export function listSegments(disk: Disk, directory: string): { numbers: number[]
   return { numbers: numbers.sort((a, b) => a - b), rubbish };
 }
 
-/** The header of an open segment; null when no copy of it verifies. */
+/** The header of an open segment; null when no copy of it verifies, however often it is read. */
 export function readHeader(file: DiskFile): SegmentHeader | null {
   const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
-  return decodeSegmentHeader(bytes.subarray(0, file.read(bytes, 0)));
+  for (let tries = 0; tries < READ_TRIES; tries++) {
+    const header = decodeSegmentHeader(bytes.subarray(0, file.read(bytes, 0)));
+    if (header !== null) return header;
+  }
+  return null;
 }
 
 /** What one pass over a segment found. */
@@ -53,6 +57,14 @@ export interface Scan {
   readonly endedAt: number | null;
   /** Checksum over all its records, for comparing two passes. */
   readonly digest: number;
+}
+
+/** A record that tells later processes of a loss. */
+export interface Scar {
+  /** As {@link Journal.append} has it. */
+  readonly type: number;
+  /** Its bytes. */
+  readonly payload: Uint8Array;
 }
 
 /** Read a segment through. `onRecord` gets every record but end records; the payload is valid during the call. */
@@ -74,7 +86,7 @@ export function scanSegment(
     durable = Math.max(durable, found.durable);
     endedAt = found.type === END_RECORD ? found.offset : null;
     if (endedAt !== null) continue;
-    digest = crc32c(found.payload, crc32c(Uint8Array.of(found.type), digest));
+    digest = digestOf(digest, found.type, found.payload);
     onRecord(found.type, found.payload, found.offset);
   }
   const lost = damage.filter(({ offset }) => offset < durable);
@@ -118,32 +130,44 @@ export async function createSegment(
   return disk.open(path, { write: true });
 }
 
-/** Copy what is whole in `from` into the new segment `to`, with the seed `toSeed`, and read it back. */
+/**
+ * Copy what is whole in `from`, which was read before as `digest` says, into the new segment `to` with the seed
+ * `toSeed`, with `scar` behind it, and read it back.
+ */
 export function copyRecords(
-  from: DiskFile,
-  seed: number,
+  from: { readonly file: DiskFile; readonly seed: number; readonly digest: number } | null,
   to: DiskFile,
   toSeed: number,
-  digest: number,
+  scar: Scar | null,
 ): void {
   let buffer = new RecordBuffer();
   let end = SEGMENT_HEADER_BYTES;
+  let digest = 0;
   const flush = () => {
     writeAll(to, buffer.pieces(), end);
     end += buffer.sizeBytes;
     buffer = new RecordBuffer(buffer.release());
   };
-  const read = scanSegment(from, seed, (type, payload) => {
+  const append = (type: number, payload: Uint8Array) => {
+    digest = digestOf(digest, type, payload);
     buffer.append({ seed: toSeed, durable: SEGMENT_HEADER_BYTES }, end + buffer.sizeBytes, type, [payload]);
     // A long payload is kept by reference, and is gone after this call.
     if (payload.length >= BY_REFERENCE_BYTES || buffer.sizeBytes >= FLUSH_BYTES) flush();
-  });
+  };
+  if (from !== null) scanSegment(from.file, from.seed, append);
+  const isAsBefore = digest === (from?.digest ?? 0);
+  if (scar !== null) append(scar.type, scar.payload);
   flush();
   const copied = scanSegment(to, toSeed, () => {});
   const whole = copied.lost.length + copied.torn.length === 0;
-  if (read.digest !== digest || copied.digest !== digest || !whole) {
-    throw new DiskError("io", from.path, "reads differently each time: the disk cannot be trusted");
+  if (!isAsBefore || copied.digest !== digest || !whole) {
+    throw new DiskError("io", to.path, "reads differently each time: the disk cannot be trusted");
   }
+}
+
+/** A checksum over records, one after the other. */
+function digestOf(digest: number, type: number, payload: Uint8Array): number {
+  return crc32c(payload, crc32c(Uint8Array.of(type), digest));
 }
 
 /** Keep a damaged segment under another name, for whoever wants to know what happened. */

@@ -23,7 +23,7 @@
 import { DiskError, type DiskFile, type Timer } from "../../actors/runtime/environment.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
 import { EngineError } from "../engine.ts";
-import { type Batch, newBatch, type Tail, writeAll } from "./batch.ts";
+import { type Batch, newBatch, RecordBuffer, type Tail, writeAll } from "./batch.ts";
 import {
   decodeSegmentHeader,
   encodeSegmentHeader,
@@ -245,7 +245,25 @@ export class Writer {
       this.counts.records += batch.records;
       batch.resolve();
     }
+    if (!this.#refusal && !this.#closing) this.#writeEnd();
     this.#running = false;
+  }
+
+  /**
+   * Say that all before is durable, where nothing more is to be written for the time being. The next batch goes over
+   * it. Without it, damage to the last batch would look like the trace of a crash; with it, only where the power was
+   * cut before the page cache had written it back, for nobody syncs it.
+   */
+  #writeEnd(): void {
+    if (this.#unsynced) return;
+    const buffer = new RecordBuffer(this.#slab);
+    buffer.append({ seed: this.#written.seed, durable: this.#writtenEnd }, this.#writtenEnd, END_RECORD, []);
+    try {
+      writeAll(this.#file, buffer.pieces(), this.#writtenEnd);
+    } catch {
+      // A part of one is no end record; the next batch goes over that, too.
+    }
+    this.#slab = buffer.release();
   }
 
   #write(batch: Batch): void {
@@ -275,6 +293,9 @@ export class Writer {
 
   /** Only the newest segment is ever unsynced: that is all that an unclean start has to copy. */
   async #nextSegment(tail: Tail): Promise<void> {
+    // Not even an end record that a crash may tear.
+    this.#file.truncate(this.#writtenEnd);
+    this.#unsynced = true;
     await this.#sync();
     const { disk, directory } = this.#options;
     const file = await createSegment(disk, directory, tail.number, tail.header);

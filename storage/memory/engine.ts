@@ -33,6 +33,7 @@ import {
   type JournalRecord,
   openJournal,
   recordBytes,
+  type Replay,
 } from "../journal.ts";
 import {
   CHANGE_HEADER_BYTES,
@@ -85,12 +86,15 @@ export async function openMemoryEngine(options: MemoryEngineOptions): Promise<En
   const space = new KeySpace();
   if (options.persist === false) return new MemoryEngine(options, space, null, null);
   let id: StoreId | null = null;
-  const journal = await openJournal(options, (record) => {
+  const replayAll: Replay = (record) => {
     if (record.type !== STORE_ID_RECORD) return replay(space, record);
     if (record.payload.length !== STORE_ID_BYTES) return false;
     id = { bytes: record.payload.slice(), segment: record.segment };
     return true;
-  });
+  };
+  // A store that has lost something is another one than it was.
+  const scar = () => ({ type: STORE_ID_RECORD, payload: options.random.bytes(STORE_ID_BYTES) });
+  const journal = await openJournal({ ...options, scar }, replayAll);
   try {
     if (id === null) {
       id = appendId(journal, options.random.bytes(STORE_ID_BYTES));
