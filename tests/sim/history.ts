@@ -100,8 +100,15 @@ export class History {
 /** One line for people. */
 export function describe(operation: Operation): string {
   const { id, client, kind, key, value, context, startMs, endMs, outcome, values, error } = operation;
-  const what = kind === "put" ? `put ${key} = ${value}` : `${kind} ${key}`;
+  const what = kind === "put" ? `put ${key} = ${brief(value ?? "")}` : `${kind} ${key}`;
   const seen = context === null ? "" : ` (having read #${context})`;
-  const result = kind === "get" && outcome === "ok" ? `[${values.join(", ")}]` : error ?? outcome;
+  const result = kind === "get" && outcome === "ok" ? `[${values.map(brief).join(", ")}]` : error ?? outcome;
   return `#${id} ${startMs.toFixed(1)}..${endMs.toFixed(1)} ${client}: ${what}${seen} -> ${result}`;
+}
+
+const BRIEF_LENGTH = 24;
+
+/** Large values are told apart by how they begin. */
+function brief(value: string): string {
+  return value.length <= BRIEF_LENGTH ? value : `${value.slice(0, 8)}… (${value.length} characters)`;
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { SeenMessage } from "../../actors/simulated/links.ts";
 import type { LogLine } from "../../actors/simulated/log.ts";
 import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
 import { FAULTS } from "../../actors/simulated/faults.ts";
@@ -26,6 +27,8 @@ export interface SimulateOptions {
   readonly node?: Omit<NodeOptions, "host" | "port" | "advertise" | "seeds" | "quorum">;
   /** Hears what nodes log. */
   readonly onLog?: (line: LogLine) => void;
+  /** Is told of everything that travels between machines. */
+  readonly onMessage?: (message: SeenMessage) => void;
 }
 
 /** What came of it. */
@@ -75,7 +78,7 @@ const REPAIR_MS = 500;
 
 /** Make the history of a plan. */
 export async function simulate(plan: Plan, options: SimulateOptions = {}): Promise<Report> {
-  const { cores, client, node, onLog } = options;
+  const { cores, client, node, onLog, onMessage } = options;
   const cluster = await Cluster.inProcess({
     seed: plan.seed,
     nodes: plan.members,
@@ -85,6 +88,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     ...(cores && { cores }),
     ...(client && { client }),
     ...(onLog && { onLog }),
+    ...(onMessage && { onMessage }),
   });
   const world = cluster.simulation!;
   const history = new History(() => world.now());
@@ -99,7 +103,8 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     ending = await endingOf(plan, cluster, history);
   });
   const losses = plan.faults.some(({ kind }) => FAULTS[kind].loses);
-  violations.push(...check({ n: plan.quorum.n, losses, operations: history.operations, ending }));
+  const evidence = { n: plan.quorum.n, losses, starts: startsOf(plan, cluster) };
+  violations.push(...check({ ...evidence, operations: history.operations, ending }));
   const report = {
     plan,
     operations: history.operations,
@@ -172,11 +177,12 @@ async function viewOf(client: Client): Promise<NodeView> {
 /** What each replica says that it holds of a key. */
 async function replicaStates(client: Client, key: string): Promise<ReplicaState[]> {
   const { replicas } = await client.admin("explain", { key: encodeUtf8(key), timeoutMs: 5_000 });
-  return replicas.map(({ node, answer, version, siblings }) => ({
-    key,
-    node: node.slice(0, 8),
-    state: JSON.stringify({ answer, version, siblings }),
-  }));
+  return replicas.map(({ node, answer, version, siblings }) => ({ key, node, answer, version, siblings }));
+}
+
+/** Starts of replica stores, at most: of every node at first, by faults, by crashes, and by an operator who heals. */
+function startsOf({ nodes }: Plan, { restarts, troubles }: Cluster): number {
+  return nodes + restarts + troubles.filter(({ what }) => what.endsWith(" crashes")).length + nodes;
 }
 
 const QUORUM_FAILURES = /quorum-unmet|unavailable|timeout/;

@@ -1,0 +1,94 @@
+/**
+ * What checkers judge, and what they find: plain data, so that a test can write it by hand.
+ *
+ * @module
+ */
+
+import type { Operation } from "../history.ts";
+
+/** What a node says of itself and its cluster; no more of it than is checked or counted. */
+export interface NodeView {
+  /** `denamo status`. */
+  readonly status: {
+    readonly node: string;
+    readonly state: string;
+    readonly coordinator: {
+      readonly inFlight: number;
+      readonly failures: Readonly<Record<string, number>>;
+      readonly failovers: number;
+      readonly readRepairs: number;
+    };
+    readonly store: {
+      readonly engine: { readonly keys: number; readonly refusing: string | null };
+      readonly notWhole: number;
+      readonly damage: number;
+      readonly alarms: number;
+    };
+    readonly connections: { readonly clients: number; readonly peers: number };
+    readonly actors: readonly { readonly name: string; readonly waiting: number }[];
+  };
+  /** `denamo cluster-state`. */
+  readonly state: {
+    readonly clusterId: string;
+    readonly ring: { readonly epoch: number; readonly checksum: number };
+    readonly quorum: { readonly n: number };
+    readonly members: readonly { readonly id: string; readonly liveness: string }[];
+  };
+  /** `denamo ring`. `owners`: per partition, indexes into `members`. */
+  readonly ring: {
+    readonly epoch: number;
+    readonly checksum: number;
+    readonly members: readonly { readonly id: string }[];
+    readonly owners: readonly (readonly number[])[];
+  };
+}
+
+/** What one replica says that it holds of a key: a line of `denamo explain`. */
+export interface ReplicaState {
+  /** The key. */
+  readonly key: string;
+  /** Which replica. */
+  readonly node: string;
+  /** `found`, `missing`, or why it cannot say. */
+  readonly answer: string;
+  /** Its clock, as `actor:counter` pairs. */
+  readonly version: readonly string[];
+  /** Its siblings, tombstones too. */
+  readonly siblings: readonly {
+    readonly dot: string;
+    readonly sizeBytes: number;
+    readonly tombstone: boolean;
+  }[];
+}
+
+/** What is left once everything has healed. */
+export interface Ending {
+  /** Every member. */
+  readonly nodes: readonly NodeView[];
+  /** Every replica of every key. */
+  readonly replicas: readonly ReplicaState[];
+}
+
+/** Everything that checkers judge. */
+export interface Evidence {
+  /** Replicas of a key, as configured. */
+  readonly n: number;
+  /** Whether one node may have lost what it had made durable. */
+  readonly losses: boolean;
+  /** How often a replica store was started, all nodes together, at most: each start takes a new actor id. */
+  readonly starts: number;
+  /** What clients saw. */
+  readonly operations: readonly Operation[];
+  /** What is left. */
+  readonly ending: Ending;
+}
+
+/** Something that must never happen, and did. */
+export interface Violation {
+  /** Which checker says so. */
+  readonly checker: string;
+  /** What, for people. */
+  readonly detail: string;
+  /** The key, where there is one. */
+  readonly key?: string;
+}
