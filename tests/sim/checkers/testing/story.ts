@@ -115,23 +115,21 @@ export function verdict(wrong: readonly string[], tell: (story: Story) => void, 
 
 const PARTITIONS = 4;
 
-/** What is left where all went well: all members agree, and all replicas hold these values. */
+/** What is left where all went well: all members agree, and all replicas hold these values, null for a tombstone. */
 export function honestEnding(
   n: number,
   members: number,
-  held: ReadonlyMap<string, readonly string[]>,
-  tombstones = 0,
+  held: ReadonlyMap<string, readonly (string | null)[]>,
 ): Ending {
   const ids = Array.from({ length: members }, (_, index) => `${index}`.repeat(32));
   const owned = Math.min(n, members);
   const nodes = ids.map((id) => viewOf(id, ids, owned, { isSmall: members < n, keys: held.size }));
   const replicas = [...held].flatMap(([key, values]) =>
     ids.slice(0, owned).map((node): ReplicaState => {
-      const sizes = [...values.map((value) => value.length), ...Array<null>(tombstones).fill(null)];
-      const siblings = sizes.map((size, index) => ({
+      const siblings = values.map((value, index) => ({
         dot: `a:${index + 1}`,
-        sizeBytes: size ?? 0,
-        tombstone: size === null,
+        sizeBytes: value?.length ?? 0,
+        tombstone: value === null,
       }));
       return { key, node, answer: "found", version: [`a:${siblings.length}`], siblings };
     })
