@@ -119,8 +119,8 @@ async function status(
   context: Context,
   candidacy: Candidacy,
 ): Promise<NodeStatus> {
-  const [ring, store, coordinator, news, door, links] = await Promise.all([
-    currentRing(context),
+  const [{ ring, isFenced }, store, coordinator, news, door, links] = await Promise.all([
+    context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
     context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
     context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
     memberNews(context),
@@ -132,6 +132,8 @@ async function status(
   const state = condition ?? store.engine.refusing ??
     (isCandidate(candidacy)
       ? "joining"
+      : isFenced
+      ? "ring-changing"
       : store.notWhole > 0
       ? "not-whole"
       : scarce

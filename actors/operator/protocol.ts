@@ -83,7 +83,10 @@ export interface NodeStatus {
   readonly address: string;
   /** Milliseconds since it started. */
   readonly uptimeMs: number;
-  /** `serving`, or why not: `joining`, `draining`, `fenced`, `poisoned: …`, `not-whole`, `under-replicated`. */
+  /**
+   * `serving`, or why not: `joining`, `ring-changing`, `draining`, `fenced`, `poisoned: …`, `not-whole`,
+   * `under-replicated`.
+   */
   readonly state: string;
   /** Cluster name, ring epoch, members and how many of them are alive. */
   readonly cluster: string;
