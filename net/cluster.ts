@@ -251,7 +251,8 @@ export class Cluster implements AsyncDisposable {
    * each says of itself, when that takes more than a simulated minute.
    */
   async heal(): Promise<void> {
-    await this.#nemesis?.heal();
+    const isUp = await this.#nemesis?.heal(HEAL_LIMIT_MS);
+    if (isUp === false) throw new Error(`not all nodes start: ${this.troubles.at(-1)?.what}`);
     const deadline = HEAL_LIMIT_MS / HEAL_POLL_MS;
     for (let tries = 0;; tries++) {
       const states = await Promise.all(this.#nodes.map((node, index) => node && this.#stateOf(index)));

@@ -127,15 +127,18 @@ export class Nemesis {
     this.#cuts.clear();
   }
 
-  /** {@link Nemesis.stop}, and every node starts that should run; resolves when all of them do. */
-  async heal(): Promise<void> {
+  /** {@link Nemesis.stop}, and every node starts that should run; false when they do not within `limitMs`. */
+  async heal(limitMs: number): Promise<boolean> {
     this.stop();
     this.#say([], "everything heals");
     const nodes = Array.from({ length: this.#victims.count }, (_, index) => index);
-    while (nodes.some((index) => this.#wants(index) && !this.#isServing(index))) {
+    const isMissing = (index: number) => this.#wants(index) && !this.#isServing(index);
+    for (let waitedMs = 0; nodes.some(isMissing); waitedMs += RESTART_MS) {
+      if (waitedMs >= limitMs) return false;
       for (const index of nodes) this.#see(index);
       await this.#sleep(RESTART_MS);
     }
+    return true;
   }
 
   #sleep(ms: number): Promise<void> {

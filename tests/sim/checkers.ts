@@ -53,3 +53,12 @@ export function check(evidence: Evidence): Violation[] {
   const prepared = caseOf(evidence);
   return CHECKERS.flatMap(({ check }) => check(prepared));
 }
+
+/**
+ * How many values reads showed that had been replaced while nobody knew yet whether they were written, and were then
+ * made again by a retry. Not promised otherwise (README, "What it promises"), but counted, so that it stays rare.
+ */
+export function lateRetries(evidence: Evidence): number {
+  const convicted = (strict: boolean) => siblingsAreConcurrent(caseOf(evidence, strict)).length;
+  return convicted(true) - convicted(false);
+}

@@ -12,7 +12,14 @@ import { FAULTS } from "../../actors/simulated/faults.ts";
 import type { Client } from "../../net/client.ts";
 import { Cluster, type ClusterOptions } from "../../net/cluster.ts";
 import type { NodeOptions } from "../../net/node.ts";
-import { check, type Ending, type NodeView, type ReplicaState, type Violation } from "./checkers.ts";
+import {
+  check,
+  type Ending,
+  lateRetries,
+  type NodeView,
+  type ReplicaState,
+  type Violation,
+} from "./checkers.ts";
 import { describe, History, type Operation } from "./history.ts";
 import type { Plan } from "./plan.ts";
 import { Caller, keysOf, work } from "./workload.ts";
@@ -45,6 +52,8 @@ export interface Report {
   readonly injected: Readonly<Record<string, number>>;
   /** What else happened, by kind: see {@link FIGURES}. */
   readonly figures: Readonly<Record<Figure, number>>;
+  /** Values that a retry made again after they had been replaced: see `lateRetries` in `checkers.ts`. */
+  readonly lateRetries: number;
   /** Tells one history from another. */
   readonly traceHash: number;
   /** The last events. */
@@ -100,18 +109,23 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
       violations.push({ checker: "a node does not serve after healing", detail: error.message });
     });
     await cluster.sleep(SETTLE_MS);
-    ending = await endingOf(plan, cluster, history);
+    ending = await endingOf(plan, cluster, history).catch((error: Error) => {
+      violations.push({ checker: "the cluster cannot be asked after healing", detail: error.message });
+      return { nodes: [], replicas: [] };
+    });
   });
   const losses = plan.faults.some(({ kind }) => FAULTS[kind].loses);
-  const evidence = { n: plan.quorum.n, losses, starts: startsOf(plan, cluster) };
-  violations.push(...check({ ...evidence, operations: history.operations, ending }));
+  const { operations } = history;
+  const evidence = { n: plan.quorum.n, losses, starts: startsOf(plan, cluster), operations, ending };
+  violations.push(...check(evidence));
   const report = {
     plan,
-    operations: history.operations,
+    operations,
     troubles: cluster.troubles,
     violations,
+    lateRetries: lateRetries(evidence),
     injected: Object.fromEntries([...world.injected].sort(([a], [b]) => a < b ? -1 : 1)),
-    figures: figuresOf(history.operations, cluster, ending),
+    figures: figuresOf(operations, cluster, ending),
     traceHash: world.traceHash,
     trace: world.trace(),
     events: world.eventCount,

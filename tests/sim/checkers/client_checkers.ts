@@ -41,8 +41,8 @@ export function acknowledgedWritesAreKept({ keys }: Case): Violation[] {
  * are exactly the writes that were concurrent: no fewer there, no more here; a write whose outcome is unknown may be
  * among them or not.
  *
- * Assumes that a write takes effect as one version, whatever retries it took: a version of it that is made when an
- * earlier one has been replaced is convicted.
+ * Assumes that a write is one version once it has been acknowledged. Before that, and for ever if its outcome stays
+ * unknown, a retry may make it again after it was replaced ({@link KeyHistory.settled}); `lateRetries` counts those.
  */
 export function siblingsAreConcurrent({ keys }: Case): Violation[] {
   return eachRead(keys, (read, history) => {

@@ -24,7 +24,10 @@ export type Writes = bigint;
 export const NONE: Writes = 0n;
 
 /** What was promised to all operations alike. */
-export type Terms = Pick<Evidence, "n" | "losses">;
+export type Terms = Pick<Evidence, "n" | "losses"> & {
+  /** Whether a write is taken for one version even while nobody knew its outcome; see {@link KeyHistory.settled}. */
+  readonly strict?: boolean;
+};
 
 /** One key's operations. */
 export class KeyHistory {
@@ -101,8 +104,20 @@ export class KeyHistory {
     );
   }
 
+  /**
+   * Writes that were acknowledged before a read began. Any other may still be retried by whoever is in doubt about
+   * it, under its request id but as another version, of which a context that was read before knows nothing. DESIGN
+   * promises at most one sibling for it, and leaves open whether a write of unknown outcome is there.
+   */
+  settled(read: Operation): Writes {
+    return this.#where(({ outcome, endMs }) =>
+      this.#terms.strict === true || outcome === "ok" && endMs < read.startMs
+    );
+  }
+
   /** Writes that the context of a read certainly covers. */
-  readonly atLeast = (read: Operation): Writes => this.shown(read) | this.known(read) | this.stale(read);
+  readonly atLeast = (read: Operation): Writes =>
+    this.shown(read) & this.settled(read) | this.known(read) | this.stale(read);
 
   /** Writes that the context of a read may cover. */
   readonly atMost = (read: Operation): Writes =>

@@ -4,7 +4,9 @@
  * @module
  */
 
-import { type Story, verdict } from "./testing/story.ts";
+import { assertEquals } from "../../../actors/runtime/testing/assert.ts";
+import { lateRetries } from "../checkers.ts";
+import { Story, verdict } from "./testing/story.ts";
 
 const LOST = "an acknowledged write is lost";
 const SIBLING = "a replaced value is a sibling";
@@ -112,4 +114,24 @@ Deno.test("convicted: a deleted value is back; not convicted: it was written aga
     k.get([], { atMs: [150, 200] });
     k.final([], { atMs: [400, 410] });
   });
+});
+
+Deno.test("a write that is replaced while it goes on may be made again by its retry; counted, not convicted", () => {
+  const story = (outcome: "ok" | "unknown") => (k: Story) => {
+    k.put("a", { atMs: [0, 500], outcome });
+    k.del({ after: k.get(["a"], { atMs: [100, 110] }), atMs: [200, 210] });
+    k.get(["a"], { atMs: [600, 610] });
+    k.final(["a"], { atMs: [700, 710] });
+  };
+  verdict([], story("ok"));
+  verdict([], story("unknown"));
+  verdict([BACK], (k) => {
+    k.put("a", { atMs: [0, 50] });
+    k.del({ after: k.get(["a"], { atMs: [100, 110] }), atMs: [200, 210] });
+    k.get(["a"], { atMs: [600, 610] });
+    k.final([], { atMs: [700, 710] });
+  });
+  const told = new Story();
+  story("ok")(told);
+  assertEquals(lateRetries(told.evidence()), 2);
 });
