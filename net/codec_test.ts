@@ -55,7 +55,7 @@ const placement = { partition: u16, epoch: fc.maxSafeNat() };
 const version = fc.record({ major: fc.constant(1), minor: fc.constant(0) });
 const facts = fc.record({
   ...{ nodeId: hex(16), bootId: hex(8), clusterId: hex(16), address: words, cluster: words, hash: words },
-  ...{ partitions: u32, n: u8, epoch: fc.maxSafeNat() },
+  ...{ life: u32, partitions: u32, n: u8, epoch: fc.maxSafeNat() },
 });
 const epoch = fc.option(fc.record({ epoch: fc.maxSafeNat() }), { nil: {} });
 const plain = fc.dictionary(fc.string({ minLength: 1, maxLength: 5, unit: "grapheme-ascii" }), fc.nat());
@@ -77,7 +77,12 @@ const writeAnswer: fc.Arbitrary<WriteAnswer> = fc.oneof(
 const SAMPLES: readonly [Message<never>, fc.Arbitrary<unknown>][] = [
   [HELLO, fc.record({ magic: fc.constant(true), version, facts: fc.option(facts) })],
   [WELCOME, fc.record({ version, facts })],
-  [REFUSED, fc.record({ code: fc.constantFrom(...REFUSAL_CODES), message: words })],
+  [
+    REFUSED,
+    fc.record({ code: fc.constantFrom(...REFUSAL_CODES), message: words }).chain((refused) =>
+      refused.code === "older-life" ? u32.map((life) => ({ ...refused, life })) : fc.constant(refused)
+    ),
+  ],
   [PING, fc.constant(null)],
   [PONG, fc.constant(null)],
   [GET, fc.record({ key: blob(), r: u8 })],

@@ -14,8 +14,11 @@ import { readMessage } from "./messages/message.ts";
 
 /** The other side does not want this one, or this one not the other. */
 export class HandshakeRefused extends WireError {
-  /** @param refusal the code, as in `RefusalCode`, or `wrong-node` @param message for people */
-  constructor(readonly refusal: string, message: string) {
+  /**
+   * @param refusal the code, as in `RefusalCode`, or `wrong-node` @param message for people
+   * @param life the number of the later life of this node that the other side knows of; 0 where that is not the reason
+   */
+  constructor(readonly refusal: string, message: string, readonly life = 0) {
     super("refused", `${refusal}: ${message}`);
   }
 }
@@ -33,8 +36,8 @@ export async function greet(channel: Channel, own: NodeFacts | null): Promise<Fa
     const frame = await channel.receive();
     if (!frame) throw new NetworkError("reset", channel.closed ?? "hung up in the handshake");
     if (frame.message === REFUSED.number) {
-      const { code, message } = readMessage(REFUSED, frame);
-      throw new HandshakeRefused(code, message);
+      const { code, message, life } = readMessage(REFUSED, frame);
+      throw new HandshakeRefused(code, message, life);
     }
     const { facts: theirs } = readMessage(WELCOME, frame);
     // A client is answered, and a peer told, objects of any size.

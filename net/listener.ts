@@ -29,6 +29,7 @@ import { Channel, reasonOf } from "./channel.ts";
 import { ClientSession, type Desk, Tickets } from "./client_session.ts";
 import { EnvelopeCodec } from "./codec.ts";
 import type { ControlCodec } from "./control_codec.ts";
+import type { ProcessLife } from "./lives.ts";
 import { judgeHello, judgePeer, type NodeFacts, wireFacts } from "./handshake.ts";
 import {
   type Facts,
@@ -94,6 +95,8 @@ export interface ListenerOptions {
   readonly send: (envelope: Envelope) => boolean;
   /** Hears where it listens, at every start. */
   readonly onListening?: (endpoint: Endpoint) => void;
+  /** Remembers the life of a peer that is about to be let in. */
+  readonly remember?: (life: ProcessLife) => Promise<void>;
   /** Hears that a member has connected. */
   readonly onPeer?: (node: NodeId) => void;
   /** Hears that two processes use one node id: someone copied a data directory. */
@@ -261,6 +264,7 @@ class Door {
       const verdict = this.#judge(hello);
       if ("code" in verdict) return await this.#refuse(channel, verdict);
       const facts = hello.magic ? hello.facts : null;
+      if (facts) await this.#options.remember?.(facts);
       channel.send(WELCOME, { number: 0 }, { version: verdict, facts: wireFacts(this.#options.facts) });
       // What a client asks fits a frame; what it is answered, and what peers say, is as large as objects are.
       channel.open(facts ? { inBytes: LIMITS.messageBytes } : { outBytes: LIMITS.messageBytes });
@@ -279,8 +283,10 @@ class Door {
   #judge(hello: Hello): Refused | Version {
     const verdict = judgeHello(hello, this.#options.facts);
     if ("code" in verdict) {
-      if (verdict.code === "duplicate-id" && hello.magic && hello.facts) this.#alarm(hello.facts);
-      return verdict;
+      if (!hello.magic || !hello.facts) return verdict;
+      if (verdict.code === "duplicate-id") this.#alarm(hello.facts);
+      // Who is alive elsewhere has nothing to make good.
+      return verdict.code === "older-life" ? this.#judgeTwin(hello.facts) ?? verdict : verdict;
     }
     if (this.#draining) return { code: "draining", message: "this node is stopping" };
     const facts = hello.magic ? hello.facts : null;

@@ -9,6 +9,8 @@ import { COORDINATOR_CORE } from "../actors/coordinator/core.ts";
 import type { CoordinatorProtocol } from "../actors/coordinator/protocol.ts";
 import { GOSSIPER_CORE } from "../actors/gossiper/gossiper.ts";
 import { type NodeParts, nodeTree } from "../actors/node.ts";
+import type { GossiperProtocol } from "../actors/gossiper/protocol.ts";
+import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
 import { REFILLER_CORE } from "../actors/repair/refiller.ts";
 import { REPLICA_STORE_CORE } from "../actors/replica_store/replica_store.ts";
 import { RING_MANAGER_CORE } from "../actors/ring_manager/ring_manager.ts";
@@ -196,12 +198,13 @@ function partsOf(materials: Materials): NodeParts {
   };
   const onRemoved = () =>
     end("it was removed from the cluster; start it with an empty directory to join anew");
-  const twin = `another process lives under the id ${node} of this node, or its directory is an older copy`;
+  const twin = `another process lives under the id ${node} of this node`;
+  const onLaterLife = (known: number) => void outlive(materials, known);
   return {
     ringManager: {
       node,
       load: () => loadVote(journal),
-      mayVote: () => mayVote(journal),
+      mayVote: () => !life.isOlderCopy && mayVote(journal),
       save: (vote) => saveVote(journal, vote),
       core: { ...RING_MANAGER_CORE, ...cores.ringManager },
       onCurrent: (current) => life.current = current,
@@ -215,12 +218,20 @@ function partsOf(materials: Materials): NodeParts {
       onNotWhole: () => markNotWhole(journal),
       core: { ...REPLICA_STORE_CORE, ...cores.replicaStore },
     },
-    ...socketsOf(materials, { onRemoved, onTwin: (member) => end(`${twin}: ${member} says so`) }),
+    ...socketsOf(materials, {
+      onRemoved,
+      onLaterLife,
+      onTwin: (member) => end(`${twin}: ${member} says so`),
+    }),
     gossiper: {
       node,
       bootId,
-      incarnation: life.incarnation,
+      incarnation: journal.incarnation,
       heartbeat: settings.heartbeat,
+      onLife: (seen) => {
+        if (seen.nodeId !== node && life.facts.isMember(seen.nodeId)) void life.lives.remember(seen);
+      },
+      onLaterLife,
       onDuplicate: () => end(twin),
       core: { ...GOSSIPER_CORE, ...cores.gossiper },
     },
@@ -239,10 +250,38 @@ function partsOf(materials: Materials): NodeParts {
   };
 }
 
+/**
+ * Members know a life of this node, number `known`, that is not before this one: the directory is an older copy.
+ * Whatever was acknowledged since it was made may be missing, and any promise forgotten; the rest can be made good.
+ */
+async function outlive({ env, journal, life, system }: Materials, known: number): Promise<void> {
+  if (known < journal.incarnation) return; // heard of twice
+  life.isOlderCopy = true;
+  env.log.error("the directory is an older copy: everything is fetched anew, and this node votes no more", {
+    life: journal.incarnation,
+    known,
+  });
+  system.ref<ReplicaStoreProtocol>("replica_store").tell("loseAll", {});
+  try {
+    await journal.outlive(known);
+    system.ref<GossiperProtocol>("gossiper").tell("outlive", { life: journal.incarnation });
+  } catch (error) {
+    // Nobody who knows better lets this node in before it is done, and so it is tried again.
+    env.log.error("it cannot be remembered that the directory is an older copy", { error: String(error) });
+  }
+}
+
+/** What sockets tell of this node. */
+interface SocketEvents {
+  readonly onRemoved: () => void;
+  readonly onLaterLife: (known: number) => void;
+  readonly onTwin: (member: string) => void;
+}
+
 /** The actors that hold sockets: the connections to members, and the door. */
 function socketsOf(
   { env, cores, socket, life, system }: Materials,
-  { onRemoved, onTwin }: { readonly onRemoved: () => void; readonly onTwin: (member: string) => void },
+  { onRemoved, onLaterLife, onTwin }: SocketEvents,
 ): { readonly peers: AnyActorSpec; readonly doors: readonly AnyActorSpec[] } {
   const { facts } = life;
   const control = new ControlCodec(CONTROL, () => env.clock.now());
@@ -255,8 +294,9 @@ function socketsOf(
         life.transport = transport;
         system.setTransport(transport);
       },
-      onPeer: (member, event, code) => {
+      onPeer: (member, event, code, known = 0) => {
         if (life.isTwin(member, code)) onTwin(member);
+        if (known > 0) onLaterLife(known);
         // Nobody sends a new ring to one who is not in it: a member that was removed while away hears it here.
         if (code === "removed") onRemoved();
         if (event === "connected") return;
@@ -270,6 +310,7 @@ function socketsOf(
       socket,
       deliver: (envelope) => system.deliver(envelope),
       send: (envelope) => life.transport?.send(envelope) ?? false,
+      remember: (seen) => facts.isMember(seen.nodeId) ? life.lives.remember(seen) : Promise.resolve(),
       onPeer: (member) => void system.ref<PeersProtocol>("peers").tell("heard", { node: member }),
       onDuplicate: (member, at) => env.log.error("two processes use one node id", { member, at }),
       core: { ...LISTENER_CORE, ...cores.listener },

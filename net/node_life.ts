@@ -15,6 +15,7 @@ import type { ActorSystem } from "../actors/runtime/mod.ts";
 import type { Transport } from "../actors/runtime/protocol.ts";
 import type { NodeJournal } from "../storage/node_journal.ts";
 import type { NodeFacts } from "./handshake.ts";
+import { Lives } from "./lives.ts";
 import type { Settings } from "./node_options.ts";
 
 /**
@@ -31,10 +32,13 @@ export class Life {
   transport: Transport | null = null;
   /** Why the node had to end itself. */
   fenced: string | null = null;
+  /** Its directory is older than what it has promised: see `outlive` in `node.ts`. */
+  isOlderCopy = false;
   /** What keeps it from simply serving. */
   condition: string | null = null;
+  /** What the others were last known to be. */
+  readonly lives: Lives;
   readonly environment: Environment;
-  readonly incarnation: number;
   readonly facts: NodeFacts;
   readonly member: Member;
   readonly #startedAt: number;
@@ -51,13 +55,16 @@ export class Life {
     const { clock, random } = environment;
     this.environment = environment;
     this.current = { ring, isFenced: false };
-    this.incarnation = journal.incarnation;
+    const lives = this.lives = new Lives(journal);
     this.#startedAt = clock.now();
     this.member = { id: journal.identity, address, zone: settings.zone, weight: settings.weight };
     const current = () => this.ring;
     this.facts = {
       nodeId: journal.identity,
       bootId: toHex(random.bytes(8)),
+      get life() {
+        return journal.incarnation;
+      },
       address,
       get cluster() {
         return current().cluster;
@@ -74,6 +81,7 @@ export class Life {
       get epoch() {
         return current().epoch;
       },
+      otherLife: (theirs) => lives.otherThan(theirs),
       isRemoved: (id) => current().removed.includes(id),
       isMember: (id) => current().members.some((member) => member.id === id),
     };

@@ -57,6 +57,9 @@ export type PeersProtocol = {
 /** What happened to the connection to a member; for `refused`, `code` is the wire's reason. */
 export type PeerEvent = "connected" | "lost" | "refused";
 
+/** Hears of it; `life` is that of `HandshakeRefused`. */
+export type OnPeer = (node: NodeId, event: PeerEvent, code?: string, life?: number) => void;
+
 /** What {@link peers} is made of. */
 export interface PeersOptions {
   /** This node. */
@@ -68,7 +71,7 @@ export interface PeersOptions {
   /** The ring at a start; what changes later comes as `ring` messages. */
   readonly currentRing?: () => Ring | Promise<Ring>;
   /** Hears at once what happened to a connection. Must not throw. */
-  readonly onPeer?: (node: NodeId, event: PeerEvent, code?: string) => void;
+  readonly onPeer?: OnPeer;
 }
 
 /** The actor that keeps the connections to the other members. */
@@ -264,7 +267,7 @@ class Peer {
         else log.info("cannot reach peer", { peer: node, address, reason });
       }
       this.#complaint = reason;
-      if (refused) this.#onLost("refused", error.refusal);
+      if (refused) this.#onLost("refused", error.refusal, error.life);
       else this.#onLost("lost");
     } finally {
       this.#shaking = null;
@@ -293,7 +296,7 @@ class Peer {
     this.#options.onPeer?.(this.node, "connected");
   }
 
-  #onLost(event: PeerEvent, code?: string): void {
+  #onLost(event: PeerEvent, code?: string, life?: number): void {
     this.#lost += this.#earlyCount;
     this.#sent -= this.#earlyCount;
     this.#earlyCount = 0;
@@ -305,7 +308,7 @@ class Peer {
       : Math.min(LIMITS.redialMaxMs, LIMITS.redialMinMs * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 32);
     this.#redial = clock.after(longest * (0.5 + random.next() / 2), () => this.dial());
-    this.#options.onPeer?.(this.node, event, code);
+    this.#options.onPeer?.(this.node, event, code, life);
   }
 }
 

@@ -42,7 +42,16 @@ export interface GossiperOptions {
   readonly bootId: string;
   /** Peers per round, and milliseconds between rounds. */
   readonly heartbeat: { readonly fanout: number; readonly intervalMs: number };
-  /** Hears that another process lives under this node's id, a later one: this one must stop. */
+  /** Hears of every life of another node that somebody speaks of. */
+  readonly onLife: (
+    life: { readonly nodeId: NodeId; readonly life: number; readonly bootId: string },
+  ) => void;
+  /**
+   * Hears that members know of a life of this node that is not before this one: this one's memory is an older copy.
+   * `outlive` is to follow.
+   */
+  readonly onLaterLife: (life: number) => void;
+  /** Hears that another process lives under this node's id: this one must stop. */
   readonly onDuplicate: () => void;
   /** See {@link GOSSIPER_CORE}. */
   readonly core: GossiperCore;
@@ -97,6 +106,7 @@ class Gossiper {
       gossip: ({ message }, from) => this.#onGossip(message, from),
       round: () => this.#onRound(),
       ring: ({ ring }) => this.#onRing(ring),
+      outlive: ({ life }) => this.#membership.outlive(life),
       describe: () => this.#membership.describe(this.#now()),
     };
   }
@@ -126,7 +136,10 @@ class Gossiper {
     if (answer !== null) this.#send(from.node, answer);
     this.#publish(changes);
     this.#compareRings(from.node, gossip);
-    if (this.#membership.isFenced) this.#options.onDuplicate();
+    const { onLife, onLaterLife, onDuplicate } = this.#options;
+    for (const { node: nodeId, life, boot: bootId } of gossip.rumours) onLife({ nodeId, life, bootId });
+    if (this.#membership.isFenced) onDuplicate();
+    else if (this.#membership.laterLife > 0) onLaterLife(this.#membership.laterLife);
   }
 
   /** Whoever is behind is taught; whoever is ahead finds out from the answer that this node is. */

@@ -28,8 +28,10 @@
  * the heartbeat it was formed on: when a node that was cut off comes back and suspects everyone, those who
  * have heard later heartbeats do not believe it, and there is no storm.
  *
- * Two processes with one id (a copied disk) differ in boot id. The lesser of the two hears of the greater,
- * and is fenced: it must stop. A record of the node's own earlier life is always less than its present one.
+ * Who hears of a life of its own that is not before its present one, and of another boot id, has the memory of an
+ * older life than that: an older copy of its disk was put back, and it goes on in a life after that one. Or two
+ * processes have one id (a copied disk). Then the other does the same when it hears of that, and the one that sees
+ * a process raise its life once more, which it had outlived, is fenced: it must stop.
  *
  * A node that was stopped itself (SIGSTOP, a collection of garbage, a suspended machine) has heard nobody
  * meanwhile, and that is not their fault: time is counted only while this node attended to it. A gap between
@@ -122,6 +124,8 @@ export class Membership {
   readonly #peers = new Map<NodeId, Peer>();
   #self: Rumour;
   #isFenced = false;
+  /** Processes that live under this node's id, or did, in a life not before this one's; and which life. */
+  readonly #outlived = new Map<string, number>();
   /** Those of whom there was news, the latest last; again and again the same ones. */
   #recent: Peer[] = [];
   /** Those with something to retell, the latest change last. */
@@ -142,6 +146,17 @@ export class Membership {
   /** Whether another process lives under this node's id; this one must stop serving, and gossips no more. */
   get isFenced(): boolean {
     return this.#isFenced;
+  }
+
+  /** The latest life of this node that others know of, when that is not before the present one; else 0. */
+  get laterLife(): number {
+    const latest = Math.max(0, ...this.#outlived.values());
+    return latest >= this.#self.life ? latest : 0;
+  }
+
+  /** Go on in a later life. */
+  outlive(life: number): void {
+    if (life > this.#self.life) this.#self = { ...this.#self, life, incarnation: 0 };
   }
 
   /** A member's liveness; null when it is none. New members count as alive until they prove silent. */
@@ -268,7 +283,11 @@ export class Membership {
     if (rumour.life === life && rumour.boot === boot) {
       if (rumour.liveness === "alive" || rumour.incarnation < incarnation) return;
       this.#self = { ...this.#self, incarnation: rumour.incarnation + 1 };
-    } else if (compareRumours(rumour, this.#self) > 0) this.#isFenced = true;
+    } else if (rumour.life >= life) {
+      const before = this.#outlived.get(rumour.boot);
+      if (before !== undefined && before < rumour.life) this.#isFenced = true;
+      this.#outlived.set(rumour.boot, rumour.life);
+    }
   }
 
   /** The message for `to`; `known` is what it has just said it knows, where it has. */

@@ -15,6 +15,8 @@ export type GossiperProtocol = {
   round: [Record<never, never>, void];
   /** The ring changed. Local only. */
   ring: [{ ring: Ring }, void];
+  /** This node goes on in a later life than before. Local only. */
+  outlive: [{ life: number }, void];
   /** What this node knows of every member. */
   describe: [Record<never, never>, readonly MemberView[]];
 };

@@ -180,6 +180,8 @@ export type ReplicaStoreProtocol = {
   scan: [{ partition: number; after: Uint8Array | null }, PartitionPage];
   /** Merge a piece of another owner's copy. Local only. */
   absorb: [Absorb, AbsorbAnswer];
+  /** The whole store is an older copy of what it was; whoever says so remembers it. Local only. */
+  loseAll: [Record<never, never>, void];
   /** Partitions that may have lost data and have not been refilled. Local only. */
   listNotWhole: [Record<never, never>, NotWhole];
   /** A loss has been made good from every other owner. Ignored when there has been another one. Local only. */

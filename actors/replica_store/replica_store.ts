@@ -193,6 +193,7 @@ class ReplicaStore {
       inspect: ({ key, partition }) => this.#inspect(partition, key),
       scan: ({ partition, after }) => this.#refill.scan(partition, after),
       absorb: (page) => this.#refill.absorb(page),
+      loseAll: () => this.#loseAll(),
       listNotWhole: () => this.#wholeness.list(),
       // Not awaited: nobody waits for it, and clients would have to.
       refilled: ({ partition, lossId }) => void this.#refill.onRefilled(partition, lossId),
@@ -357,6 +358,13 @@ class ReplicaStore {
       { ok: false, code: "unreadable", definite: true },
     );
     return false;
+  }
+
+  /** What was issued under our id since the copy was made is not known, either. */
+  #loseAll(): void {
+    this.#dots.renew();
+    this.#wholeness.loseAll();
+    this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
   }
 
   /** Reads of the partition do not count until all other owners were asked. False when that cannot be remembered. */

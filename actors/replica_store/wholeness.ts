@@ -59,7 +59,7 @@ export class Wholeness {
     return this.#losses.get(partition) === lossId;
   }
 
-  /** The store was opened and may lack anything: `open` has remembered it. */
+  /** The store may lack anything, and that has been remembered. */
   loseAll(): void {
     const lossId = this.#options.newLossId();
     for (let p = 0; p < this.#ring.partitions; p++) if (this.#canRefill(p)) this.#losses.set(p, lossId);

@@ -31,6 +31,8 @@ export interface Facts {
   readonly nodeId: NodeId;
   /** 8 random bytes of this process, as 16 hex digits. */
   readonly bootId: string;
+  /** The durable number of this process's start. */
+  readonly life: number;
   /** Where it is reached, `host:port`. */
   readonly address: string;
   /** The cluster's name. */
@@ -61,6 +63,7 @@ export const REFUSAL_CODES = [
   "too-many-connections",
   "draining",
   "not-a-member",
+  "older-life",
 ] as const;
 
 /** See {@link REFUSAL_CODES}. */
@@ -70,6 +73,8 @@ export type RefusalCode = typeof REFUSAL_CODES[number];
 export interface Refused {
   /** Why. */
   readonly code: RefusalCode;
+  /** For `older-life`: the number of the life that is known of the node. */
+  readonly life?: number;
   /** For people. */
   readonly message: string;
 }
@@ -87,6 +92,7 @@ function encodeVersion(writer: FrameWriter, { major, minor }: Version): void {
 function encodeFacts(writer: FrameWriter, facts: Facts): void {
   writer.hex(facts.nodeId);
   writer.hex(facts.bootId);
+  writer.u32(facts.life);
   writer.hex(facts.clusterId);
   writer.u32(facts.partitions);
   writer.u8(facts.n);
@@ -100,6 +106,7 @@ function decodeFacts(frame: Frame): Facts {
   return {
     nodeId: frame.hex(16),
     bootId: frame.hex(8),
+    life: frame.u32(),
     clusterId: frame.hex(16),
     partitions: frame.u32(),
     n: frame.u8(),
@@ -155,11 +162,15 @@ export const WELCOME: Message<{ readonly version: Version; readonly facts: Facts
 export const REFUSED: Message<Refused> = {
   number: 3,
   name: "refused",
-  encode(writer, { code, message }) {
+  encode(writer, { code, life, message }) {
     writer.u8(ordinal(REFUSAL_CODES, code));
+    if (code === "older-life") writer.u32(life ?? 0);
     writer.bytes(shortUtf8(message));
   },
-  decode: (frame) => ({ code: word(REFUSAL_CODES, frame.u8()), message: frame.text(frame.left) }),
+  decode: (frame) => {
+    const code = word(REFUSAL_CODES, frame.u8());
+    return { code, ...(code === "older-life" && { life: frame.u32() }), message: frame.text(frame.left) };
+  },
 };
 
 /** Is anyone there? */
