@@ -18,9 +18,9 @@ const ENTRIES = new Set([
   "tests/run.ts",
   "tests/check.ts",
   "tests/bench/main.ts",
-  "tests/sim/replay.ts",
+  "tests/sim/main.ts",
+  "tests/sim/worker.ts", // makes histories, started as a process
   "tests/outside/crash_on_request.ts", // a server that crashes on request, started as a process
-  "tests/outside/crash_on_request.ts",
 ]);
 
 /**

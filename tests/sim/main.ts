@@ -1,0 +1,249 @@
+/**
+ * `deno task sim`: histories of whole clusters in which things go wrong, one for each seed; `--help` tells more.
+ *
+ * @module
+ */
+
+import {
+  defaulted,
+  describeFlags,
+  optional,
+  type Parsed,
+  parseFlags,
+  toggled,
+  type Values,
+} from "../../cli/flags.ts";
+import * as kind from "../../cli/kinds.ts";
+import { paint, table } from "../../cli/paint.ts";
+import { RealTerminal, type Terminal } from "../../cli/terminal.ts";
+import type { LogLine } from "../../actors/simulated/log.ts";
+import { FAULT_KINDS, FAULTS } from "../../actors/simulated/faults.ts";
+import { campaign, oneOfEach, shrinkFailure } from "./campaign.ts";
+import { type Plan, planOf, type PlanOptions } from "./plan.ts";
+import { describePlan, MOST_NODES, readPlan } from "./plan_file.ts";
+import { Pool } from "./pool.ts";
+import { Progress } from "./progress.ts";
+import { summarize } from "./summary.ts";
+import { judge, kindOf, type Verdict } from "./verdict.ts";
+
+const SEEDS = 1_000;
+/** Seeds are numbers that people can read out. */
+const MOST_SEED = 1_000_000_000;
+/** So many failures are explained, each of another kind. */
+const EXPLAINED = 3;
+
+const seed = kind.integer(0, 2 * MOST_SEED, "SEED");
+
+const FLAGS = {
+  seeds: optional(kind.integer(1, MOST_SEED), `How many histories (default ${SEEDS})`),
+  time: optional(kind.positive, "Seconds instead: as many histories as fit"),
+  from: optional(seed, "The first seed; the others follow (default: drawn at random, and printed)"),
+  seed: optional(seed, "One history alone"),
+  plan: optional(kind.name("FILE"), "One history alone, of a plan from a file"),
+  nodes: optional(kind.integer(3, MOST_NODES), "Machines (default: 3 to 7, as the seed has it)"),
+  ops: optional(kind.integer(1, 100_000), "Calls of all clients together, at least (default 200)"),
+  faults: optional(
+    kind.list(kind.choice(...FAULT_KINDS)),
+    "Kinds of fault, these and all of these (default: some, as the seed has it); --list-faults shows them",
+  ),
+  workers: defaulted(kind.integer(1, 256), navigator.hardwareConcurrency, "Histories made at once"),
+  out: defaulted(kind.name("DIR"), "dist/sim", "Where plans of failures go"),
+  shrink: defaulted(kind.positive, 60, "Seconds for making a failure small"),
+  "no-shrink": toggled(kind.toggle, "Leave failures as large as they are"),
+  log: optional(kind.choice("debug", "info", "warn", "error"), "Print what nodes log in one history alone"),
+  "list-faults": toggled(kind.toggle, "Print the kinds of fault"),
+};
+
+type Flagged = Values<typeof FLAGS>;
+
+const USAGE = 2;
+
+if (import.meta.main) Deno.exit(await main(Deno.args, new RealTerminal()));
+
+/** Run a command line; the result is the exit code: 0 all is well, 1 something failed, 2 usage. */
+export async function main(line: readonly string[], terminal: Terminal): Promise<number> {
+  if (line.includes("--help") || line.includes("-h")) {
+    terminal.out(
+      `deno task sim: histories of whole clusters in which things go wrong\n\n${describeFlags(FLAGS)}\n`,
+    );
+    return 0;
+  }
+  const parsed = parseFlags(line, FLAGS);
+  const problem = problemOf(parsed);
+  if (problem !== null || !parsed.ok) {
+    terminal.err(`sim: ${problem}\nsim --help lists the flags\n`);
+    return USAGE;
+  }
+  const flags = parsed.values;
+  if (flags["list-faults"]) {
+    terminal.out(faultTable(terminal));
+    return 0;
+  }
+  if (flags.plan !== undefined) return await replay(flags.plan, flags, terminal);
+  if (flags.seed !== undefined) return await one(flags.seed, flags, terminal);
+  return await many(flags, terminal);
+}
+
+/** What is wrong with a command line, for people. */
+function problemOf(parsed: Parsed<typeof FLAGS>): string | null {
+  if (!parsed.ok) return parsed.problem;
+  if (parsed.words.length > 0) return `unexpected argument "${parsed.words[0]}"`;
+  const given = (name: keyof Flagged) => parsed.values[name] !== undefined && parsed.values[name] !== false;
+  const clash = (some: keyof Flagged, others: (keyof Flagged)[]) => {
+    const other = given(some) ? others.find(given) : undefined;
+    return other && `--${some} and --${other} exclude each other`;
+  };
+  return clash("plan", ["seed", "nodes", "ops", "faults"]) ??
+    clash("seed", ["seeds", "time", "from"]) ??
+    clash("plan", ["seeds", "time", "from"]) ??
+    clash("seeds", ["time"]) ??
+    (given("log") && !given("seed") && !given("plan") ? "--log goes with --seed or --plan" : null);
+}
+
+function faultTable({ coloured }: Terminal): string {
+  const rows = Object.entries(FAULTS).map(([name, { what, amount, lastsMs }]) => [
+    name,
+    what,
+    amount.join(" to "),
+    `${lastsMs.join(" to ")} ms`,
+  ]);
+  return table(paint(coloured), ["kind", "what", "how much", "for"], rows);
+}
+
+/** What all plans have in common. */
+function optionsOf({ nodes, ops, faults }: Flagged): PlanOptions {
+  return {
+    ...(nodes !== undefined && { nodes }),
+    ...(ops !== undefined && { ops }),
+    ...(faults !== undefined && { faults: [...new Set(faults)] }),
+  };
+}
+
+/** The arguments that give the same plan for a seed. */
+function argumentsOf({ nodes, ops, faults }: PlanOptions): string {
+  return [
+    nodes === undefined ? "" : ` --nodes ${nodes}`,
+    ops === undefined ? "" : ` --ops ${ops}`,
+    faults === undefined ? "" : ` --faults ${faults.join(",")}`,
+  ].join("");
+}
+
+// --- one history --------------------------------------------------------------------------------------------
+
+/** The plan in a file. */
+async function replay(file: string, flags: Flagged, terminal: Terminal): Promise<number> {
+  let plan: Plan;
+  try {
+    plan = readPlan(terminal.readFile(file));
+  } catch (error) {
+    terminal.err(`sim: ${file}: ${(error as Error).message}\n`);
+    return USAGE;
+  }
+  const verdict = await play(plan, flags, terminal);
+  return end(verdict, terminal);
+}
+
+/** The plan of a seed. */
+async function one(seed: number, flags: Flagged, terminal: Terminal): Promise<number> {
+  const plan = planOf(seed, optionsOf(flags));
+  const verdict = await play(plan, flags, terminal);
+  if (verdict.violations.length > 0 && !flags["no-shrink"]) {
+    await using pool = new Pool({ workers: flags.workers });
+    await makeSmall(plan, verdict, pool, flags, terminal);
+  }
+  return end(verdict, terminal);
+}
+
+/** One history, in this process. */
+async function play(plan: Plan, { log }: Flagged, terminal: Terminal): Promise<Verdict> {
+  terminal.out(`${describePlan(plan)}\n`);
+  const verdict = await judge(plan, {
+    ...(log !== undefined && { onLog: (line) => terminal.err(logLine(line)), node: { logLevel: log } }),
+  });
+  const { explained, counts, events, simulatedMs } = verdict;
+  if (explained !== "") terminal.out(`${explained}\n`);
+  else {terminal.out(
+      `green: ${counts.operations} operations, ${events} events, ${Math.round(simulatedMs)} ms\n`,
+    );}
+  return verdict;
+}
+
+/** The trace hash comes last: the same plan gives the same one, whoever looks on. */
+function end({ traceHash, violations }: Verdict, terminal: Terminal): number {
+  terminal.out(`trace ${traceHash}\n`);
+  return violations.length > 0 ? 1 : 0;
+}
+
+function logLine({ at, node, level, message, fields }: LogLine): string {
+  return `${at.toFixed(1).padStart(10)} ${node} ${level} ${message} ${JSON.stringify(fields)}\n`;
+}
+
+// --- many histories -----------------------------------------------------------------------------------------
+
+async function many(flags: Flagged, terminal: Terminal): Promise<number> {
+  const { from = randomSeed(), time, workers } = flags;
+  const plan = optionsOf(flags);
+  const seeds = time === undefined ? flags.seeds ?? SEEDS : Infinity;
+  terminal.err(`seeds from ${from} on${argumentsOf(plan)}, ${workers} at once\n`);
+  const start = performance.now();
+  const elapsedMs = () => performance.now() - start;
+  const progress = new Progress(terminal);
+  await using pool = new Pool({ workers });
+  const { totals, failures } = await campaign(pool, {
+    from,
+    seeds,
+    plan,
+    isOver: () => time !== undefined && elapsedMs() > time * 1_000,
+    onVerdict: (verdict, { histories, failed }) => {
+      if (verdict.violations.length > 0) {
+        progress.clear();
+        terminal.err(`seed ${verdict.seed}: ${kindOf(verdict)}\n`);
+      }
+      const share = time === undefined ? histories / seeds : elapsedMs() / 1_000 / time;
+      const rate = (histories / elapsedMs() * 1_000).toFixed(1);
+      progress.show(share, `${histories} histories, ${failed} failed, ${rate} per second`);
+    },
+  });
+  progress.clear();
+  const summary = summarize(totals, plan, elapsedMs());
+  await explain(failures, pool, flags, terminal);
+  terminal.out(`seeds ${from} to ${from + totals.histories - 1}\n${summary}`);
+  return failures.length > 0 || totals.missing(plan).length > 0 ? 1 : 0;
+}
+
+function randomSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]! % MOST_SEED;
+}
+
+/** Of each kind of failure one example, as small as it gets; of all of them how to have them again. */
+async function explain(
+  failures: readonly Verdict[],
+  pool: Pool,
+  flags: Flagged,
+  terminal: Terminal,
+): Promise<void> {
+  const options = optionsOf(flags);
+  for (const verdict of oneOfEach(failures, EXPLAINED)) {
+    const plan = planOf(verdict.seed, options);
+    terminal.out(`\n${describePlan(plan)}\n${verdict.explained}\n`);
+    if (!flags["no-shrink"]) await makeSmall(plan, verdict, pool, flags, terminal);
+  }
+  for (const { seed } of failures) {
+    terminal.out(`again: deno task sim --seed ${seed}${argumentsOf(options)}\n`);
+  }
+}
+
+async function makeSmall(
+  plan: Plan,
+  verdict: Verdict,
+  pool: Pool,
+  flags: Flagged,
+  terminal: Terminal,
+): Promise<void> {
+  const file = `${flags.out}/seed-${verdict.seed}.json`;
+  const progress = new Progress(terminal);
+  const onStep = (share: number, text: string) => progress.show(share, `shrinking: ${text}`);
+  const small = await shrinkFailure(plan, verdict, { pool, file, onStep, limitMs: flags.shrink * 1_000 });
+  progress.clear();
+  terminal.out(`${small}again: deno task sim --plan ${file}\n`);
+}

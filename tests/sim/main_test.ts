@@ -1,0 +1,156 @@
+/**
+ * The command line of the simulator.
+ *
+ * @module
+ */
+
+import { World } from "../../cli/testing/world.ts";
+import { assert, assertEquals, assertMatch } from "../../actors/runtime/testing/assert.ts";
+import { type Fault, FAULT_KINDS } from "../../actors/simulated/faults.ts";
+import { shrinkFailure } from "./campaign.ts";
+import { main } from "./main.ts";
+import { callsOf, type Plan, planOf } from "./plan.ts";
+import { readPlan, writePlan } from "./plan_file.ts";
+import { Pool } from "./pool.ts";
+import { judge } from "./verdict.ts";
+
+async function run(line: string[], files: Record<string, string> = {}) {
+  const world = new World({ files });
+  const code = await main(line, world);
+  return { code, out: world.stdout, err: world.stderr };
+}
+
+/** Everyone loses everything, which nothing can survive: a plan that must fail. */
+function doomed(): Plan {
+  const plan = planOf(1, { nodes: 4, ops: 20, faults: ["crash"] });
+  const wipe = (node: number): Fault => ({
+    kind: "wipe",
+    atMs: 20_000,
+    lastsMs: 1_000,
+    nodes: [node],
+    amount: 0,
+    draw: node,
+  });
+  const quorum = { n: 3, r: 2, w: 2 };
+  return {
+    ...plan,
+    quorum,
+    faults: [...plan.faults, ...[0, 1, 2, 3].map(wipe)].sort((a, b) => a.atMs - b.atMs),
+  };
+}
+
+Deno.test("what makes no sense is said, with exit code 2", async () => {
+  for (
+    const [line, why] of [
+      ["--sed 1", /unknown flag --sed; did you mean --seed\?/],
+      ["--seeds 0", /--seeds: expected an integer from 1 to/],
+      ["--nodes 2", /--nodes: expected an integer from 3 to 16/],
+      [
+        "--faults loss,flood",
+        /--faults: expected a list of one of "loss", "delay", .*"join", not "loss,flood"/,
+      ],
+      ["--seed 1 --seeds 5", /--seed and --seeds exclude each other/],
+      ["--plan x.json --nodes 3", /--plan and --nodes exclude each other/],
+      ["--seeds 5 --time 3", /--seeds and --time exclude each other/],
+      ["--log debug", /--log goes with --seed or --plan/],
+      ["17", /unexpected argument "17"/],
+    ] as const
+  ) {
+    const { code, err } = await run(line.split(" "));
+    assertEquals(code, 2, line);
+    assertMatch(err, why);
+  }
+});
+
+Deno.test("--help lists the flags, --list-faults the kinds of fault", async () => {
+  const help = await run(["--help"]);
+  assertEquals(help.code, 0);
+  for (const flag of ["seeds", "seed", "nodes", "ops", "faults", "workers", "time", "from", "plan"]) {
+    assertMatch(help.out, new RegExp(`--${flag}\\b`));
+  }
+  const { code, out } = await run(["--list-faults"]);
+  assertEquals(code, 0);
+  for (const kind of FAULT_KINDS) assertMatch(out, new RegExp(`^${kind} `, "m"));
+});
+
+Deno.test("a plan that is none is refused with exit code 2", async () => {
+  const { code, err } = await run(["--plan", "bad.json"], { "bad.json": '{"seed":"x"}' });
+  assertEquals(code, 2);
+  assertMatch(err, /bad\.json: it is no plan: seed: expected a whole number/);
+  assertEquals((await run(["--plan", "missing.json"])).code, 2);
+});
+
+Deno.test("a few seeds: green, counted, and which seeds they were", async () => {
+  const { code, out, err } = await run(
+    [
+      "--seeds",
+      "4",
+      "--from",
+      "100",
+      "--nodes",
+      "3",
+      "--ops",
+      "12",
+      "--faults",
+      "kill,delay",
+      "--workers",
+      "2",
+    ],
+  );
+  assertEquals(code, 0, out);
+  assertMatch(err, /^seeds from 100 on --nodes 3 --ops 12 --faults kill,delay, 2 at once$/m);
+  assertMatch(out, /^seeds 100 to 103$/m);
+  assertMatch(out, /^4 histories in .* 4 green, 0 failed$/m);
+});
+
+Deno.test("--time makes as many histories as fit, from a seed that is drawn", async () => {
+  const line = ["--time", "0.2", "--nodes", "3", "--ops", "12", "--faults", "kill", "--workers", "1"];
+  const first = await run(line);
+  assertEquals(first.code, 0, first.out);
+  const [, from] = /^seeds (\d+) to \d+$/m.exec(first.out)!;
+  assertMatch(first.err, new RegExp(`^seeds from ${from} on`));
+  const [, other] = /^seeds from (\d+) on/.exec((await run(line)).err)!;
+  assert(from !== other);
+});
+
+Deno.test("a plan that fails: exit code 1, what is wrong, what led to it, and the same trace each time", async () => {
+  const files = { "doomed.json": writePlan(doomed()) };
+  const { code, out } = await run(["--plan", "doomed.json"], files);
+  assertEquals(code, 1);
+  assertMatch(out, /^seed 1: 4 nodes, 4 of them members at first/);
+  assertMatch(out, /^ {2}\d+ faults: .*wipe 4/m);
+  assertMatch(out, /^seed 1: \d+ violations$/m);
+  assertMatch(out, /^ {2}fault \S+ wipe node4 /m);
+  assertMatch(out, /^ {2}the last events: /m);
+  const last = out.trimEnd().split("\n").at(-1)!;
+  assertMatch(last, /^trace \d+$/);
+  assert((await run(["--plan", "doomed.json"], files)).out.endsWith(`${last}\n`));
+});
+
+Deno.test("a failure is made small and written to a file, which fails the same way", async () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    const plan = doomed();
+    const verdict = await judge(plan);
+    await using pool = new Pool({ workers: 2 });
+    const file = `${directory}/sim/seed-1.json`;
+    const said = await shrinkFailure(plan, verdict, { pool, file, limitMs: 60_000 });
+    assertMatch(
+      said,
+      /^shrunk from 20 calls, \d+ faults, 4 nodes to \d+ calls?, \d faults?, \d nodes? in \d+ runs/,
+    );
+    const small = readPlan(Deno.readTextFileSync(file));
+    assertEquals((await judge(small)).violations[0]!.checker, verdict.violations[0]!.checker);
+    assert(callsOf(small) <= 2 && small.faults.length <= 4, said);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
+
+Deno.test("a failure that does not come again is not made small: something escapes the simulation", async () => {
+  const plan = doomed();
+  const verdict = await judge(plan);
+  await using pool = new Pool({ workers: 1 });
+  const said = await shrinkFailure(plan, { ...verdict, traceHash: 1 }, { pool, file: "never", limitMs: 1 });
+  assertMatch(said, /^the same plan made another history, trace \d+ instead of 1: /);
+});

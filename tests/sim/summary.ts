@@ -1,0 +1,100 @@
+/**
+ * What many histories come down to: how much of everything there was, and whether there was enough of it. A run in
+ * which no disk ever failed says nothing about disks that fail, so a kind of fault that never came fails the run.
+ *
+ * @module
+ */
+
+import { counted, duration } from "../../cli/paint.ts";
+import { FAULT_KINDS, type FaultKind } from "../../actors/simulated/faults.ts";
+import { type Figure, FIGURES } from "./scenario.ts";
+import type { PlanOptions } from "./plan.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** From so many histories on it is no accident that something never happened. */
+export const ENOUGH = 200;
+
+/** What power cuts do to bytes that were not synced. */
+const UNSYNCED = ["unsynced-lost", "unsynced-torn", "unsynced-reordered"] as const;
+
+/** A ring of three machines is whole: everyone is everyone's neighbour. */
+const RING_NODES = 4;
+
+/** Counts of several histories. */
+export class Totals {
+  /** Histories. */
+  histories = 0;
+  /** Those that failed. */
+  failed = 0;
+  /** Events in all of them. */
+  events = 0;
+  /** Simulated milliseconds of all of them. */
+  simulatedMs = 0;
+  readonly #counts = new Map<string, number>();
+
+  /** One more history. */
+  add({ violations, counts, events, simulatedMs }: Verdict): void {
+    this.histories++;
+    if (violations.length > 0) this.failed++;
+    this.events += events;
+    this.simulatedMs += simulatedMs;
+    for (const [name, count] of Object.entries(counts)) this.#counts.set(name, this.of(name) + count);
+  }
+
+  /** How much there was of one thing. */
+  of(name: string): number {
+    return this.#counts.get(name) ?? 0;
+  }
+
+  /** What should have happened by now and never did; nothing before there were enough histories. */
+  missing(options: PlanOptions): string[] {
+    return this.histories < ENOUGH ? [] : expected(options).filter((name) => this.of(name) === 0);
+  }
+}
+
+/** What can happen under these options: faults chosen by hand allow little else. */
+function expected({ faults, nodes }: PlanOptions): string[] {
+  const kinds: readonly FaultKind[] = faults ?? FAULT_KINDS;
+  const possible = kinds.filter((kind) => kind !== "ring" || nodes === undefined || nodes >= RING_NODES);
+  const cuts = kinds.includes("power") || kinds.includes("all-power");
+  const figures: readonly Figure[] = faults ? ["operations"] : FIGURES;
+  return [...possible, ...(cuts ? UNSYNCED : []), ...figures];
+}
+
+/** The table that a run ends with. */
+export function summarize(totals: Totals, options: PlanOptions, elapsedMs: number): string {
+  const { histories, failed, events, simulatedMs } = totals;
+  const perSecond = histories / Math.max(elapsedMs, 1) * 1_000;
+  const kinds = (options.faults ?? FAULT_KINDS).map((kind) => kind as string);
+  const missing = totals.missing(options);
+  return [
+    `${number(histories)} ${histories === 1 ? "history" : "histories"} in ${duration(elapsedMs)}, ` +
+    `${perSecond.toFixed(1)} per second: ${number(histories - failed)} green, ${number(failed)} failed`,
+    `${number(events)} events in ${duration(simulatedMs)} of simulated time`,
+    "faults injected",
+    ...columns([...kinds, ...UNSYNCED], totals),
+    "what came of it",
+    ...columns(FIGURES, totals),
+    missing.length > 0
+      ? `FAILED: there was no ${missing.join(", no ")}: the simulator went easy on ${
+        counted(missing.length, "thing")
+      }`
+      : histories < ENOUGH
+      ? `(whether everything happened at least once is checked from ${ENOUGH} histories on)`
+      : "everything happened at least once",
+  ].join("\n") + "\n";
+}
+
+const COLUMNS = 4;
+
+function columns(names: readonly string[], totals: Totals): string[] {
+  const cells = names.map((name) => `${name.padEnd(18)} ${number(totals.of(name)).padStart(10)}`);
+  return Array.from(
+    { length: Math.ceil(cells.length / COLUMNS) },
+    (_, row) => `  ${cells.slice(row * COLUMNS, (row + 1) * COLUMNS).join("   ")}`,
+  );
+}
+
+function number(value: number): string {
+  return value.toLocaleString("en");
+}

@@ -1,0 +1,65 @@
+/**
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch } from "../../actors/runtime/testing/assert.ts";
+import { FAULT_KINDS } from "../../actors/simulated/faults.ts";
+import { FIGURES } from "./scenario.ts";
+import { ENOUGH, summarize, Totals } from "./summary.ts";
+import type { Verdict } from "./verdict.ts";
+
+const UNSYNCED = ["unsynced-lost", "unsynced-torn", "unsynced-reordered"];
+const EVERYTHING: readonly string[] = [...FAULT_KINDS, ...UNSYNCED, ...FIGURES];
+
+/** So many histories in which one thing each happened of all this. */
+function totalsOf(histories: number, names: readonly string[]): Totals {
+  const totals = new Totals();
+  const counts = Object.fromEntries(names.map((name) => [name, 1]));
+  const verdict: Verdict = {
+    seed: 1,
+    violations: [],
+    explained: "",
+    counts,
+    traceHash: 0,
+    events: 10,
+    simulatedMs: 1_000,
+  };
+  for (let n = 0; n < histories; n++) totals.add(verdict);
+  return totals;
+}
+
+Deno.test("a run in which something never happened fails, whatever it is", () => {
+  assertEquals(totalsOf(ENOUGH, EVERYTHING).missing({}), []);
+  for (const name of EVERYTHING) {
+    const totals = totalsOf(ENOUGH, EVERYTHING.filter((other) => other !== name));
+    assertEquals(totals.missing({}), [name]);
+    assertMatch(
+      summarize(totals, {}, 1_000),
+      new RegExp(`^FAILED: .* ${name}: the simulator went easy`, "m"),
+    );
+  }
+});
+
+Deno.test("few histories prove nothing, and say so", () => {
+  const totals = totalsOf(ENOUGH - 1, []);
+  assertEquals(totals.missing({}), []);
+  assertMatch(summarize(totals, {}, 1_000), /is checked from 200 histories on/);
+});
+
+Deno.test("of faults chosen by hand those are asked for that can be", () => {
+  const none = totalsOf(ENOUGH, []);
+  assertEquals(none.missing({ faults: ["loss"] }), ["loss", "operations"]);
+  assertEquals(none.missing({ faults: ["power"] }), ["power", ...UNSYNCED, "operations"]);
+  assertEquals(none.missing({ faults: ["ring", "two-way"], nodes: 3 }), ["two-way", "operations"]);
+});
+
+Deno.test("the summary counts", () => {
+  const totals = totalsOf(1_200, ["loss", "operations"]);
+  const summary = summarize(totals, {}, 60_000);
+  assertMatch(
+    summary,
+    /^1,200 histories in 1 min, 20.0 per second: 1,200 green, 0 failed\n12,000 events in 20 min/,
+  );
+  assertMatch(summary, /^ {2}loss +1,200 {3}delay +0 /m);
+  assert(EVERYTHING.every((name) => new RegExp(` ${name} +[\\d,]+`).test(summary)));
+});

@@ -1,0 +1,20 @@
+/**
+ * A worker: makes one history after the other in a process of its own, for `pool.ts`. Plans come in, verdicts go
+ * out, each a line of JSON.
+ *
+ * @module
+ */
+
+import { eachLine } from "../../cli/local_node.ts";
+import { judge } from "./verdict.ts";
+
+let turn = Promise.resolve();
+await eachLine(Deno.stdin.readable, (line) => {
+  turn = turn.then(async () => say(JSON.stringify(await judge(JSON.parse(line)))));
+});
+await turn;
+
+function say(line: string): void {
+  const bytes = new TextEncoder().encode(`${line}\n`);
+  for (let written = 0; written < bytes.length;) written += Deno.stdout.writeSync(bytes.subarray(written));
+}
