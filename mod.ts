@@ -40,6 +40,9 @@ export {
 } from "./net/client.ts";
 export { CLIENT_CORE, type ClientCore } from "./net/client_calls.ts";
 export type { ClientFailure } from "./net/client_errors.ts";
+export { Arrivals } from "./net/arrivals.ts";
+export { LISTENER_CORE, type ListenerCore } from "./net/listener.ts";
+export { Window } from "./net/window.ts";
 export { NODE_MEMORY_CORE, type NodeMemoryCore } from "./net/node_memory.ts";
 export { Cluster, type ClusterOptions } from "./net/cluster.ts";
 export type { EngineStats, SyncPolicy } from "./storage/engine.ts";
@@ -81,7 +84,15 @@ export type { SimulatedClock } from "./actors/simulated/clock.ts";
 export type { DiskFaults, DiskOperation, DiskSnapshot, SimulatedDisk } from "./actors/simulated/disk.ts";
 export type { Process, Scheduled } from "./actors/simulated/events.ts";
 export type { LinkFaults, SeenMessage, Travelling } from "./actors/simulated/links.ts";
+export {
+  type Fault,
+  FAULT_KINDS,
+  type FaultKind,
+  FAULTS,
+  type KindFacts,
+} from "./actors/simulated/faults.ts";
 export type { LogLine } from "./actors/simulated/log.ts";
+export type { Trouble } from "./actors/simulated/nemesis.ts";
 export type { SimulatedNetwork } from "./actors/simulated/network.ts";
 export type { SimulatedRandom } from "./actors/simulated/random.ts";
 export { Simulation, type SimulationOptions } from "./actors/simulated/simulation.ts";

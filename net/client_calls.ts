@@ -12,6 +12,7 @@
 import type { Clock, Connection, Environment, Random, Timer } from "../actors/runtime/environment.ts";
 import { NetworkError } from "../actors/runtime/environment.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
+import { Mailbox } from "../actors/runtime/mailbox.ts";
 import { parseAddress } from "./address.ts";
 import { Channel, reasonOf } from "./channel.ts";
 import { type ClientFailure, definitely } from "./client_errors.ts";
@@ -20,6 +21,7 @@ import type { Frame } from "./frame.ts";
 import { greet, HandshakeRefused } from "./greet.ts";
 import { PING } from "./messages/handshake.ts";
 import type { Header } from "./messages/message.ts";
+import { Window } from "./window.ts";
 
 /** Deadlines are looked at this often while calls are under way. */
 const SWEEP_MS = 50;
@@ -61,7 +63,7 @@ interface Pending {
 }
 
 /** The decisions the client leaves to pure functions; a test plants a bug by substituting one. */
-export const CLIENT_CORE = { isOverdue, isDefinite };
+export const CLIENT_CORE = { isOverdue, isDefinite, window: (): Window => new Window() };
 
 /** See {@link CLIENT_CORE}. */
 export type ClientCore = typeof CLIENT_CORE;
@@ -94,6 +96,11 @@ export class Calls {
   /** Of the first node that was reached: what another cluster holds is not what was asked for. */
   #clusterId: string | null = null;
   #channel: Channel | null = null;
+  /** How many calls wait for answers on it, and how many may. */
+  #onChannel = 0;
+  #window: Window;
+  /** Calls that may wait to be sent, in order; those that are over or were sent are skipped. */
+  #waiting = new Mailbox<number>(Infinity);
   /** Connections to nodes that are stopping: nothing more is sent on them, some answers are still to come. */
   readonly #leaving = new Set<Channel>();
   #connecting = false;
@@ -113,6 +120,7 @@ export class Calls {
     this.#environment = environment;
     this.#clock = environment.clock;
     this.#random = environment.random;
+    this.#window = core.window();
   }
 
   /** The address in use. */
@@ -151,8 +159,8 @@ export class Calls {
       };
       this.#pending.set(number, pending);
       this.#sweeper ??= this.#clock.after(SWEEP_MS, () => this.#sweep());
-      if (this.#channel) this.#send(this.#channel, number, pending);
-      else this.#reconnect();
+      this.#waiting.force(number);
+      this.#sendWaiting();
     }
     return number;
   }
@@ -176,6 +184,7 @@ export class Calls {
     if (call.send(channel, { number, remainingMs: remaining(call.deadline, this.#clock.now()) })) {
       pending.sent = true;
       pending.on = channel;
+      if (channel === this.#channel) this.#onChannel++;
     } else if (channel.closed === null) {
       this.#finish(number, definitely("too-large", `over the limit of ${LIMITS.frameBytes} bytes a message`));
     }
@@ -184,6 +193,7 @@ export class Calls {
   #onFrame(channel: Channel, frame: Frame): void {
     const { number } = frame;
     const pending = this.#pending.get(number);
+    if (channel === this.#channel) this.#window.onAnswer();
     if (!pending) return; // given up before
     const outcome = pending.call.read(frame);
     if (outcome.ok) this.#finish(number, outcome);
@@ -197,13 +207,13 @@ export class Calls {
     if (code !== "stopping" || !pending.call.repeatable) return false;
     if (++pending.refusals >= this.#addresses.length) return false;
     pending.sent = false;
-    pending.on = null;
+    this.#release(pending);
     if (channel === this.#channel) {
       this.#leaving.add(channel);
       this.#channel = null;
       this.#nextAddress();
     }
-    this.#sendWaiting();
+    this.#sendAgain();
     return true;
   }
 
@@ -216,6 +226,7 @@ export class Calls {
     this.#clock.after(AGAIN_MS, () => {
       if (this.#pending.get(number) !== pending || pending.on !== channel) return;
       pending.sent = false; // it was not done
+      this.#release(pending);
       this.#send(channel, number, pending);
     });
     return true;
@@ -225,21 +236,40 @@ export class Calls {
     return this.#channel ? [this.#channel, ...this.#leaving] : [...this.#leaving];
   }
 
-  /** Send what is on no connection, now or as soon as there is one. */
+  /** What was on a connection is to be sent again, before what was never sent. */
+  #sendAgain(): void {
+    this.#waiting = new Mailbox(Infinity);
+    for (const [number, { on }] of this.#pending) if (on === null) this.#waiting.force(number);
+    this.#sendWaiting();
+  }
+
+  /** Send what is on no connection, as far as there is room; now, or as soon as there is one. */
   #sendWaiting(): void {
     if (this.#channel === null) {
       if (this.#pending.size > 0) this.#reconnect();
       return;
     }
-    for (const [number, pending] of this.#pending) {
-      if (pending.on === null) this.#send(this.#channel, number, pending);
+    while (this.#onChannel < this.#window.size) {
+      const number = this.#waiting.take();
+      if (number === undefined) return;
+      const pending = this.#pending.get(number);
+      if (pending?.on === null) this.#send(this.#channel, number, pending);
     }
+  }
+
+  /** A call is on its connection no more. */
+  #release(pending: Pending): void {
+    if (pending.on === this.#channel && pending.on !== null) this.#onChannel--;
+    pending.on = null;
   }
 
   #finish(number: number, outcome: { readonly ok: true } | ClientFailure): void {
     const pending = this.#pending.get(number);
     if (!pending) return;
     this.#pending.delete(number);
+    const wasSent = pending.on !== null;
+    this.#release(pending);
+    if (wasSent && this.#waiting.length > 0) this.#sendWaiting();
     pending.call.done(outcome);
   }
 
@@ -256,7 +286,8 @@ export class Calls {
     for (const [number, { call, sent }] of this.#pending) {
       if (!this.#core.isOverdue(call.deadline, sent, now)) continue;
       if (sent) this.#fail(number, "timeout", `no answer from ${this.address}`);
-      else this.#fail(number, "connect", "no node could be reached");
+      else if (this.#channel === null) this.#fail(number, "connect", "no node could be reached");
+      else this.#fail(number, "overloaded", `${this.#onChannel} calls before it were not answered in time`);
     }
     const awaited = new Set([...this.#pending.values()].map(({ on }) => on));
     for (const channel of this.#leaving) if (!awaited.has(channel)) channel.close("nothing more is to come");
@@ -302,21 +333,23 @@ export class Calls {
   #adopt(channel: Channel): void {
     if (this.#closed) return void channel.close("the client is closed");
     this.#channel = channel;
+    this.#onChannel = 0;
+    this.#window = this.#core.window();
     void channel.run((frame) => this.#onFrame(channel, frame)).then(() => this.#onLost(channel));
-    this.#sendWaiting();
+    this.#sendAgain();
   }
 
   #onLost(channel: Channel): void {
     for (const [number, pending] of this.#pending) {
       if (pending.on !== channel) continue;
-      pending.on = null;
+      this.#release(pending);
       if (!pending.call.repeatable) this.#fail(number, "lost", `the connection to ${channel.remote} broke`);
     }
     if (!this.#leaving.delete(channel)) {
       this.#channel = null;
       this.#nextAddress();
     }
-    this.#sendWaiting();
+    this.#sendAgain();
   }
 
   #nextAddress(): void {

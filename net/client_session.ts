@@ -32,6 +32,7 @@ import { PING, PONG } from "./messages/handshake.ts";
 import { judgeKey, judgeValue } from "./judge.ts";
 import { readMessage } from "./messages/message.ts";
 import { GET, PUT } from "./messages/requests.ts";
+import { Window } from "./window.ts";
 
 /** A request handed to the coordinator. */
 interface Ticket {
@@ -124,7 +125,7 @@ export class ClientSession {
   readonly #desk: Desk;
   #inFlight = 0;
   #inFlightBytes = 0;
-  #allowed: number = LIMITS.firstRequests;
+  readonly #window = new Window();
   /** The largest of the last answers. */
   #answerBytes = 0;
   #wake: (() => void) | null = null;
@@ -171,14 +172,14 @@ export class ClientSession {
   answer({ number, sizeBytes }: Ticket, outcome: GetOutcome | PutOutcome): void {
     this.#inFlight--;
     this.#inFlightBytes -= sizeBytes;
-    this.#allowed += 2;
+    this.#window.onAnswer();
     this.#answerBytes = Math.max(bytesOf(outcome), this.#answerBytes * ANSWER_DECAY);
     this.#reply(number, outcome);
     this.#wake?.();
   }
 
   #full(): boolean {
-    return this.#inFlight >= Math.min(LIMITS.requestsPerConnection, this.#allowed) ||
+    return this.#inFlight >= this.#window.size ||
       // Answers to come, if they are like those that came: a few bytes can ask for very many.
       this.#inFlight * this.#answerBytes >= LIMITS.clientOutputBytes ||
       this.#inFlightBytes >= LIMITS.requestBytesPerConnection ||

@@ -13,7 +13,7 @@ import { realEnvironment, removeDirectory, temporaryDirectory } from "../actors/
 import { drawFaults, type Fault, type FaultKind } from "../actors/simulated/faults.ts";
 import type { SeenMessage } from "../actors/simulated/links.ts";
 import type { LogLine } from "../actors/simulated/log.ts";
-import { Nemesis, type Victims } from "../actors/simulated/nemesis.ts";
+import { Nemesis, type Trouble, type Victims } from "../actors/simulated/nemesis.ts";
 import { Simulation } from "../actors/simulated/simulation.ts";
 import { Client, type ConnectOptions } from "./client.ts";
 import { Node, type NodeCores, type NodeOptions } from "./node.ts";
@@ -137,7 +137,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** What went wrong so far, in a simulated cluster: simulated milliseconds, whom it befell, what it was. */
-  get troubles(): Nemesis["log"] {
+  get troubles(): readonly Trouble[] {
     return this.#nemesis?.log ?? [];
   }
 

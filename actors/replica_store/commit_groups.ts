@@ -22,6 +22,9 @@ export interface Waiter {
   readonly from: NodeId;
 }
 
+/** Why the engine did not take a record: too much waits for the disk already, or anything else. */
+export type EngineRefusal = "overloaded" | "unavailable";
+
 /** Tells a waiter what became of its write. */
 export type Acknowledge = (waiter: Waiter, answer: WriteAnswer) => void;
 
@@ -81,18 +84,24 @@ export class CommitGroups {
     return this.#newest;
   }
 
-  /** Hand a record to the engine; the waiter hears of it with its group. False when refused at once. */
-  write(partition: number, key: Uint8Array, record: EncodedObject, waiter: Waiter): boolean {
+  /** Hand a record to the engine; the waiter hears of it with its group. Why it was refused at once, else null. */
+  write(
+    partition: number,
+    key: Uint8Array,
+    record: EncodedObject,
+    waiter: Waiter,
+  ): EngineRefusal | null {
     let durable: Promise<void>;
     try {
       durable = this.#engine.write([{ partition, key, record }]);
     } catch (error) {
-      this.#log.warn("the engine refused a write", { error: String(error) });
-      return false;
+      const isOverloaded = error instanceof EngineError && error.code === "overloaded";
+      if (!isOverloaded) this.#log.warn("the engine refused a write", { error: String(error) });
+      return isOverloaded ? "overloaded" : "unavailable";
     }
     const group = this.#newest?.durable === durable ? this.#newest : this.#open(durable);
     if (waiter.ticket !== 0) group.waiting.push(waiter);
-    return true;
+    return null;
   }
 
   /**

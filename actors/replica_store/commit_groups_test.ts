@@ -31,7 +31,7 @@ function open() {
 
 Deno.test("commit groups: writes of one group are acknowledged together, nobody for ticket 0", async () => {
   const { heard, groups, write, join, settle } = open();
-  for (const ticket of [1, 0, 2]) assert(write(ticket));
+  for (const ticket of [1, 0, 2]) assertEquals(write(ticket), null);
   assert(join(3));
   const first = groups.newest!;
   await settle();
@@ -47,7 +47,7 @@ Deno.test("commit groups: after a failure nothing is joined before a group is du
   write(1);
   await settle(new EngineError("full", "no space"));
   assert(!join(2) && !groups.isPoisoned);
-  assert(write(2));
+  assertEquals(write(2), null);
   assert(!join(3));
   await settle();
   assert(join(4));
@@ -55,4 +55,15 @@ Deno.test("commit groups: after a failure nothing is joined before a group is du
   write(5);
   await settle(new EngineError("poisoned", "a sync failed"));
   assert(groups.isPoisoned && !join(6));
+});
+
+Deno.test("commit groups: a write that the engine refuses is told apart: too much waits, or anything else", () => {
+  const refusing = (code: "overloaded" | "full") => {
+    const write = () => {
+      throw new EngineError(code, "no");
+    };
+    const groups = new CommitGroups({ write }, fake().environment.log, () => {});
+    return groups.write(0, KEY, RECORD, { ticket: 1, from: "n" });
+  };
+  assertEquals([refusing("overloaded"), refusing("full")], ["overloaded", "unavailable"]);
 });

@@ -116,8 +116,9 @@ export class Minter {
     }
     dots.issue();
     const object = minted.applied ? encodeObject(minted.object) : local ?? encodeObject(minted.object);
-    if (!groups.write(partition, key, object, { ticket, from: node })) {
-      return this.#refuse(body, "unavailable", "the local store takes no writes", minted.applied);
+    const refusal = groups.write(partition, key, object, { ticket, from: node });
+    if (refusal !== null) {
+      return this.#refuse(body, refusal, "the local store takes no writes now", minted.applied);
     }
     this.#desk.answer(ticket, { ok: true, object });
   }

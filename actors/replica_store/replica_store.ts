@@ -341,8 +341,9 @@ class ReplicaStore {
   #commit(entry: Entry, record: EncodedObject, isHeld: boolean): boolean {
     const waiter = { ticket: entry.ticket ?? 0, from: entry.from ?? this.#options.node };
     if (isHeld && this.#groups.join(waiter)) return true;
-    if (this.#groups.write(entry.partition, entry.key, record, waiter)) return true;
-    this.#acknowledge(waiter, { ok: false, code: "unavailable", definite: !isHeld });
+    const refusal = this.#groups.write(entry.partition, entry.key, record, waiter);
+    if (refusal === null) return true;
+    this.#acknowledge(waiter, { ok: false, code: refusal, definite: !isHeld });
     return false;
   }
 

@@ -14,7 +14,7 @@
 import type { SimulatedRandom } from "./random.ts";
 
 /** What a kind of fault is. */
-interface KindFacts {
+export interface KindFacts {
   /** For people. */
   readonly what: string;
   /** Whom it befalls: so many nodes, or everything. */
@@ -34,7 +34,43 @@ const SECOND = 1_000;
 /** Ten years: what an NTP server that has lost its mind can do. */
 const DECADE_MS = 10 * 365 * 24 * 3_600 * SECOND;
 
-const TABLE = {
+/** A kind of fault; {@link FAULTS} says what each is. */
+export type FaultKind =
+  | "loss"
+  | "delay"
+  | "duplicate"
+  | "reorder"
+  | "reset"
+  | "one-way"
+  | "two-way"
+  | "majority"
+  | "ring"
+  | "bridge"
+  | "kill"
+  | "power"
+  | "all-power"
+  | "pause"
+  | "crash"
+  | "slow-node"
+  | "clock-skew"
+  | "clock-jump"
+  | "clock-drift"
+  | "slow-disk"
+  | "no-space"
+  | "sync-error"
+  | "write-error"
+  | "short-write"
+  | "read-error"
+  | "bit-flip"
+  | "misdirected-read"
+  | "misdirected-write"
+  | "bit-rot"
+  | "wipe"
+  | "restore"
+  | "join";
+
+/** Every kind of fault there is. */
+export const FAULTS: Readonly<Record<FaultKind, KindFacts>> = {
   // The network, for as long as it lasts.
   "loss": { what: "units vanish", on: "all", amount: [0.001, 0.03], lastsMs: [200, 6_000] },
   "delay": { what: "units come late", on: "all", amount: [20, 400], lastsMs: [200, 8_000] },
@@ -154,16 +190,10 @@ const TABLE = {
   },
   // Membership.
   "join": { what: "a node asks to be a member", on: "one", amount: [0, 1], lastsMs: [1, 2] },
-} as const satisfies Readonly<Record<string, KindFacts>>;
-
-/** A kind of fault: a key of {@link FAULTS}. */
-export type FaultKind = keyof typeof TABLE;
-
-/** Every kind of fault there is. */
-export const FAULTS: Readonly<Record<FaultKind, KindFacts>> = TABLE;
+};
 
 /** The kinds, in the order of {@link FAULTS}. */
-export const FAULT_KINDS = Object.keys(TABLE) as FaultKind[];
+export const FAULT_KINDS = Object.keys(FAULTS) as FaultKind[];
 
 /** One thing that goes wrong. */
 export interface Fault {
