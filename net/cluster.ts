@@ -166,7 +166,10 @@ export class Cluster implements AsyncDisposable {
   /** A client of the nodes with these indexes, in this order; of all that run when none are named. */
   connect(options: ConnectOptions & { readonly to?: readonly number[] } = {}): Promise<Client> {
     const { to, ...rest } = options;
-    const addresses = to ? to.map((index) => this.node(index).address) : this.addresses;
+    // A simulated node has its address whether it runs or not.
+    const addresses = to
+      ? to.map((index) => this.simulation ? addressOf(index) : this.node(index).address)
+      : this.addresses;
     const environment = this.simulation?.environment(`client${++this.#clients}`);
     return Client.connect([...addresses], {
       ...this.#options.client,
@@ -294,6 +297,7 @@ export class Cluster implements AsyncDisposable {
     return {
       count: this.#options.machines ?? this.#options.nodes ?? 3,
       store: "data/memory",
+      journal: "data/node",
       machine: machineOf,
       isUp: (index) => this.simulation!.isAlive(machineOf(index)),
       kill: (index, power) => this.kill(index, { power }),

@@ -34,6 +34,8 @@ export interface Victims {
   join(index: number): Promise<void>;
   /** The directory of its store, relative to its disk. */
   readonly store: string;
+  /** The directory of its own journal. */
+  readonly journal: string;
 }
 
 /** Actors that crash. */
@@ -86,8 +88,10 @@ export class Nemesis {
   readonly #starting = new Map<number, Promise<void>>();
   readonly #restarts: number[] = [];
   readonly #wanted = new Set<number>();
-  /** What each disk held when its node was last down: an operator's backup. */
+  /** What each disk held when its node was first down: an operator's backup. */
   readonly #backups = new Map<number, DiskSnapshot>();
+  /** The journal of each node, from before anything went wrong. */
+  readonly #journals = new Map<number, DiskSnapshot>();
   #cuts = new Set<string>();
   #over = false;
 
@@ -110,6 +114,9 @@ export class Nemesis {
   async play(faults: readonly Fault[]): Promise<void> {
     const from = this.#clock.now();
     const ends: Promise<void>[] = [];
+    for (let index = 0; index < this.#victims.count; index++) {
+      if (this.#wants(index)) this.#copyJournal(index);
+    }
     for (const fault of faults) {
       const waitMs = from + fault.atMs - this.#clock.now();
       if (waitMs > 0) await this.#sleep(waitMs);
@@ -205,7 +212,10 @@ export class Nemesis {
       this.#see(index);
       if (this.#isServing(index)) {
         const joined = await this.#victims.join(index).then(() => true, () => false);
-        if (joined) return this.#say([index], "is a member");
+        if (joined) {
+          this.#copyJournal(index);
+          return this.#say([index], "is a member");
+        }
       }
       await this.#sleep(JOIN_MS);
     }
@@ -229,6 +239,23 @@ export class Nemesis {
         if (bytes!.length > 0) disk.flipBit(path, random.integer(bytes!.length), random.integer(8));
       }
     }
+  }
+
+  #copyJournal(index: number): void {
+    const { journal } = this.#victims;
+    const files = this.#world.disk(this.#victims.machine(index)).snapshot();
+    this.#journals.set(index, new Map([...files].filter(([path]) => `${path}/`.startsWith(`${journal}/`))));
+  }
+
+  /** What an operator does whose node does not start because its journal is damaged: what its last words say. */
+  #putJournalBack(index: number): void {
+    const copy = this.#journals.get(index);
+    if (copy === undefined || [...this.#active].some(({ kind }) => AT_START.has(kind))) return; // it may read better
+    this.#say([index], "its journal is brought back from a backup");
+    const { journal } = this.#victims;
+    const disk = this.#world.disk(this.#victims.machine(index));
+    const rest = [...disk.snapshot()].filter(([path]) => !`${path}/`.startsWith(`${journal}/`));
+    disk.restore(new Map([...rest, ...copy]));
   }
 
   // --- nodes that are down and up --------------------------------------------------------------------------
@@ -269,6 +296,7 @@ export class Nemesis {
       this.#starting.delete(index);
       if (error !== null) {
         this.#say([index], `does not start: ${error instanceof Error ? error.message : error}`);
+        if (`${error}`.includes("from a backup")) this.#putJournalBack(index);
       }
       if (!this.#over) this.#clock.after(RESTART_MS, () => this.#see(index));
     };
