@@ -164,14 +164,14 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** A client of the nodes with these indexes, in this order; of all that run when none are named. */
-  connect(options: ConnectOptions & { readonly to?: readonly number[] } = {}): Promise<Client> {
+  async connect(options: ConnectOptions & { readonly to?: readonly number[] } = {}): Promise<Client> {
     const { to, ...rest } = options;
     // A simulated node has its address whether it runs or not.
     const addresses = to
       ? to.map((index) => this.simulation ? addressOf(index) : this.node(index).address)
       : this.addresses;
     const environment = this.simulation?.environment(`client${++this.#clients}`);
-    return Client.connect([...addresses], {
+    return await Client.connect([...addresses], {
       ...this.#options.client,
       ...(environment && { environment }),
       ...rest,

@@ -84,6 +84,7 @@ const FINAL_TIMEOUT_MS = 10_000;
 /** Everything that was under way when the faults healed is over by then. */
 const SETTLE_MS = 3_000;
 const REPAIR_MS = 500;
+const CONNECT_MS = 100;
 
 /** Make the history of a plan. */
 export async function simulate(plan: Plan, options: SimulateOptions = {}): Promise<Report> {
@@ -143,15 +144,26 @@ async function workAll(plan: Plan, cluster: Cluster, history: History): Promise<
   await Promise.all(plan.clients.map(async (calls, index) => {
     const name = `c${index}`;
     const to = Array.from({ length: plan.members }, (_, at) => (index + at) % plan.members);
-    const client = await cluster.connect({ to });
+    const client = await connect(cluster, to);
     await work(new Caller(name, client, history, plan.quorum), name, calls, plan.timeoutMs, sleepUntil);
     await client.close();
   }));
   await sleepUntil(plan.forMs);
 }
 
+/** Connect to the first of these that runs, as soon as one does. */
+async function connect(cluster: Cluster, to: readonly number[]): Promise<Client> {
+  while (true) {
+    try {
+      return await cluster.connect({ to });
+    } catch {
+      await cluster.sleep(CONNECT_MS);
+    }
+  }
+}
+
 /** Read every key from all replicas, through every member; then look at what nodes and replicas say. */
-async function endingOf(plan: Plan, cluster: Cluster, history: History): Promise<Ending> {
+export async function endingOf(plan: Plan, cluster: Cluster, history: History): Promise<Ending> {
   const clients = await connectToMembers(cluster);
   const { quorum: { n } } = await clients[0]!.admin("clusterState", {});
   for (const [index, client] of clients.entries()) {
