@@ -73,6 +73,8 @@ export interface Candidacy {
   admitting: number;
   /** Whom it asked without hearing the outcome: it may be a member there. Survives the process. */
   inDoubtWith: string | null;
+  /** It will ask again by itself what came of that. */
+  willAsk: boolean;
   /** It has seeds, and is no member yet. */
   isSeeking: boolean;
 }
@@ -98,7 +100,7 @@ export async function join(
   } finally {
     candidacy.isAsking = false;
     // In doubt no writes are taken either: they might be made outside of the cluster that this node is in.
-    if (candidacy.inDoubtWith !== null) context.after(AGAIN_MS, "askAgain", { waitMs: AGAIN_MS });
+    if (candidacy.inDoubtWith !== null) planToAsk(context, candidacy, AGAIN_MS);
     if (!isCandidate(candidacy)) context.ref<RingManagerProtocol>("ring_manager").tell("refence", {});
   }
 }
@@ -110,8 +112,11 @@ async function joinAlone(
   known: string,
 ): Promise<JoinOutcome> {
   const ring = await currentRing(context);
-  if (ring.members.length > 1) return await alreadyJoined(options.administer, ring, known);
   const { inDoubtWith } = candidacy;
+  if (ring.members.length > 1) {
+    if (inDoubtWith !== null) await settle(options, candidacy);
+    return await alreadyJoined(options.administer, ring, known);
+  }
   if (inDoubtWith !== null && inDoubtWith !== known) {
     return refusal("in-doubt", `this node may be a member where ${inDoubtWith} is; ask that again first`);
   }
@@ -122,9 +127,14 @@ async function joinAlone(
   if (outcome === null) return refusal("in-doubt", `${known} did not say what came of it; it is asked again`);
   // What is refused now says nothing of an earlier vote that may still come to an end.
   if (!outcome.ok && inDoubtWith !== null && !DECIDES.has(outcome.code)) return outcome;
-  candidacy.inDoubtWith = null;
-  await options.asked.save(null).catch(() => {}); // then it is asked once more after the next start
+  await settle(options, candidacy);
   return outcome;
+}
+
+/** It is known what came of this node's wish. */
+async function settle({ asked }: OperatorOptions, candidacy: Candidacy): Promise<void> {
+  candidacy.inDoubtWith = null;
+  await asked.save(null).catch(() => {}); // then it is asked once more after the next start
 }
 
 /** Refusals that hold whatever came of earlier votes. */
@@ -138,8 +148,7 @@ export async function askAgain(
   waitMs: number,
 ): Promise<void> {
   const { inDoubtWith: known, isAsking } = candidacy;
-  if (known === null) return;
-  if (!isAsking) {
+  if (known !== null && !isAsking) {
     try {
       const outcome = await join(options, context, candidacy, known);
       if (outcome.ok) context.log.info("joined after all", { known, epoch: outcome.epoch });
@@ -147,8 +156,15 @@ export async function askAgain(
       if (!(error instanceof AskError)) throw error; // one of this node's own actors is on its way back
     }
   }
-  if (candidacy.inDoubtWith === null) return;
-  context.after(waitMs, "askAgain", { waitMs: Math.min(2 * waitMs, AGAIN_MAX_MS) });
+  candidacy.willAsk = false;
+  if (candidacy.inDoubtWith !== null) planToAsk(context, candidacy, Math.min(2 * waitMs, AGAIN_MAX_MS));
+}
+
+/** Have {@link askAgain} happen in so long, unless it will anyway. */
+export function planToAsk(context: Context, candidacy: Candidacy, waitMs: number): void {
+  if (candidacy.willAsk) return;
+  candidacy.willAsk = true;
+  context.after(waitMs, "askAgain", { waitMs });
 }
 
 /** Ask for admission and move in; null when the outcome is unknown. */

@@ -34,6 +34,7 @@ import {
   inquire,
   isCandidate,
   join,
+  planToAsk,
 } from "./membership_change.ts";
 import type { ActorStatus, ClusterState, NodeStatus, OperatorActorProtocol, RingView } from "./protocol.ts";
 
@@ -79,11 +80,11 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
     async start(context) {
       const isSeeking = options.seeds.length > 0;
       const inDoubtWith = options.asked.load();
-      const candidacy: Candidacy = { isAsking: false, admitting: 0, inDoubtWith, isSeeking };
+      const candidacy: Candidacy = { isAsking: false, admitting: 0, inDoubtWith, willAsk: false, isSeeking };
       if (inDoubtWith !== null) {
         const store = context.ref<ReplicaStoreProtocol>("replica_store");
         await store.ask("fence", { raised: true, ifEmpty: true }, ASK);
-        context.after(AGAIN_MS, "askAgain", { waitMs: AGAIN_MS });
+        planToAsk(context, candidacy, AGAIN_MS);
       } else {
         // An earlier incarnation may have crashed while it joined.
         context.ref<RingManagerProtocol>("ring_manager").tell("refence", {});
