@@ -1,0 +1,257 @@
+/**
+ * Bugs that the simulator found by what it does to disks, each as the shortest play that shows it.
+ *
+ * @module
+ */
+
+import { onPrepare } from "../../actors/ring_manager/commit.ts";
+import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
+import { assert, assertEquals, assertMatch, assertRejects } from "../../actors/runtime/testing/assert.ts";
+import type { DiskSnapshot } from "../../actors/simulated/disk.ts";
+import type { Client } from "../../net/client.ts";
+import { machine, onStage, type Stage } from "./stage.ts";
+
+const STORE = "data/memory/0000000001.log";
+
+async function statusOf({ cluster }: Stage, index: number) {
+  await using client = await cluster.connect({ to: [index] });
+  return await client.admin("status", {});
+}
+
+async function answerOf({ cluster }: Stage, client: Client, index: number, key: string): Promise<string> {
+  const { replicas } = await client.admin("explain", { key: encodeUtf8(key), timeoutMs: 1_000 });
+  return replicas.find(({ address }) => address === cluster.node(index).address)!.answer;
+}
+
+function bytesOf({ world }: Stage, index: number, path: string): Uint8Array {
+  return world.disk(machine(index)).snapshot().get(path)!;
+}
+
+/** The newest segment of a node's own journal. */
+function journalOf({ world }: Stage, index: number): string {
+  const paths = [...world.disk(machine(index)).snapshot().keys()];
+  return paths.filter((path) => path.startsWith("data/node/") && path.endsWith(".log")).sort().at(-1)!;
+}
+
+/** Start a node that reaches nobody. */
+async function startAlone({ cluster, world }: Stage, index: number): Promise<void> {
+  const others = [0, 1, 2].filter((other) => other !== index).map(machine);
+  world.network.partition([machine(index)], others);
+  await cluster.start(index);
+}
+
+/** Three nodes, of which the third is down and has what was acknowledged: `k0` to `k4`. */
+function thirdDown(play: (stage: Stage) => Promise<void>): Promise<void> {
+  return onStage({ nodes: 3 }, async (stage) => {
+    await using client = await stage.cluster.connect({ to: [0] });
+    for (let n = 0; n < 5; n++) await client.put(`k${n}`, `v${n}`, { w: 3 });
+    stage.cluster.kill(2);
+    await play(stage);
+  });
+}
+
+for (const fault of ["misdirectedReadRate", "bitFlipRate"] as const) {
+  Deno.test(`a misread at start (${fault}) cost a node its identity, and it founded a cluster of its own`, () =>
+    thirdDown(async (stage) => {
+      const { cluster, world } = stage;
+      const before = await statusOf(stage, 1);
+      let node = "";
+      for (let misread = 1; misread <= 8; misread++) {
+        const disk = world.disk(machine(2));
+        let reads = 0;
+        disk.beforeEach = (operation) => {
+          if (operation === "read") disk.faults[fault] = ++reads === misread ? 1 : 0;
+        };
+        await startAlone(stage, 2);
+        const { state, members, store, ...status } = await statusOf(stage, 2);
+        node ||= status.node;
+        assertEquals([state, members, store.damage], ["serving", before.members, 0], `read ${misread}`);
+        assertEquals([status.node, store.engine.keys], [node, 5]);
+        disk.beforeEach = null;
+        world.heal();
+        cluster.kill(2);
+      }
+    }));
+}
+
+Deno.test("damage to a node's journal brought back the ring from before it joined: alone, it took writes", () =>
+  thirdDown(async (stage) => {
+    const { cluster, world } = stage;
+    const disk = world.disk(machine(2));
+    const whole = disk.snapshot();
+    const journal = journalOf(stage, 2);
+    for (let at = 64; at < whole.get(journal)!.length - 16; at += 29) {
+      disk.restore(whole);
+      disk.flipBit(journal, at);
+      await startAlone(stage, 2);
+      const { members, store } = await statusOf(stage, 2);
+      assertEquals(members, 3, `byte ${at}`);
+      // Any fact may be older than it should be, that the store is not whole among them.
+      const isDamaged = disk.snapshot().has(`${journal}.damaged`);
+      assertEquals(store.notWhole > 0, isDamaged, `byte ${at}`);
+      world.heal();
+      cluster.kill(2);
+    }
+  }));
+
+Deno.test("a node whose journal has lost who it is does not start, changes nothing, and goes on from a backup", () =>
+  thirdDown(async (stage) => {
+    const { cluster, world, until } = stage;
+    const disk = world.disk(machine(2));
+    const backup = disk.snapshot();
+    await cluster.start(2);
+    const { node } = await statusOf(stage, 2);
+    cluster.kill(2);
+    const journal = journalOf(stage, 2);
+    for (const at of [9, 41]) disk.flipBit(journal, at);
+    const before = bytesOf(stage, 2, journal);
+    await assertRejects(() => cluster.start(2), Error, "from a backup");
+    world.killNode(machine(2));
+    assertEquals(bytesOf(stage, 2, journal), before);
+    disk.restore(new Map([...disk.snapshot(), [journal, backup.get(journal)!]]));
+    await cluster.start(2);
+    await until(async () => (await statusOf(stage, 2)).state === "serving");
+    assertEquals((await statusOf(stage, 2)).node, node);
+  }));
+
+Deno.test("damage to the last write of a process that was killed passed for a write that was never acknowledged", () =>
+  thirdDown(async (stage) => {
+    const { cluster, world, until } = stage;
+    world.disk(machine(2)).flipBit(STORE, bytesOf(stage, 2, STORE).length - 30);
+    await startAlone(stage, 2);
+    assertEquals((await statusOf(stage, 2)).state, "not-whole");
+    world.heal();
+    await until(async () => (await statusOf(stage, 2)).state === "serving");
+    await using client = await cluster.connect({ to: [0] });
+    for (let n = 0; n < 5; n++) assertEquals(await answerOf(stage, client, 2, `k${n}`), "found");
+  }));
+
+Deno.test("a crash right after damage was cut out of a store left no trace of the loss", () =>
+  thirdDown(async (stage) => {
+    const { cluster, world, sleep } = stage;
+    const disk = world.disk(machine(2));
+    disk.flipBit(STORE, 150);
+    const damaged = disk.snapshot();
+    for (let crashAt = 1;; crashAt++) {
+      disk.restore(damaged);
+      let changes = 0;
+      disk.beforeEach = (operation) => {
+        if (["read", "list", "exists", "open"].includes(operation)) return;
+        if (++changes === crashAt) world.crashNode(machine(2));
+      };
+      world.network.partition([machine(2)], [machine(0), machine(1)]);
+      const started = cluster.start(2).then(() => true, () => false);
+      const isUp = await Promise.race([started, sleep(500)]); // who is killed starts nothing
+      disk.beforeEach = null;
+      if (isUp) return assert(crashAt > 20);
+      await cluster.start(2);
+      assertEquals((await statusOf(stage, 2)).state, "not-whole", `crash at ${crashAt}`);
+      world.heal();
+      cluster.kill(2);
+    }
+  }));
+
+/** Node 2 as it was at its first stop; now it runs, and knows more. */
+async function withBackup({ cluster, world }: Stage): Promise<DiskSnapshot> {
+  const client = await cluster.connect({ to: [0] });
+  await client.put("k", "old", { w: 3 });
+  await client.close();
+  cluster.kill(2);
+  const backup = world.disk(machine(2)).snapshot();
+  await cluster.start(2);
+  return backup;
+}
+
+/** What node 2 acknowledges with node 0, while node 1 is away. */
+async function writeNew({ cluster, world, until }: Stage): Promise<void> {
+  const client = await cluster.connect({ to: [0] });
+  await until(() => client.get("k", { r: 3 }).then(() => true, () => false));
+  world.network.partition([machine(1)], [machine(0), machine(2)]);
+  await client.put("k", "new", { context: (await client.get("k")).context });
+  await client.close();
+}
+
+for (const isRestarted of [false, true]) {
+  const who = isRestarted ? "members that were restarted" : "members";
+  Deno.test(`FAULTS 50: an older copy of a disk was read from as if it were the newest; ${who} know better`, () =>
+    onStage({ nodes: 3 }, async (stage) => {
+      const { cluster, world, sleep, until } = stage;
+      const backup = await withBackup(stage);
+      await writeNew(stage);
+      cluster.kill(2);
+      world.disk(machine(2)).restore(backup);
+      if (isRestarted) {
+        cluster.kill(1, { power: true });
+        await cluster.start(1);
+      }
+      // Only node 1, which has the old value, meets the copy.
+      world.heal();
+      world.network.partition([machine(0)], [machine(1), machine(2)]);
+      await cluster.start(2);
+      const through = await Promise.all([1, 2].map((index) => cluster.connect({ to: [index] })));
+      for (let read = 0; read < 30; read++) {
+        for (const client of through) {
+          const answer = await client.get("k", { timeoutMs: 300 }).then((got) => got.texts(), () => null);
+          if (answer !== null) assertEquals(answer, ["new"]);
+        }
+        await sleep(20);
+      }
+      assertEquals(await answerOf(stage, through[0]!, 2, "k"), "not-whole");
+      world.heal();
+      await until(async () => (await statusOf(stage, 2)).state === "serving");
+      assertEquals(await answerOf(stage, through[0]!, 2, "k"), "found");
+      assertEquals((await through[1]!.get("k", { r: 3 })).texts(), ["new"]);
+    }));
+}
+
+Deno.test("FAULTS 50: a node with an older copy of its disk was fenced for good as its own twin", () =>
+  onStage({ nodes: 3 }, async (stage) => {
+    const { cluster, world, sleep, until } = stage;
+    const backup = await withBackup(stage);
+    for (let life = 0; life < 3; life++) {
+      cluster.kill(2);
+      await cluster.start(2);
+      await sleep(2_000); // everyone hears of it
+    }
+    const { actorId } = (await statusOf(stage, 2)).store;
+    for (const power of [false, true]) {
+      cluster.kill(2, { power });
+      world.disk(machine(2)).restore(backup);
+      await cluster.start(2);
+      await sleep(10_000);
+      await until(async () => (await statusOf(stage, 2)).state === "serving");
+      assert((await statusOf(stage, 2)).store.actorId !== actorId);
+    }
+  }));
+
+Deno.test("FAULTS 50: a node with an older copy of its disk does not vote on what it may have voted on before", () => {
+  const asked: string[] = [];
+  const cores = {
+    ringManager: {
+      onPrepare: (...[acceptor, self, ...rest]: Parameters<typeof onPrepare>) => {
+        asked.push(self);
+        return onPrepare(acceptor, self, ...rest);
+      },
+    },
+  };
+  return onStage({ nodes: 3, cores }, async (stage) => {
+    const { cluster, world, sleep } = stage;
+    cluster.kill(2);
+    const backup = world.disk(machine(2)).snapshot();
+    await cluster.start(2);
+    await sleep(1_000);
+    cluster.kill(2);
+    world.disk(machine(2)).restore(backup);
+    await cluster.start(2);
+    await sleep(5_000);
+    const client = await cluster.connect({ to: [0] });
+    const { cluster: name } = await client.admin("clusterState", {});
+    const member = { id: "a".repeat(32), address: "127.0.0.1:4001", zone: "default", weight: 1 };
+    asked.length = 0;
+    const outcome = await client.admin("admit", {
+      ...{ member, cluster: name, partitions: 16, n: 3, hash: "murmur3-32", holdsData: false },
+    }, { timeoutMs: 8_000 }).catch((error: Error) => error);
+    assertMatch(JSON.stringify(outcome), /silent: 127.0.0.1:3003/);
+    assert(asked.includes(cluster.node(0).id) && !asked.includes(cluster.node(2).id));
+  });
+});
