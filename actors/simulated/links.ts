@@ -117,7 +117,8 @@ export class Links {
 
   readonly #events: Events;
   readonly #random: SimulatedRandom;
-  readonly #links = new Map<string, Link>();
+  /** By where from, then by where to. */
+  readonly #links = new Map<string, Map<string, Link>>();
   readonly #loopback = healthyLink();
   readonly #onMessage: ((message: SeenMessage) => void) | null;
 
@@ -167,10 +168,11 @@ export class Links {
   /** Mend everything; every fault, shared or a link's own, is set back to none. */
   heal(): void {
     Object.assign(this.faults, healthyLink());
-    for (const [name, link] of this.#links) {
-      if (link.faults) Object.assign(link.faults, healthyLink());
-      const [from, to] = JSON.parse(name) as [string, string];
-      this.mend(from, to);
+    for (const [from, links] of this.#links) {
+      for (const [to, link] of links) {
+        if (link.faults) Object.assign(link.faults, healthyLink());
+        this.mend(from, to);
+      }
     }
   }
 
@@ -222,11 +224,12 @@ export class Links {
   }
 
   #link(from: string, to: string): Link {
-    const name = JSON.stringify([from, to]);
-    let link = this.#links.get(name);
+    let links = this.#links.get(from);
+    if (!links) this.#links.set(from, links = new Map());
+    let link = links.get(to);
     if (!link) {
       link = { faults: null, cut: false, held: [], random: this.#random.fork(`link/${from}>${to}`) };
-      this.#links.set(name, link);
+      links.set(to, link);
     }
     return link;
   }

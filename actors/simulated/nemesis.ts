@@ -225,15 +225,15 @@ export class Nemesis {
   #harm(kind: string, index: number, { amount }: Fault, random: SimulatedRandom): void {
     const disk = this.#world.disk(this.#victims.machine(index));
     const { store } = this.#victims;
-    const files = [...disk.snapshot()].filter(([path, bytes]) =>
-      bytes !== null && path.startsWith(`${store}/`)
-    );
     if (kind === "wipe") {
       disk.restore(new Map([...disk.snapshot()].filter(([path]) => !`${path}/`.startsWith(`${store}/`))));
     } else if (kind === "restore") {
       const backup = this.#backups.get(index);
       if (backup !== undefined) disk.restore(backup);
     } else if (kind === "bit-rot") {
+      const files = [...disk.snapshot()].filter(([path, bytes]) =>
+        bytes !== null && path.startsWith(`${store}/`)
+      );
       for (let flips = Math.round(amount); flips > 0 && files.length > 0; flips--) {
         const [path, bytes] = random.pick(files);
         if (bytes!.length > 0) disk.flipBit(path, random.integer(bytes!.length), random.integer(8));

@@ -66,13 +66,14 @@ export const READ_TRIES = 4;
 class Window {
   readonly #file: DiskFile;
   readonly #end: number;
-  #bytes = new Uint8Array(WINDOW_BYTES);
+  #bytes: Uint8Array<ArrayBuffer>;
   #from = 0;
   #to = 0;
 
   constructor(file: DiskFile, end: number) {
     this.#file = file;
     this.#end = end;
+    this.#bytes = new Uint8Array(Math.min(end, WINDOW_BYTES));
   }
 
   /** All bytes of the window; {@link Window.seek} tells where in it. */
