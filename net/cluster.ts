@@ -250,8 +250,8 @@ export class Cluster implements AsyncDisposable {
 
   /**
    * Within {@link Cluster.run} of a simulated cluster: the end of all faults. Links, disks and clocks are well again,
-   * whatever was stopped goes on, whatever is down starts, a node with a poisoned store is restarted. Resolves when every node serves; rejects, with what
-   * each says of itself, when that takes more than a simulated minute.
+   * whatever was stopped goes on, whatever is down starts, a node with a poisoned store is restarted. Resolves when
+   * every member serves; rejects, with what each says of itself, when that takes more than a simulated minute.
    */
   async heal(): Promise<void> {
     const isUp = await this.#nemesis?.heal(HEAL_LIMIT_MS);
@@ -265,9 +265,25 @@ export class Cluster implements AsyncDisposable {
         this.kill(index);
         await this.start(index);
       }
-      if (tries >= deadline) throw new Error(`not all nodes serve: ${states.join(", ")}`);
+      if (tries >= deadline) {
+        if (await this.#onlyStrangersWait(states)) return;
+        throw new Error(`not all nodes serve: ${states.join(", ")}`);
+      }
       await this.sleep(HEAL_POLL_MS);
     }
+  }
+
+  /** Whether only nodes do not serve that ask to be let in, and are not: a member that abstains keeps them out. */
+  async #onlyStrangersWait(states: readonly (string | null)[]): Promise<boolean> {
+    const serving = states.findIndex((state) => state !== null && SERVES.has(state));
+    if (serving < 0) return false;
+    const client = await this.connect({ to: [serving] });
+    const { members } = await client.admin("clusterState", {});
+    await client.close();
+    const isMember = (index: number) => members.some(({ address }) => address === addressOf(index));
+    return states.every((state, index) =>
+      state === null || SERVES.has(state) || state === "joining" && !isMember(index)
+    );
   }
 
   async #stateOf(index: number): Promise<string> {

@@ -152,6 +152,7 @@ export async function askAgain(
     try {
       const outcome = await join(options, context, candidacy, known);
       if (outcome.ok) context.log.info("joined after all", { known, epoch: outcome.epoch });
+      else context.log.info("still not let in", { known, why: outcome.message });
     } catch (error) {
       if (!(error instanceof AskError)) throw error; // one of this node's own actors is on its way back
     }
