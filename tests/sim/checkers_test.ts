@@ -6,7 +6,7 @@
  * @module
  */
 
-import { assertThrows } from "../../actors/runtime/testing/assert.ts";
+import { assertEquals, assertThrows } from "../../actors/runtime/testing/assert.ts";
 import { check } from "./checkers.ts";
 import { Story, verdict } from "./checkers/testing/story.ts";
 
@@ -28,6 +28,14 @@ Deno.test("convicted: an acknowledged write that a read, or the last one, does n
     k.put("b");
     k.final(["b"]); // both were written without a context
   });
+});
+
+Deno.test("convicted again: that one read missed a write does not explain why the next one does", () => {
+  const story = new Story();
+  story.put("a");
+  story.put("b", { after: story.get([]) });
+  story.final(["b"]);
+  assertEquals(check(story.evidence()).map(({ checker }) => checker), [LOST, LOST]);
 });
 
 Deno.test("not convicted: a write that nobody acknowledged is there or not, or for a while", () => {
@@ -98,6 +106,8 @@ Deno.test("a lost disk may take what one replica acknowledged, and nothing that 
   verdict([BACK], undone(1));
   verdict([], undone(1), { losses: true });
   verdict([BACK], undone(2), { losses: true });
+  verdict([LOST], gone(1), { n: 1 });
+  verdict([], gone(2), { members: 1, losses: true }); // there was one replica
 });
 
 Deno.test("not convicted: what was replaced, at once or over many steps, or may have been deleted", () => {

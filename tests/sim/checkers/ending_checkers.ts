@@ -192,8 +192,8 @@ function inOrder(sizes: readonly number[]): string {
   return [...sizes].sort((a, b) => a - b).join();
 }
 
-function contentOf({ answer, version, siblings }: ReplicaState): string {
-  return JSON.stringify([answer, version, siblings]);
+function contentOf({ version, siblings }: ReplicaState): string {
+  return JSON.stringify([version, siblings]);
 }
 
 function inWords({ node, answer, version, siblings }: ReplicaState): string {

@@ -6,8 +6,8 @@
  * told. Writes are partly ordered by their contexts: one that took the context of a read along replaced what that
  * read covers, and what that had replaced.
  *
- * `atLeast(read)`: what the read showed, what it must have known ({@link KeyHistory.known}), and what all those
- * had replaced. `atMost(read)`: what it showed, every delete that may have happened by then (a tombstone does not
+ * `atLeast(read)`: what the read showed, if it was settled ({@link KeyHistory.settled}), what it must have known
+ * ({@link KeyHistory.known}), and what all those had replaced. `atMost(read)`: what it showed, every delete that may have happened by then (a tombstone does not
  * show), and what those may have replaced. A value that is shown should not be if `atLeast` says that it was
  * replaced; a write that is not shown is lost if not even `atMost` can explain why.
  *
@@ -42,6 +42,7 @@ export class KeyHistory {
   readonly #causes = new Map<number, Operation>();
   readonly #known = new Map<Operation, Writes>();
   readonly #stale = new Map<Operation, Writes>();
+  readonly #atLeast = new Map<Operation, Writes>();
   readonly #atMost = new Map<Operation, Writes>();
 
   /** @param operations all of one key @param terms N as it was in force, and whether a node may have lost its disk */
@@ -86,11 +87,10 @@ export class KeyHistory {
   known(read: Operation): Writes {
     return memoized(this.#known, read, () => {
       const { n, losses } = this.#terms;
-      const r = Math.min(read.quorum, n);
       return this.#where(({ outcome, endMs, quorum }) => {
         if (outcome !== "ok" || endMs >= read.startMs) return false;
         const w = Math.min(quorum, n);
-        return w + r > n && !(losses && w < 2);
+        return w + read.quorum > n && !(losses && w < 2);
       });
     });
   }
@@ -117,7 +117,11 @@ export class KeyHistory {
 
   /** Writes that the context of a read certainly covers. */
   readonly atLeast = (read: Operation): Writes =>
-    this.shown(read) & this.settled(read) | this.known(read) | this.stale(read);
+    memoized(
+      this.#atLeast,
+      read,
+      () => this.shown(read) & this.settled(read) | this.known(read) | this.stale(read),
+    );
 
   /** Writes that the context of a read may cover. */
   readonly atMost = (read: Operation): Writes =>

@@ -30,9 +30,14 @@ Deno.test("convicted: a value beside the one that replaced it", () => {
     k.final(["a", "b"]); // it happened, for it shows
   });
   verdict([SIBLING], (k) => {
-    k.put("a");
-    k.put("b", { after: k.get(["a"]), outcome: "unknown" });
-    k.put("c", { after: k.get(["b"]), outcome: "unknown" });
+    k.put("a", { quorum: 1 });
+    k.put("b", { after: k.get(["a"], { quorum: 1 }) });
+    k.final(["a", "b"]); // the read need not have known a, but showed it
+  });
+  verdict([SIBLING], (k) => {
+    k.put("a", { quorum: 1 });
+    k.put("b", { after: k.get(["a"], { quorum: 1 }), outcome: "unknown" });
+    k.put("c", { after: k.get(["b"], { quorum: 1 }), outcome: "unknown" });
     k.final(["a", "c"]); // c replaced b, which had replaced a
   });
 });
@@ -125,6 +130,11 @@ Deno.test("a write that is replaced while it goes on may be made again by its re
   };
   verdict([], story("ok"));
   verdict([], story("unknown"));
+  verdict([], (k) => {
+    k.put("a", { outcome: "unknown" });
+    k.put("b", { after: k.get(["a"]) });
+    k.final(["a", "b"]); // whoever is in doubt about a may still be at it
+  });
   verdict([BACK], (k) => {
     k.put("a", { atMs: [0, 50] });
     k.del({ after: k.get(["a"], { atMs: [100, 110] }), atMs: [200, 210] });

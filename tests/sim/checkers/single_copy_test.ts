@@ -7,12 +7,12 @@
 
 import * as fc from "fast-check";
 import { assert, assertEquals } from "../../../actors/runtime/testing/assert.ts";
-import { check } from "../checkers.ts";
+import { check, lateRetries } from "../checkers.ts";
 import { type Apply, applyWrite, play, type ScriptedCall, type Temper } from "./testing/single_copy.ts";
 
 const RUNS = 500;
 
-const FATES = ["ok", "failed", "happens", "does not happen", "happens later"] as const;
+const FATES = ["ok", "is tried twice", "failed", "happens", "does not happen", "happens later"] as const;
 
 const call: fc.Arbitrary<ScriptedCall> = fc.record({
   client: fc.nat(3),
@@ -43,6 +43,11 @@ for (const [name, temper] of Object.entries(TEMPERS)) {
     });
   });
 }
+
+Deno.test("counted: a write that is made again, by its retry, when it has been replaced", () => {
+  const isCalm = (script: ScriptedCall[]) => lateRetries(play(script, TEMPERS["strict"]!)) === 0;
+  assert(fc.check(fc.property(scripts, isCalm), { numRuns: 10 * RUNS }).failed);
+});
 
 /** What a write must not do, and what clients see of it. */
 const BUGS: Readonly<Record<string, { readonly apply: Apply; readonly seenAs: string }>> = {

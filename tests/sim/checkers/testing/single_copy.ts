@@ -3,7 +3,7 @@
  * beginning and its end. A version is a write, and a context is the set of writes that a reader has seen.
  *
  * What no client can tell from a cluster it does too. A call may fail or be in doubt; a write in doubt happens, or
- * not, or later. A `loose` store, asked with quorums of one, shows what was there a while ago; one whose disks are
+ * not, or later, and one that is tried twice may be made anew when the first has been replaced. A `loose` store, asked with quorums of one, shows what was there a while ago; one whose disks are
  * `lossy` forgets what one replica alone has acknowledged.
  *
  * @module
@@ -30,7 +30,7 @@ export interface ScriptedCall {
   /** When in that time it takes effect, as a fraction. */
   readonly effect: number;
   /** What becomes of it; a read is answered or not. */
-  readonly fate: "ok" | "failed" | "happens" | "does not happen" | "happens later";
+  readonly fate: "ok" | "is tried twice" | "failed" | "happens" | "does not happen" | "happens later";
   /** R or W. */
   readonly quorum: number;
   /** How old is what a loose store shows. */
@@ -45,21 +45,21 @@ export interface Temper {
   readonly lossy: boolean;
 }
 
-/** One key: the writes that nothing has replaced, null for a delete, and all that ever happened. */
+/** One key: the versions that nothing has replaced, null for a delete, and all that there ever were. */
 export interface Copy {
-  /** By the number of the write. */
+  /** By the number of the version: that of its write, and a half where it is the second one. */
   readonly live: ReadonlyMap<number, string | null>;
-  /** Numbers of writes. */
+  /** Numbers of versions. */
   readonly seen: ReadonlySet<number>;
 }
 
 /** What a write makes of a copy; a test plants a bug by substituting it. */
-export type Apply = (copy: Copy, write: number, value: string | null, context: ReadonlySet<number>) => Copy;
+export type Apply = (copy: Copy, version: number, value: string | null, context: ReadonlySet<number>) => Copy;
 
 /** A write replaces what its context has seen, and nothing else. */
-export const applyWrite: Apply = ({ live, seen }, write, value, context) => ({
-  live: new Map([...[...live].filter(([id]) => !context.has(id)), [write, value]]),
-  seen: new Set([...seen, write]),
+export const applyWrite: Apply = ({ live, seen }, version, value, context) => ({
+  live: new Map([...[...live].filter(([other]) => !context.has(other)), [version, value]]),
+  seen: new Set([...seen, version]),
 });
 
 /** An operation that is being written down. */
@@ -69,8 +69,8 @@ interface Scheduled {
   readonly operation: Draft;
   /** The read whose context it takes along. */
   readonly cause: Draft | null;
-  /** When it takes effect; null: never. */
-  readonly effectMs: number | null;
+  /** When it takes effect, in order. */
+  readonly effectsMs: readonly number[];
   /** How old is what it shows. */
   readonly staleMs: number;
 }
@@ -89,17 +89,16 @@ export function play(script: readonly ScriptedCall[], temper: Temper, apply: App
   const states = new Map<string, (readonly [fromMs: number, copy: Copy])[]>();
   const contexts = new Map<Draft, ReadonlySet<number>>();
   const at = (key: string, ms: number) => states.get(key)?.findLast(([fromMs]) => fromMs <= ms)?.[1] ?? EMPTY;
-  const happening = scheduled.flatMap((one) =>
-    one.effectMs === null ? [] : [{ ...one, effectMs: one.effectMs }]
-  );
-  for (const { operation, cause, effectMs, staleMs } of happening.sort((a, b) => a.effectMs - b.effectMs)) {
+  const effects = scheduled.flatMap((one) => one.effectsMs.map((effectMs) => ({ ...one, effectMs })));
+  for (const { operation, cause, effectMs, staleMs } of effects.sort((a, b) => a.effectMs - b.effectMs)) {
     const { id, kind, key, value } = operation;
     const copy = at(key, effectMs - staleMs);
     if (kind === "get") {
       contexts.set(operation, copy.seen);
       operation.values = [...copy.live.values()].filter((live) => live !== null);
-    } else {
-      const next = apply(copy, id, value, cause === null ? NOTHING : contexts.get(cause)!);
+    } else if (!copy.live.has(id)) {
+      const version = copy.seen.has(id) ? id + 0.5 : id;
+      const next = apply(copy, version, value, cause === null ? NOTHING : contexts.get(cause)!);
       states.set(key, [...states.get(key) ?? [], [effectMs, next]]);
     }
   }
@@ -119,19 +118,19 @@ function schedule(script: readonly ScriptedCall[], temper: Temper): Scheduled[] 
     const startMs = (freeMs.get(call.client) ?? 0) + call.pauseMs;
     const operation = draftOf(call, startMs, `v${index}`, temper);
     const { client, key, endMs } = operation;
-    const effectMs = effectOf(call, operation, temper);
+    const effectsMs = effectsOf(call, operation, temper);
     freeMs.set(call.client, endMs);
-    overMs = Math.max(overMs, endMs, effectMs ?? 0);
+    overMs = Math.max(overMs, endMs, ...effectsMs);
     const isRead = call.kind === "get";
     const cause = call.informed && !isRead ? lastRead.get(`${client}/${key}`) ?? null : null;
     if (isRead && operation.outcome === "ok") lastRead.set(`${client}/${key}`, operation);
-    scheduled.push({ operation, cause, effectMs, staleMs: isRead && temper.loose ? call.staleMs : 0 });
+    scheduled.push({ operation, cause, effectsMs, staleMs: isRead && temper.loose ? call.staleMs : 0 });
   }
   for (const key of new Set(script.map(({ key }) => key))) {
     for (let read = 1; read <= FINAL_READS; read++) {
       const call = { ...FINAL_CALL, key };
       const operation = { ...draftOf(call, overMs += 10, "", temper), quorum: N, isFinal: true };
-      scheduled.push({ operation, cause: null, effectMs: overMs + 1, staleMs: 0 });
+      scheduled.push({ operation, cause: null, effectsMs: [overMs + 1], staleMs: 0 });
     }
   }
   scheduled.sort((a, b) => a.operation.startMs - b.operation.startMs);
@@ -171,23 +170,24 @@ function draftOf(
     timeoutMs: TIMEOUT_MS,
     startMs,
     endMs: startMs + lastsMs,
-    outcome: fate === "ok" || fate === "failed" ? fate : inDoubt,
+    outcome: fate === "is tried twice" ? "ok" : fate === "ok" || fate === "failed" ? fate : inDoubt,
     values: [],
     error: null,
     isFinal: false,
   };
 }
 
-/** When a call takes effect; null: never. */
-function effectOf(
+/** When a call takes effect. */
+function effectsOf(
   { kind, lastsMs, effect, fate }: ScriptedCall,
   operation: Draft,
-  temper: Temper,
-): number | null {
+  { lossy }: Temper,
+): number[] {
   const { startMs, endMs, outcome, quorum } = operation;
   const inTimeMs = startMs + effect * lastsMs;
-  if (kind === "get") return outcome === "ok" ? inTimeMs : null;
-  const isForgotten = temper.lossy && quorum === 1 && effect < 0.5;
-  if (isForgotten || fate === "failed" || fate === "does not happen") return null;
-  return fate === "happens later" ? endMs + effect * LATER_MS : inTimeMs;
+  if (kind === "get") return outcome === "ok" ? [inTimeMs] : [];
+  const isForgotten = lossy && quorum === 1 && effect < 0.5;
+  if (isForgotten || fate === "failed" || fate === "does not happen") return [];
+  if (fate === "is tried twice") return [inTimeMs, endMs];
+  return [fate === "happens later" ? endMs + effect * LATER_MS : inTimeMs];
 }
