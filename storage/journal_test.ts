@@ -501,6 +501,28 @@ for (const fault of ["bitFlipRate", "misdirectedReadRate"] as const) {
   });
 }
 
+Deno.test("40: what is misread behind damage is not lost with it, and the damage does not pass for a torn tail", async () => {
+  for (let spoiled = 1; spoiled <= 16; spoiled++) {
+    const world = await unclean();
+    world.disk.flipBit(FIRST, offsets(world)[4]!.offset); // a header: what follows has to be searched for
+    let reads = 0;
+    world.disk.beforeEach = (operation) => {
+      if (operation === "read") world.faults.misdirectedReadRate = ++reads === spoiled ? 1 : 0;
+    };
+    const { payloads, damage } = await reopened(world);
+    assertEquals([payloads.length, damage.map(({ kind }) => kind)], [9, ["corrupt"]], `read ${spoiled}`);
+  }
+});
+
+Deno.test("40: what was copied because of damage is known to be durable from then on", async () => {
+  const world = await written(5);
+  world.disk.flipBit(FIRST, offsets(world)[2]!.offset + 18);
+  await open(world);
+  world.kill();
+  world.disk.flipBit(FIRST, offsets(world).at(-2)!.offset + 18);
+  assertEquals((await reopened(world)).damage.map(({ kind }) => kind), ["corrupt"]);
+});
+
 Deno.test("40: a loss is remembered by the same stroke that cuts the damage out, crash where it may", async () => {
   const scar = { type: 7, payload: Uint8Array.of(1, 2, 3) };
   for (let at = 1; at < 40; at++) {

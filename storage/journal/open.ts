@@ -88,9 +88,9 @@ export async function recover(options: JournalOptions, replay: Replay): Promise<
     if (scar !== null) replay({ ...scar, segment: continuation.number });
     for (const old of inspected) {
       if (!old.mustMend) continue;
-      const { file, end } = await mend(options, old, null);
+      const { file } = await mend(options, old, null);
+      segments.set(old.number, file.size());
       file.close();
-      segments.set(old.number, end);
     }
     // Names made or removed by the last process may not be durable yet.
     await disk.syncDirectory(directory);
@@ -208,9 +208,10 @@ async function mend(
   const old = disk.open(path);
   try {
     const from = seed === null ? null : { file: old, seed, digest: scan.digest };
-    const fill = (copy: DiskFile) => copyRecords(from, copy, toSeed, scar);
+    let end = SEGMENT_HEADER_BYTES;
+    const fill = (copy: DiskFile) => void (end = copyRecords(from, copy, toSeed, scar));
     const file = await createSegment(disk, directory, number, fresh, fill);
-    return { file, number, seed: toSeed, end: file.size() };
+    return { file, number, seed: toSeed, end };
   } finally {
     old.close();
   }

@@ -115,6 +115,11 @@ export function* readSegment(
     const at = window.seek(offset, RECORD_HEADER_BYTES);
     return at < 0 ? null : decodeRecordHeader(seed, offset, window.bytes, at);
   };
+  const nextHeader = (offset: number) => {
+    let next = offset + ALIGNMENT_BYTES;
+    while (next < end && headerAt(next) === null) next += ALIGNMENT_BYTES;
+    return next;
+  };
   /** Null when no header verifies there. */
   const recordAt = (offset: number): FoundRecord | FoundDamage | null => {
     const header = headerAt(offset);
@@ -141,9 +146,12 @@ export function* readSegment(
       found = recordAt(offset);
     }
     if (found === null) {
-      let next = offset + ALIGNMENT_BYTES;
-      while (next < end && headerAt(next) === null) next += ALIGNMENT_BYTES;
-      found = { kind: "damage", offset, end: Math.min(next, end), detail: "no record header verifies here" };
+      let next = end;
+      for (let tries = 0; tries < READ_TRIES; tries++) {
+        window.forget();
+        next = Math.min(next, nextHeader(offset));
+      }
+      found = { kind: "damage", offset, end: next, detail: "no record header verifies here" };
     }
     yield found;
     offset = found.end;

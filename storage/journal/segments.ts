@@ -132,14 +132,15 @@ export async function createSegment(
 
 /**
  * Copy what is whole in `from`, which was read before as `digest` says, into the new segment `to` with the seed
- * `toSeed`, with `scar` behind it, and read it back.
+ * `toSeed`, with `scar` and an end record behind it, and read it back. `to` is durable before anyone finds it. Returns
+ * where the end record stands.
  */
 export function copyRecords(
   from: { readonly file: DiskFile; readonly seed: number; readonly digest: number } | null,
   to: DiskFile,
   toSeed: number,
   scar: Scar | null,
-): void {
+): number {
   let buffer = new RecordBuffer();
   let end = SEGMENT_HEADER_BYTES;
   let digest = 0;
@@ -157,12 +158,15 @@ export function copyRecords(
   if (from !== null) scanSegment(from.file, from.seed, append);
   const isAsBefore = digest === (from?.digest ?? 0);
   if (scar !== null) append(scar.type, scar.payload);
+  const endedAt = end + buffer.sizeBytes;
+  buffer.append({ seed: toSeed, durable: endedAt }, endedAt, END_RECORD, []);
   flush();
   const copied = scanSegment(to, toSeed, () => {});
   const whole = copied.lost.length + copied.torn.length === 0;
-  if (!isAsBefore || copied.digest !== digest || !whole) {
+  if (!isAsBefore || copied.digest !== digest || copied.endedAt !== endedAt || !whole) {
     throw new DiskError("io", to.path, "reads differently each time: the disk cannot be trusted");
   }
+  return endedAt;
 }
 
 /** A checksum over records, one after the other. */
