@@ -14,6 +14,7 @@ import type { TimelineEvent } from "./timeline_events.ts";
 import { describeMessage } from "./timeline_text.ts";
 import CSS from "./page/page.css" with { type: "text" };
 import DRAW from "./page/draw.js" with { type: "text" };
+import MARKS from "./page/marks.js" with { type: "text" };
 import SCALE from "./page/scale.js" with { type: "text" };
 import VIEW from "./page/view.js" with { type: "text" };
 
@@ -45,7 +46,7 @@ export function drawTimeline(events: readonly TimelineEvent[], report: Pick<Repo
     footerOf(events),
     // A value may say anything, also what would end the script.
     `<script type="application/json" id="data">${JSON.stringify(data).replaceAll("<", "\\u003c")}</script>`,
-    `<script type="module">\n${scriptOf([SCALE, DRAW, VIEW])}start(document, window);\n</script>`,
+    `<script type="module">\n${scriptOf([SCALE, MARKS, DRAW, VIEW])}start(document, window);\n</script>`,
     `</body>`,
     `</html>`,
     ``,

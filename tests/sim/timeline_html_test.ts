@@ -63,6 +63,9 @@ Deno.test("html: its script is one that a browser can read", () => {
   assert(script!.length > 10_000);
   new Function(script!); // only reads it
   assertThrows(() => new Function(`${script}}`), SyntaxError);
+  const names = [...script!.matchAll(/^(?:function|const|let) (\w+)/gm)].map(([, name]) => name!);
+  assert(names.includes("drawScene") && names.includes("xOf"));
+  assertEquals(new Set(names).size, names.length, "a module may not declare a name twice");
   assertEquals(scriptOf([`import { a } from "./a.js";\n\nexport const b = a;\n`]), "\nconst b = a;\n");
 });
 

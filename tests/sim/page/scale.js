@@ -6,6 +6,9 @@
 
 /** Where the names of lanes stand, in pixels. */
 export const GUTTER = 112;
+/** Heights from the top, in pixels: everything at a glance, then the time. */
+export const OVERVIEW = 46;
+export const AXIS = 22;
 /** Nobody can look closer than this, in milliseconds across the screen. */
 const CLOSEST_MS = 0.5;
 

@@ -4,8 +4,20 @@
  * @module
  */
 
-import { AXIS, drawScene, hitAt, OVERVIEW, ticksOf } from "./draw.js";
-import { fit, GUTTER, indexOf, lengthText, pan, placeLanes, rowsOf, timeAt, zoom } from "./scale.js";
+import { drawScene, hitAt, ticksOf } from "./draw.js";
+import {
+  AXIS,
+  fit,
+  GUTTER,
+  indexOf,
+  lengthText,
+  OVERVIEW,
+  pan,
+  placeLanes,
+  rowsOf,
+  timeAt,
+  zoom,
+} from "./scale.js";
 
 /** What is not shown until it is asked for. */
 const HIDDEN = ["gossip", "connection", "other lines"];
