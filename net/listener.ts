@@ -99,6 +99,8 @@ export interface ListenerOptions {
   readonly remember?: (life: ProcessLife) => Promise<void>;
   /** Hears that a member has connected. */
   readonly onPeer?: (node: NodeId) => void;
+  /** Hears that a node of another cluster of this name has come, and where that is reached. */
+  readonly onOtherCluster?: (address: string) => void;
   /** Hears that two processes use one node id: someone copied a data directory. */
   readonly onDuplicate?: (node: NodeId, address: string) => void;
   /** See {@link LISTENER_CORE}, the default. */
@@ -285,6 +287,7 @@ class Door {
     if ("code" in verdict) {
       if (!hello.magic || !hello.facts) return verdict;
       if (verdict.code === "duplicate-id") this.#alarm(hello.facts);
+      if (verdict.code === "cluster-id") this.#options.onOtherCluster?.(hello.facts.address);
       // Who is alive elsewhere has nothing to make good.
       return verdict.code === "older-life" ? this.#judgeTwin(hello.facts) ?? verdict : verdict;
     }

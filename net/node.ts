@@ -9,6 +9,7 @@ import { COORDINATOR_CORE } from "../actors/coordinator/core.ts";
 import type { CoordinatorProtocol } from "../actors/coordinator/protocol.ts";
 import { GOSSIPER_CORE } from "../actors/gossiper/gossiper.ts";
 import { type NodeParts, nodeTree } from "../actors/node.ts";
+import type { OperatorActorProtocol } from "../actors/operator/protocol.ts";
 import type { GossiperProtocol } from "../actors/gossiper/protocol.ts";
 import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
 import { REFILLER_CORE } from "../actors/repair/refiller.ts";
@@ -312,6 +313,11 @@ function socketsOf(
       send: (envelope) => life.transport?.send(envelope) ?? false,
       remember: (seen) => facts.isMember(seen.nodeId) ? life.lives.remember(seen) : Promise.resolve(),
       onPeer: (member) => void system.ref<PeersProtocol>("peers").tell("heard", { node: member }),
+      onOtherCluster: (known) => {
+        if (life.ring.members.length === 1) {
+          system.ref<OperatorActorProtocol>("operator").tell("courted", { known });
+        }
+      },
       onDuplicate: (member, at) => env.log.error("two processes use one node id", { member, at }),
       core: { ...LISTENER_CORE, ...cores.listener },
     })],

@@ -161,6 +161,28 @@ export async function askAgain(
   if (candidacy.inDoubtWith !== null) planToAsk(context, candidacy, Math.min(2 * waitMs, AGAIN_MAX_MS));
 }
 
+/**
+ * A node of another cluster came to this one, which is alone. If it is a member there, then its directory is a copy
+ * from before it was let in, or it never heard that it was; it moves in.
+ */
+export async function rejoin(
+  options: OperatorOptions,
+  context: Context,
+  candidacy: Candidacy,
+  known: string,
+): Promise<void> {
+  const { administer, member } = options;
+  if (isCandidate(candidacy) || candidacy.admitting > 0) return;
+  candidacy.isAsking = true; // one at a time
+  const state = await administer.clusterState(known, ASK.timeoutMs).catch(() => null);
+  candidacy.isAsking = false;
+  if (state === null || !state.members.some(({ id }) => id === member.id)) return;
+  const outcome = await join(options, context, candidacy, known);
+  const what = "another cluster has this node as a member";
+  if (outcome.ok) context.log.warn(`${what}: it moves there`, { known, epoch: outcome.epoch });
+  else context.log.error(`${what}, and it cannot move there`, { known, why: outcome.message });
+}
+
 /** Have {@link askAgain} happen in so long, unless it will anyway. */
 export function planToAsk(context: Context, candidacy: Candidacy, waitMs: number): void {
   if (candidacy.willAsk) return;

@@ -35,6 +35,7 @@ import {
   isCandidate,
   join,
   planToAsk,
+  rejoin,
 } from "./membership_change.ts";
 import type { ActorStatus, ClusterState, NodeStatus, OperatorActorProtocol, RingView } from "./protocol.ts";
 
@@ -98,6 +99,7 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
         join: ({ known }) => join(options, context, candidacy, known),
         admit: (candidate) => admit(context, candidacy, candidate),
         inquire: () => inquire(context),
+        courted: ({ known }) => rejoin(options, context, candidacy, known),
         askAgain: ({ waitMs }) => askAgain(options, context, candidacy, waitMs),
         seek: ({ waitMs }) => seek(options, context, candidacy, waitMs),
       };

@@ -159,6 +159,8 @@ export type OperatorProtocol = {
 export type OperatorActorProtocol = OperatorProtocol & {
   /** A vote on the next ring has held up writes for too long: find out what became of it. Local only. */
   inquire: [Record<never, never>, void];
+  /** This node is alone, and a node of another cluster wants to talk to it. Local only. */
+  courted: [{ known: string }, void];
   /** What came of this node's wish to be a member is not known: ask again. Own timer. */
   askAgain: [{ waitMs: number }, void];
   /** This node is still alone and has seeds: ask them for admission. Own timer. */

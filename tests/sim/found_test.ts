@@ -5,6 +5,7 @@
  */
 
 import { assertEquals } from "../../actors/runtime/testing/assert.ts";
+import type { DiskSnapshot } from "../../actors/simulated/disk.ts";
 import { Client } from "../../net/client.ts";
 import { Node } from "../../net/node.ts";
 import { failureOf, machine, onStage } from "./stage.ts";
@@ -45,3 +46,28 @@ for (const restarts of [false, true]) {
       assertEquals((await member.get("k")).texts(), ["v"]);
     }));
 }
+
+Deno.test("a member whose disk is a copy from before it joined goes back to its cluster (seeds 20014, 20105)", () =>
+  onStage({ nodes: 2 }, async ({ cluster, world, until }) => {
+    const storage = { path: "data" };
+    const start = () =>
+      Node.start({ logLevel: "silent", partitions: 16, storage, port: 4001 }, world.environment("m4001"));
+    const reach = () => Client.connect("127.0.0.1:4001", { environment: world.environment("guest") });
+    const restart = async (disk: DiskSnapshot) => {
+      world.killNode("m4001");
+      world.disk("m4001").restore(disk);
+      await start();
+    };
+    await start();
+    const alone = world.disk("m4001").snapshot();
+    await restart(alone);
+    await (await reach()).admin("join", { known: "127.0.0.1:3001" }, { timeoutMs: 20_000 });
+    const member = await cluster.connect();
+    await until(() => member.put("k", "v", { w: 3 }).then(() => true, () => false));
+    await restart(alone);
+    const again = await reach();
+    await until(async () => (await again.admin("status", {})).state === "serving");
+    const read = () => again.get("k", { r: 3 }).then((got) => got.texts(), () => null);
+    await until(async () => (await read()) !== null);
+    assertEquals(await read(), ["v"]);
+  }));
