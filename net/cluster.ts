@@ -329,7 +329,9 @@ export class Cluster implements AsyncDisposable {
       join: async (index) => {
         const client = await this.connect({ to: [index] });
         try {
-          const joined = await client.admin("join", { known: addressOf(0) }, { timeoutMs: JOIN_LIMIT_MS });
+          // Not all through one: members that propose at the same time are what votes are for.
+          const known = addressOf(index % (this.#options.nodes ?? 3));
+          const joined = await client.admin("join", { known }, { timeoutMs: JOIN_LIMIT_MS });
           if (!joined.ok) throw new Error(joined.message);
         } finally {
           await client.close();

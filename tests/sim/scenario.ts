@@ -179,15 +179,16 @@ export async function endingOf(plan: Plan, cluster: Cluster, history: History): 
   return { nodes, replicas };
 }
 
-/** A client for each node that is a member, the first node first. A node that was not let in is on its own. */
+/** A client for each node that says it belongs to the first one's cluster. One that was not let in is on its own. */
 async function connectToMembers(cluster: Cluster): Promise<Client[]> {
-  const first = await cluster.connect({ to: [0] });
-  const { members } = await first.admin("clusterState", {});
-  const addresses = members.map(({ address }) => address).sort();
-  await first.close();
-  return Promise.all(
-    addresses.map((address) => cluster.connect({ to: [Number(address.split(":")[1]) - 3001] })),
+  const all = await Promise.all(
+    cluster.addresses.map((address) => cluster.connect({ to: [Number(address.split(":")[1]) - 3001] })),
   );
+  const states = await Promise.all(all.map((client) => client.admin("clusterState", {})));
+  const isMember = (_: unknown, index: number) => states[index]!.clusterId === states[0]!.clusterId;
+  const clients = all.filter(isMember);
+  await Promise.all(all.filter((client) => !clients.includes(client)).map((client) => client.close()));
+  return clients;
 }
 
 /** What a node says of itself and its cluster. */
