@@ -6,10 +6,11 @@
  * told. Writes are partly ordered by their contexts: one that took the context of a read along replaced what that
  * read covers, and what that had replaced.
  *
- * `atLeast(read)`: what the read showed, if it was settled ({@link KeyHistory.settled}), what it must have known
- * ({@link KeyHistory.known}), and what all those had replaced. `atMost(read)`: what it showed, every delete that may have happened by then (a tombstone does not
- * show), and what those may have replaced. A value that is shown should not be if `atLeast` says that it was
- * replaced; a write that is not shown is lost if not even `atMost` can explain why.
+ * `atLeast(read)`: what the read showed and was settled ({@link KeyHistory.settled}), what it must have known
+ * ({@link KeyHistory.known}), and what all those had replaced. `atMost(read)`: what it showed, every delete that may
+ * have happened by then (a tombstone does not show), and what those may have replaced. A value that is shown should
+ * not be if `atLeast` says that it was replaced; a write that is not shown is lost if not even `atMost` can explain
+ * why.
  *
  * @module
  */

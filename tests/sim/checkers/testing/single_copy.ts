@@ -3,8 +3,9 @@
  * beginning and its end. A version is a write, and a context is the set of writes that a reader has seen.
  *
  * What no client can tell from a cluster it does too. A call may fail or be in doubt; a write in doubt happens, or
- * not, or later, and one that is tried twice may be made anew when the first has been replaced. A `loose` store, asked with quorums of one, shows what was there a while ago; one whose disks are
- * `lossy` forgets what one replica alone has acknowledged.
+ * not, or later, and one that is tried twice may be made anew when the first has been replaced. A `loose` store, asked
+ * with quorums of one, shows what was there a while ago; one whose disks are `lossy` forgets what one replica alone
+ * has acknowledged.
  *
  * @module
  */
