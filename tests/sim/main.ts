@@ -16,15 +16,15 @@ import {
 import * as kind from "../../cli/kinds.ts";
 import { paint, table } from "../../cli/paint.ts";
 import { RealTerminal, type Terminal } from "../../cli/terminal.ts";
-import type { LogLine } from "../../actors/simulated/log.ts";
 import { FAULT_KINDS, FAULTS } from "../../actors/simulated/faults.ts";
 import { campaign, oneOfEach, shrinkFailure } from "./campaign.ts";
 import { type Plan, planOf, type PlanOptions } from "./plan.ts";
 import { describePlan, MOST_NODES, readPlan } from "./plan_file.ts";
 import { Pool } from "./pool.ts";
 import { Progress } from "./progress.ts";
+import { type Looks, replay } from "./replay.ts";
 import { summarize } from "./summary.ts";
-import { judge, kindOf, type Verdict } from "./verdict.ts";
+import { kindOf, type Verdict } from "./verdict.ts";
 
 const SEEDS = 1_000;
 /** Seeds are numbers that people can read out. */
@@ -50,7 +50,13 @@ const FLAGS = {
   out: defaulted(kind.name("DIR"), "dist/sim", "Where plans of failures go"),
   shrink: defaulted(kind.positive, 60, "Seconds for making a failure small"),
   "no-shrink": toggled(kind.toggle, "Leave failures as large as they are"),
-  log: optional(kind.choice("debug", "info", "warn", "error"), "Print what nodes log in one history alone"),
+  trace: optional(kind.text("[FILE]"), "Of one history alone: print what happened as a timeline"),
+  html: optional(
+    kind.text("[FILE]"),
+    "Of one history alone: draw what happened as a page to open in a browser",
+  ),
+  key: optional(kind.name("KEY"), "With --trace: only what concerns this key"),
+  log: optional(kind.choice("debug", "info", "warn", "error"), "Of one history alone: print what nodes log"),
   "list-faults": toggled(kind.toggle, "Print the kinds of fault"),
 };
 
@@ -68,7 +74,7 @@ export async function main(line: readonly string[], terminal: Terminal): Promise
     );
     return 0;
   }
-  const parsed = parseFlags(line, FLAGS);
+  const parsed = parseFlags(line.map(withValue), FLAGS);
   const problem = problemOf(parsed);
   if (problem !== null || !parsed.ok) {
     terminal.err(`sim: ${problem}\nsim --help lists the flags\n`);
@@ -79,9 +85,15 @@ export async function main(line: readonly string[], terminal: Terminal): Promise
     terminal.out(faultTable(terminal));
     return 0;
   }
-  if (flags.plan !== undefined) return await replay(flags.plan, flags, terminal);
-  if (flags.seed !== undefined) return await one(flags.seed, flags, terminal);
+  if (flags.plan !== undefined) return await ofFile(flags.plan, flags, terminal);
+  if (flags.seed !== undefined) return await ofSeed(flags.seed, flags, terminal);
   return await many(flags, terminal);
+}
+
+/** `--trace` and `--html` may come without a file: then they get an empty one. */
+function withValue(word: string, index: number, line: readonly string[]): string {
+  const isAlone = line[index + 1]?.startsWith("-") !== false;
+  return isAlone && (word === "--trace" || word === "--html") ? `${word}=` : word;
 }
 
 /** What is wrong with a command line, for people. */
@@ -93,11 +105,14 @@ function problemOf(parsed: Parsed<typeof FLAGS>): string | null {
     const other = given(some) ? others.find(given) : undefined;
     return other && `--${some} and --${other} exclude each other`;
   };
+  const alone = (look: keyof Flagged) =>
+    given(look) && !given("seed") && !given("plan") ? `--${look} goes with --seed or --plan` : undefined;
   return clash("plan", ["seed", "nodes", "ops", "faults"]) ??
     clash("seed", ["seeds", "time", "from"]) ??
     clash("plan", ["seeds", "time", "from"]) ??
     clash("seeds", ["time"]) ??
-    (given("log") && !given("seed") && !given("plan") ? "--log goes with --seed or --plan" : null);
+    alone("log") ?? alone("trace") ?? alone("html") ??
+    (given("key") && !given("trace") ? "--key goes with --trace" : null);
 }
 
 function faultTable({ coloured }: Terminal): string {
@@ -131,7 +146,7 @@ function argumentsOf({ nodes, ops, faults }: PlanOptions): string {
 // --- one history --------------------------------------------------------------------------------------------
 
 /** The plan in a file. */
-async function replay(file: string, flags: Flagged, terminal: Terminal): Promise<number> {
+async function ofFile(file: string, flags: Flagged, terminal: Terminal): Promise<number> {
   let plan: Plan;
   try {
     plan = readPlan(terminal.readFile(file));
@@ -139,14 +154,13 @@ async function replay(file: string, flags: Flagged, terminal: Terminal): Promise
     terminal.err(`sim: ${file}: ${(error as Error).message}\n`);
     return USAGE;
   }
-  const verdict = await play(plan, flags, terminal);
-  return end(verdict, terminal);
+  return end(await replay(plan, looksOf(flags, plan), terminal), terminal);
 }
 
 /** The plan of a seed. */
-async function one(seed: number, flags: Flagged, terminal: Terminal): Promise<number> {
+async function ofSeed(seed: number, flags: Flagged, terminal: Terminal): Promise<number> {
   const plan = planOf(seed, optionsOf(flags));
-  const verdict = await play(plan, flags, terminal);
+  const verdict = await replay(plan, looksOf(flags, plan), terminal);
   if (verdict.violations.length > 0 && !flags["no-shrink"]) {
     await using pool = new Pool({ workers: flags.workers });
     await makeSmall(plan, verdict, pool, flags, terminal);
@@ -154,28 +168,14 @@ async function one(seed: number, flags: Flagged, terminal: Terminal): Promise<nu
   return end(verdict, terminal);
 }
 
-/** One history, in this process. */
-async function play(plan: Plan, { log }: Flagged, terminal: Terminal): Promise<Verdict> {
-  terminal.out(`${describePlan(plan)}\n`);
-  const verdict = await judge(plan, {
-    ...(log !== undefined && { onLog: (line) => terminal.err(logLine(line)), node: { logLevel: log } }),
-  });
-  const { explained, counts, events, simulatedMs } = verdict;
-  if (explained !== "") terminal.out(`${explained}\n`);
-  else {terminal.out(
-      `green: ${counts.operations} operations, ${events} events, ${Math.round(simulatedMs)} ms\n`,
-    );}
-  return verdict;
+function looksOf({ log, trace, html, key, out }: Flagged, { seed }: Plan): Looks {
+  return { log, trace, html: html === "" ? `${out}/seed-${seed}.html` : html, key };
 }
 
 /** The trace hash comes last: the same plan gives the same one, whoever looks on. */
 function end({ traceHash, violations }: Verdict, terminal: Terminal): number {
   terminal.out(`trace ${traceHash}\n`);
   return violations.length > 0 ? 1 : 0;
-}
-
-function logLine({ at, node, level, message, fields }: LogLine): string {
-  return `${at.toFixed(1).padStart(10)} ${node} ${level} ${message} ${JSON.stringify(fields)}\n`;
 }
 
 // --- many histories -----------------------------------------------------------------------------------------
@@ -245,5 +245,5 @@ async function makeSmall(
   const onStep = (share: number, text: string) => progress.show(share, `shrinking: ${text}`);
   const small = await shrinkFailure(plan, verdict, { pool, file, onStep, limitMs: flags.shrink * 1_000 });
   progress.clear();
-  terminal.out(`${small}again: deno task sim --plan ${file}\n`);
+  terminal.out(`${small}again: deno task sim --plan ${file} --trace\n`);
 }

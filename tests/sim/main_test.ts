@@ -22,11 +22,11 @@ async function run(line: string[], files: Record<string, string> = {}) {
 
 /** Everyone loses everything, which nothing can survive: a plan that must fail. */
 function doomed(): Plan {
-  const plan = planOf(1, { nodes: 4, ops: 20, faults: ["crash"] });
+  const plan = planOf(1, { nodes: 3, ops: 8, faults: ["crash"] });
   const wipe = (node: number): Fault => ({
     kind: "wipe",
     atMs: 20_000,
-    lastsMs: 1_000,
+    lastsMs: 100,
     nodes: [node],
     amount: 0,
     draw: node,
@@ -35,7 +35,7 @@ function doomed(): Plan {
   return {
     ...plan,
     quorum,
-    faults: [...plan.faults, ...[0, 1, 2, 3].map(wipe)].sort((a, b) => a.atMs - b.atMs),
+    faults: [...plan.faults, ...[0, 1, 2].map(wipe)].sort((a, b) => a.atMs - b.atMs),
   };
 }
 
@@ -53,6 +53,8 @@ Deno.test("what makes no sense is said, with exit code 2", async () => {
       ["--plan x.json --nodes 3", /--plan and --nodes exclude each other/],
       ["--seeds 5 --time 3", /--seeds and --time exclude each other/],
       ["--log debug", /--log goes with --seed or --plan/],
+      ["--trace", /--trace goes with --seed or --plan/],
+      ["--seed 1 --key key0", /--key goes with --trace/],
       ["17", /unexpected argument "17"/],
     ] as const
   ) {
@@ -117,14 +119,41 @@ Deno.test("a plan that fails: exit code 1, what is wrong, what led to it, and th
   const files = { "doomed.json": writePlan(doomed()) };
   const { code, out } = await run(["--plan", "doomed.json"], files);
   assertEquals(code, 1);
-  assertMatch(out, /^seed 1: 4 nodes, 4 of them members at first/);
-  assertMatch(out, /^ {2}\d+ faults: .*wipe 4/m);
+  assertMatch(out, /^seed 1: 3 nodes, 3 of them members at first/);
+  assertMatch(out, /^ {2}\d+ faults: .*wipe 3/m);
   assertMatch(out, /^seed 1: \d+ violations$/m);
-  assertMatch(out, /^ {2}fault \S+ wipe node4 /m);
+  assertMatch(out, /^ {2}fault \S+ wipe node3 /m);
   assertMatch(out, /^ {2}the last events: /m);
   const last = out.trimEnd().split("\n").at(-1)!;
   assertMatch(last, /^trace \d+$/);
   assert((await run(["--plan", "doomed.json"], files)).out.endsWith(`${last}\n`));
+});
+
+Deno.test("--trace prints a timeline, --html draws one, and nothing changes by it", async () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    const line = ["--seed", "7", "--nodes", "3", "--ops", "12", "--faults", "kill,delay"];
+    const { out } = await run(line);
+    const [trace] = /trace \d+\n$/.exec(out)!;
+    const printed = await run([...line, "--trace"]);
+    assertMatch(printed.out, /^ +\d+\.\d+ +(XX )?c0 +.*put key\d/m);
+    assertMatch(printed.out, /^ +\d+\.\d+ !! +node\d +kill node\d/m);
+    assert(printed.out.endsWith(trace));
+    const files = await run([
+      ...line,
+      "--trace",
+      `${directory}/a.txt`,
+      "--key",
+      "key0",
+      `--html=${directory}/b.html`,
+    ]);
+    assert(files.out.endsWith(trace));
+    const text = Deno.readTextFileSync(`${directory}/a.txt`);
+    assert(text.includes("key0") && !text.includes("key1"));
+    assertMatch(Deno.readTextFileSync(`${directory}/b.html`), /^<!DOCTYPE html>/);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
 });
 
 Deno.test("a failure is made small and written to a file, which fails the same way", async () => {
@@ -134,10 +163,10 @@ Deno.test("a failure is made small and written to a file, which fails the same w
     const verdict = await judge(plan);
     await using pool = new Pool({ workers: 2 });
     const file = `${directory}/sim/seed-1.json`;
-    const said = await shrinkFailure(plan, verdict, { pool, file, limitMs: 60_000 });
+    const said = await shrinkFailure(plan, verdict, { pool, file, limitMs: 300_000 });
     assertMatch(
       said,
-      /^shrunk from 20 calls, \d+ faults, 4 nodes to \d+ calls?, \d faults?, \d nodes? in \d+ runs/,
+      /^shrunk from 8 calls, \d+ faults, 3 nodes to \d+ calls?, \d faults?, \d nodes? in \d+ runs/,
     );
     const small = readPlan(Deno.readTextFileSync(file));
     assertEquals((await judge(small)).violations[0]!.checker, verdict.violations[0]!.checker);

@@ -9,7 +9,7 @@ import { counted, duration } from "../../cli/paint.ts";
 import { FAULT_KINDS, type FaultKind } from "../../actors/simulated/faults.ts";
 import { type Figure, FIGURES } from "./scenario.ts";
 import type { PlanOptions } from "./plan.ts";
-import type { Verdict } from "./verdict.ts";
+import { LATE_RETRIES, type Verdict } from "./verdict.ts";
 
 /** From so many histories on it is no accident that something never happened. */
 export const ENOUGH = 200;
@@ -74,7 +74,7 @@ export function summarize(totals: Totals, options: PlanOptions, elapsedMs: numbe
     "faults injected",
     ...columns([...kinds, ...UNSYNCED], totals),
     "what came of it",
-    ...columns(FIGURES, totals),
+    ...columns([...FIGURES, LATE_RETRIES], totals),
     missing.length > 0
       ? `FAILED: there was no ${missing.join(", no ")}: the simulator went easy on ${
         counted(missing.length, "thing")

@@ -9,6 +9,9 @@ import type { Violation } from "./checkers.ts";
 import type { Plan } from "./plan.ts";
 import { explainRun, type Report, simulate, type SimulateOptions } from "./scenario.ts";
 
+/** What is counted and not convicted: see `lateRetries` in `checkers.ts`. */
+export const LATE_RETRIES = "late retries";
+
 /** See the module. */
 export interface Verdict {
   /** The history's seed. */
@@ -42,18 +45,27 @@ export function brokenOff({ seed }: Plan, checker: string, detail: string): Verd
 
 /** What a report comes down to. */
 export function verdictOf(report: Report): Verdict {
-  const { plan, violations, injected, figures, traceHash, events, simulatedMs } = report;
+  const { plan, violations, injected, figures, lateRetries, traceHash, events, simulatedMs } = report;
   const explained = violations.length === 0 ? "" : explainRun(report);
-  const counts = { ...injected, ...figures };
+  const counts = { ...injected, ...figures, [LATE_RETRIES]: lateRetries };
   return { seed: plan.seed, violations, explained, counts, traceHash, events, simulatedMs };
 }
 
 /** Make the history of a plan and judge it. Never rejects. */
 export async function judge(plan: Plan, options: SimulateOptions = {}): Promise<Verdict> {
+  return (await attempt(plan, options)).verdict;
+}
+
+/** The same, with the whole report, of which there is none when the history broke off. */
+export async function attempt(
+  plan: Plan,
+  options: SimulateOptions = {},
+): Promise<{ readonly verdict: Verdict; readonly report: Report | null }> {
   try {
-    return verdictOf(await simulate(plan, options));
+    const report = await simulate(plan, options);
+    return { verdict: verdictOf(report), report };
   } catch (error) {
-    return threw(plan, error);
+    return { verdict: threw(plan, error), report: null };
   }
 }
 
