@@ -38,11 +38,12 @@ export interface Watched {
  * import { planOf } from "./plan.ts";
  * import { simulate } from "./scenario.ts";
  * import { timelineOf, watch } from "./timeline.ts";
-import { printTimeline } from "./timeline_text.ts";
+ * import { printTimeline } from "./timeline_text.ts";
  *
  * const eyes = watch();
  * const report = await simulate(planOf(1, { nodes: 3, ops: 10, faults: ["loss"] }), eyes);
- * const text = printTimeline(timelineOf(eyes, report), { fromMs: 1_000, toMs: 2_000 });
+ * const events = timelineOf(eyes, report);
+ * const text = printTimeline(events, { fromMs: 1_000, toMs: 2_000 });
  * ```
  */
 export function watch(): Watched & {
