@@ -32,72 +32,8 @@ import { PING, PONG } from "./messages/handshake.ts";
 import { judgeKey, judgeValue } from "./judge.ts";
 import { readMessage } from "./messages/message.ts";
 import { GET, PUT } from "./messages/requests.ts";
+import type { Ticket, Tickets } from "./tickets.ts";
 import { Window } from "./window.ts";
-
-/** A request handed to the coordinator. */
-interface Ticket {
-  readonly session: ClientSession;
-  /** The client's number for it. */
-  readonly number: number;
-  readonly deadline: number;
-  readonly sizeBytes: number;
-  readonly isWrite: boolean;
-}
-
-/** How long after a deadline the coordinator's own answer is still waited for. */
-const GRACE_MS = 250;
-
-/** Which client waits for which answer. */
-export class Tickets {
-  readonly #open = new Map<number, Ticket>();
-  #last: number;
-
-  /** @param first numbers go up from here: random, so that an answer to an earlier life finds nobody */
-  constructor(first: number) {
-    this.#last = first;
-  }
-
-  /** How many are open. */
-  get size(): number {
-    return this.#open.size;
-  }
-
-  /** Give out a number. */
-  open(ticket: Ticket): number {
-    this.#open.set(++this.#last, ticket);
-    return this.#last;
-  }
-
-  /** The request was never taken: forget it. */
-  cancel(number: number): void {
-    this.#open.delete(number);
-  }
-
-  /** Pass an outcome on to who waits for it. */
-  answer(number: number, outcome: GetOutcome | PutOutcome): void {
-    const ticket = this.#open.get(number);
-    if (!ticket) return;
-    this.#open.delete(number);
-    ticket.session.answer(ticket, outcome);
-  }
-
-  /** The coordinator crashed and has forgotten all of them. */
-  abandon(): void {
-    for (const [number, { isWrite }] of this.#open) {
-      const message = "the coordinator crashed; the outcome of what it had under way is unknown";
-      this.answer(number, { ok: false, code: "unavailable", message, definite: !isWrite });
-    }
-  }
-
-  /** Answer what the coordinator has left unanswered. */
-  sweep(now: number): void {
-    for (const [number, { deadline, isWrite }] of this.#open) {
-      if (deadline + GRACE_MS > now) continue;
-      const message = "no answer before the deadline";
-      this.answer(number, { ok: false, code: "timeout", message, definite: !isWrite });
-    }
-  }
-}
 
 /** What a session needs of the node. */
 export interface Desk {
@@ -234,7 +170,7 @@ export class ClientSession {
   #open(number: number, deadline: number, sizeBytes: number, isWrite: boolean): number {
     this.#inFlight++;
     this.#inFlightBytes += sizeBytes;
-    return this.#desk.tickets.open({ session: this, number, deadline, sizeBytes, isWrite });
+    return this.#desk.tickets.open({ waiter: this, number, deadline, sizeBytes, isWrite });
   }
 
   /** A request that the coordinator did not take certainly does not happen. */

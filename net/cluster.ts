@@ -49,6 +49,8 @@ const FIRST_PORT = 3001;
 /** Simulated milliseconds that {@link Cluster.run} lets pass before it gives up. */
 const RUN_LIMIT_MS = 600_000;
 
+/** So many of the last troubles an error tells of. */
+const MOST_TROUBLES = 30;
 /** So long faults go on that nobody heals. */
 const FAULTS_MS = RUN_LIMIT_MS;
 /** After healing every node serves within so many simulated milliseconds, or {@link Cluster.heal} rejects. */
@@ -71,7 +73,27 @@ function addressOf(index: number): string {
 /**
  * Nodes that know each other.
  *
- * @example
+ * @example Your application, while everything goes wrong that may
+ * ```ts
+ * import { Cluster } from "../mod.ts";
+ * import { assert } from "@std/assert";
+ *
+ * for (let seed = 1; seed <= 3; seed++) {
+ *   await using cluster = await Cluster.inProcess({ seed, faults: ["loss", "two-way", "power", "pause"] });
+ *   await cluster.run(async () => { // here time passes, and things go wrong
+ *     const client = await cluster.connect();
+ *     const taken: string[] = [];
+ *     for (let n = 0; n < 20; n++) {
+ *       await client.put(`order ${n}`, "shoes").then(() => taken.push(`order ${n}`), () => {});
+ *       await cluster.sleep(500);
+ *     }
+ *     await cluster.heal();
+ *     for (const order of taken) assert((await client.get(order)).values.length > 0, `${order} is lost`);
+ *   }); // an error says the seed, and what had gone wrong
+ * }
+ * ```
+ *
+ * @example A fault of your own choice
  * ```ts
  * import { Cluster } from "../mod.ts";
  * import { assertEquals } from "@std/assert";
@@ -233,13 +255,27 @@ export class Cluster implements AsyncDisposable {
   /**
    * Do something with the cluster and give what it gives. In a simulation this is where time passes: everything
    * that `task` waits for must be of the simulation, and it may take ten simulated minutes. With
-   * {@link ClusterOptions.faults} this is also where things begin to go wrong.
+   * {@link ClusterOptions.faults} this is also where things begin to go wrong; an error then says with which seed, and
+   * what had gone wrong before it.
    */
-  run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.simulation === null) return task();
+  async run<T>(task: () => Promise<T>): Promise<T> {
+    if (this.simulation === null) return await task();
     if (this.#isTroubled) void this.#nemesis?.play(this.#timetable());
     this.#isTroubled = false;
-    return this.simulation.complete(task(), RUN_LIMIT_MS);
+    try {
+      return await this.simulation.complete(task(), RUN_LIMIT_MS);
+    } catch (error) {
+      throw this.troubles.length === 0 ? error : this.#explained(error);
+    }
+  }
+
+  #explained(error: unknown): Error {
+    const lines = this.troubles.slice(-MOST_TROUBLES).map(({ atMs, what }) =>
+      `  ${Math.round(atMs)} ms: ${what}`
+    );
+    const message = error instanceof Error ? error.message : String(error);
+    const text = `seed ${this.#options.seed}: ${message}\nWhat had gone wrong by then:\n${lines.join("\n")}`;
+    return new Error(text, { cause: error });
   }
 
   /** Let time pass; within {@link Cluster.run} of a simulated cluster it is simulated. */
@@ -251,14 +287,16 @@ export class Cluster implements AsyncDisposable {
   /**
    * Within {@link Cluster.run} of a simulated cluster: the end of all faults. Links, disks and clocks are well again,
    * whatever was stopped goes on, whatever is down starts, a node with a poisoned store is restarted. Resolves when
-   * every member serves; rejects, with what each says of itself, when that takes more than a simulated minute.
+   * every member serves and is connected to all others; rejects, with what each says of itself, when that takes more
+   * than a simulated minute.
    */
   async heal(): Promise<void> {
     const isUp = await this.#nemesis?.heal(HEAL_LIMIT_MS);
     if (isUp === false) throw new Error(`not all nodes start: ${this.troubles.at(-1)?.what}`);
     const deadline = HEAL_LIMIT_MS / HEAL_POLL_MS;
     for (let tries = 0;; tries++) {
-      const states = await Promise.all(this.#nodes.map((node, index) => node && this.#stateOf(index)));
+      const stateOf = (node: Node | null | undefined, index: number) => node ? this.#stateOf(index) : null;
+      const states = await Promise.all(Array.from(this.#nodes, stateOf)); // one that never started is a hole there
       if (states.every((state) => state === null || SERVES.has(state))) return;
       for (const [index, state] of states.entries()) {
         if (state?.startsWith("poisoned") !== true) continue;
@@ -290,7 +328,9 @@ export class Cluster implements AsyncDisposable {
     try {
       const client = await this.connect({ to: [index] });
       try {
-        return (await client.admin("status", {})).state;
+        const { state, members, connections } = await client.admin("status", {});
+        const isConnected = connections.peers === members - 1;
+        return SERVES.has(state) && !isConnected ? "not connected to all members yet" : state;
       } finally {
         await client.close();
       }

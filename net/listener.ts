@@ -26,7 +26,7 @@ import type { Envelope, TellResult } from "../actors/runtime/protocol.ts";
 import { formatAddress } from "./address.ts";
 import { Arrivals } from "./arrivals.ts";
 import { Channel, reasonOf } from "./channel.ts";
-import { ClientSession, type Desk, Tickets } from "./client_session.ts";
+import { ClientSession, type Desk } from "./client_session.ts";
 import { EnvelopeCodec } from "./codec.ts";
 import type { ControlCodec } from "./control_codec.ts";
 import type { ProcessLife } from "./lives.ts";
@@ -42,6 +42,7 @@ import {
 } from "./messages/handshake.ts";
 import { readMessage } from "./messages/message.ts";
 import { PeerSession } from "./peer_session.ts";
+import { Tickets } from "./tickets.ts";
 
 /** Who is connected now. */
 export interface ListenerStatus {

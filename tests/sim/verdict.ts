@@ -71,7 +71,8 @@ export async function attempt(
 
 /** The message, numbers left out, is part of the kind: one mistake must not be taken for another. */
 function threw(plan: Plan, error: unknown): Verdict {
-  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error; // see Cluster.run
+  const { name, message, stack } = cause instanceof Error ? cause : new Error(String(cause));
   const what = message.replaceAll(/\d+(\.\d+)?/g, "…").slice(0, 60);
   return brokenOff(plan, `the history broke off: ${name}: ${what}`, stack ?? message);
 }
