@@ -43,7 +43,7 @@ const FLAGS = {
   nodes: optional(kind.integer(3, MOST_NODES), "Machines (default: 3 to 7, as the seed has it)"),
   ops: optional(kind.integer(1, 100_000), "Calls of all clients together, at least (default 200)"),
   faults: optional(
-    kind.list(kind.choice(...FAULT_KINDS)),
+    { ...kind.list(kind.choice(...FAULT_KINDS)), placeholder: "LIST" },
     "Kinds of fault, these and all of these (default: some, as the seed has it); --list-faults shows them",
   ),
   workers: defaulted(kind.integer(1, 256), navigator.hardwareConcurrency, "Histories made at once"),
@@ -201,7 +201,7 @@ async function many(flags: Flagged, terminal: Terminal): Promise<number> {
       }
       const share = time === undefined ? histories / seeds : elapsedMs() / 1_000 / time;
       const rate = (histories / elapsedMs() * 1_000).toFixed(1);
-      progress.show(share, `${histories} histories, ${failed} failed, ${rate} per second`);
+      progress.show(share, `${histories} done, ${failed} failed, ${rate} per second`);
     },
   });
   progress.clear();
