@@ -108,6 +108,14 @@ Deno.test("a lost disk may take what one replica acknowledged, and nothing that 
   verdict([BACK], undone(2), { losses: true });
   verdict([LOST], gone(1), { n: 1 });
   verdict([], gone(2), { members: 1, losses: true }); // there was one replica
+  const missed = (quorum: number) => (k: Story) => {
+    k.put("a", { quorum: 3 });
+    k.get([], { quorum }); // of a replica whose disk is an older copy, and nobody has told it yet
+    k.final(["a"]);
+  };
+  verdict([LOST], missed(1), { losses: true });
+  verdict([], missed(1), { losses: true, restores: true });
+  verdict([LOST], missed(2), { losses: true, restores: true });
 });
 
 Deno.test("not convicted: what was replaced, at once or over many steps, or may have been deleted", () => {

@@ -6,7 +6,13 @@
  * @module
  */
 
-import { drawFaults, type Fault, type FaultKind } from "../../actors/simulated/faults.ts";
+import {
+  drawFaults,
+  type Fault,
+  FAULT_KINDS,
+  type FaultKind,
+  FAULTS,
+} from "../../actors/simulated/faults.ts";
 import { SimulatedRandom } from "../../actors/simulated/random.ts";
 
 /** One call a client will make. */
@@ -63,6 +69,11 @@ const OPS = 200;
 const FOR_MS = 30_000;
 /** One history in so many has members join while everything else goes on. */
 const JOIN_EVERY = 4;
+/**
+ * One of so many members may lose its disk. Of fewer, W is not more than one; and a member that lost what it had
+ * promised votes no more, so that no vote of two ever ends.
+ */
+const FEWEST_TO_LOSE = 3;
 /** Joining ends with the first write; until then clients of such a history mostly wait. */
 const FOUNDING_MS = 6_000;
 
@@ -74,12 +85,10 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const joins = asked ? asked.includes("join") : random.fork("joins").integer(JOIN_EVERY) === 0;
   const members = joins ? 1 + random.fork("members").integer(nodes - 1) : nodes;
   const joining = joins ? drawJoins(random.fork("join"), members, nodes) : [];
-  const kinds = asked?.filter((kind) => kind !== "join");
-  const others = drawFaults(random.fork("faults"), {
-    nodes,
-    forMs: FOR_MS,
-    ...(kinds && { kinds, all: true }),
-  });
+  const kinds = (asked ?? FAULT_KINDS).filter((kind) =>
+    kind !== "join" && !(FAULTS[kind].loses && members < FEWEST_TO_LOSE)
+  );
+  const others = drawFaults(random.fork("faults"), { nodes, forMs: FOR_MS, kinds, all: asked !== undefined });
   return {
     seed,
     nodes,

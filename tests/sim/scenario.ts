@@ -117,7 +117,15 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
   });
   const losses = plan.faults.some(({ kind }) => FAULTS[kind].loses);
   const { operations } = history;
-  const evidence = { n: plan.quorum.n, losses, starts: startsOf(plan, cluster), operations, ending };
+  const restores = plan.faults.some(({ kind }) => kind === "restore");
+  const evidence = {
+    n: plan.quorum.n,
+    losses,
+    restores,
+    starts: startsOf(plan, cluster),
+    operations,
+    ending,
+  };
   violations.push(...check(evidence));
   const report = {
     plan,

@@ -75,6 +75,11 @@ export interface Evidence {
   readonly n: number;
   /** Whether one node may have lost what it had made durable. */
   readonly losses: boolean;
+  /**
+   * Whether that may be an older copy of its disk, put back (default false). Such a node serves what it finds until
+   * it hears from somebody who knew a later life of it; a read at R = 1 may hear no one else.
+   */
+  readonly restores?: boolean;
   /** How often a replica store was started, all nodes together, at most: each start takes a new actor id. */
   readonly starts: number;
   /** What clients saw. */

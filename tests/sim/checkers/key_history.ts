@@ -25,7 +25,7 @@ export type Writes = bigint;
 export const NONE: Writes = 0n;
 
 /** What was promised to all operations alike. */
-export type Terms = Pick<Evidence, "n" | "losses"> & {
+export type Terms = Pick<Evidence, "n" | "losses" | "restores"> & {
   /** Whether a write is taken for one version even while nobody knew its outcome; see {@link KeyHistory.settled}. */
   readonly strict?: boolean;
 };
@@ -87,7 +87,8 @@ export class KeyHistory {
    */
   known(read: Operation): Writes {
     return memoized(this.#known, read, () => {
-      const { n, losses } = this.#terms;
+      const { n, losses, restores = false } = this.#terms;
+      if (restores && read.quorum < 2 && !read.isFinal) return NONE;
       return this.#where(({ outcome, endMs, quorum }) => {
         if (outcome !== "ok" || endMs >= read.startMs) return false;
         const w = Math.min(quorum, n);

@@ -32,6 +32,8 @@ export interface Cast {
   readonly members?: number;
   /** See {@link Evidence.losses}. Default false. */
   readonly losses?: boolean;
+  /** See {@link Evidence.restores}. Default false. */
+  readonly restores?: boolean;
 }
 
 const TIMEOUT_MS = 1_000;
@@ -44,8 +46,8 @@ export class Story {
   #nowMs = 0;
 
   /** @param cast where it plays */
-  constructor({ n = 3, members = n, losses = false }: Cast = {}) {
-    this.#cast = { n, members, losses };
+  constructor({ n = 3, members = n, losses = false, restores = false }: Cast = {}) {
+    this.#cast = { n, members, losses, restores };
   }
 
   /** A value is written. */
@@ -70,11 +72,11 @@ export class Story {
 
   /** The evidence, with an honest ending: replicas hold what the last final read of each key showed. */
   evidence(): Evidence {
-    const { n, members, losses } = this.#cast;
+    const { n, members, losses, restores } = this.#cast;
     const last = new Map<string, readonly string[]>();
     for (const { isFinal, key, values } of this.operations) if (isFinal) last.set(key, values);
     const { operations } = this;
-    return { n, losses, starts: members, operations, ending: honestEnding(n, members, last) };
+    return { n, losses, restores, starts: members, operations, ending: honestEnding(n, members, last) };
   }
 
   #tell(
