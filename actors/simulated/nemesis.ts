@@ -10,9 +10,9 @@
  */
 
 import type { Clock } from "../runtime/environment.ts";
-import { type DiskFaults, type DiskSnapshot, healthyDisk } from "./disk.ts";
+import { amountOf, clockFaults, cutsOf, diskFaults, linkFaults, type Way } from "./conditions.ts";
+import type { DiskSnapshot } from "./disk.ts";
 import { describeFault, type Fault, FAULTS } from "./faults.ts";
-import { healthyLink } from "./links.ts";
 import { SimulatedRandom } from "./random.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -92,7 +92,7 @@ export class Nemesis {
   readonly #backups = new Map<number, DiskSnapshot>();
   /** The journal of each node, from before anything went wrong. */
   readonly #journals = new Map<number, DiskSnapshot>();
-  #cuts = new Set<string>();
+  #cuts: ReadonlyMap<string, Way> = new Map();
   #over = false;
 
   /**
@@ -131,7 +131,7 @@ export class Nemesis {
     this.#over = true;
     this.#active.clear();
     this.#world.heal();
-    this.#cuts.clear();
+    this.#cuts = new Map();
   }
 
   /** {@link Nemesis.stop}, and every node starts that should run; false when they do not within `limitMs`. */
@@ -309,104 +309,30 @@ export class Nemesis {
   // --- how everything must be now ----------------------------------------------------------------------------
 
   #refresh(): void {
-    this.#refreshLinks();
+    const { network } = this.#world;
+    Object.assign(network.faults, linkFaults([...this.#active]));
     this.#refreshCuts();
     for (let index = 0; index < this.#victims.count; index++) {
       const machine = this.#victims.machine(index);
       const own = [...this.#active].filter(({ nodes }) => nodes.includes(index));
-      Object.assign(this.#world.disk(machine).faults, this.#diskFaults(machine, own));
+      const disk = this.#world.disk(machine);
+      Object.assign(disk.faults, diskFaults(own, disk.usedBytes, disk.faults.capacityBytes));
       const clock = this.#world.clock(machine);
-      const sum = (kind: string) => worst(own, kind)?.amount ?? 0;
-      clock.skewMs = sum("clock-jump") + sum("clock-skew");
-      const rate = worst(own, "clock-drift")?.amount ?? 1;
+      const { skewMs, rate } = clockFaults(own);
+      clock.skewMs = skewMs;
       if (clock.rate !== rate) clock.rate = rate;
-      this.#world.slowNode(machine, sum("slow-node"));
+      this.#world.slowNode(machine, amountOf(own, "slow-node"));
       if (!own.some(({ kind }) => kind === "pause")) this.#world.resumeNode(machine);
     }
   }
 
-  #refreshLinks(): void {
-    const now = [...this.#active];
-    const rate = (kind: string) => worst(now, kind)?.amount ?? 0;
-    const slowMs = rate("delay");
-    Object.assign(this.#world.network.faults, {
-      ...healthyLink(),
-      lossRate: rate("loss"),
-      duplicateRate: rate("duplicate"),
-      reorderRate: rate("reorder"),
-      resetRate: rate("reset"),
-      slowMs,
-      slowRate: slowMs > 0 ? 0.1 : 0,
-    });
-  }
-
-  #diskFaults(machine: string, own: readonly Fault[]): Partial<DiskFaults> {
-    const rate = (kind: string) => worst(own, kind)?.amount ?? 0;
-    const slowMs = rate("slow-disk");
-    const faults = healthyDisk();
-    const full = worst(own, "no-space");
-    const { capacityBytes } = this.#world.disk(machine).faults;
-    return {
-      syncErrorRate: rate("sync-error"),
-      writeErrorRate: rate("write-error"),
-      shortWriteRate: rate("short-write"),
-      readErrorRate: rate("read-error"),
-      bitFlipRate: rate("bit-flip"),
-      misdirectedReadRate: rate("misdirected-read"),
-      misdirectedWriteRate: rate("misdirected-write"),
-      syncMinMs: slowMs > 0 ? slowMs / 2 : faults.syncMinMs,
-      syncMaxMs: slowMs > 0 ? slowMs : faults.syncMaxMs,
-      // Full from where it was when it began, and a little.
-      capacityBytes: full === undefined
-        ? Infinity
-        : Math.min(capacityBytes, this.#world.disk(machine).usedBytes + full.amount),
-    };
-  }
-
   #refreshCuts(): void {
-    const cuts = new Set<string>();
-    for (const fault of this.#active) for (const cut of this.#cutsOf(fault)) cuts.add(cut);
     const { network } = this.#world;
-    for (const cut of cuts) if (!this.#cuts.has(cut)) network.cut(...JSON.parse(cut) as [string, string]);
-    for (const cut of this.#cuts) if (!cuts.has(cut)) network.mend(...JSON.parse(cut) as [string, string]);
+    const machines = Array.from({ length: this.#victims.count }, (_, index) => this.#victims.machine(index));
+    const ways = [...this.#active].flatMap((fault) => cutsOf(fault, machines, this.#guests()));
+    const cuts = new Map(ways.map((way) => [way.join(">"), way]));
+    for (const [name, way] of cuts) if (!this.#cuts.has(name)) network.cut(...way);
+    for (const [name, way] of this.#cuts) if (!cuts.has(name)) network.mend(...way);
     this.#cuts = cuts;
   }
-
-  /** Every direction that a fault cuts. */
-  #cutsOf({ kind, nodes, amount, draw }: Fault): string[] {
-    const machines = Array.from({ length: this.#victims.count }, (_, index) => this.#victims.machine(index));
-    const own = nodes.filter((index) => index < machines.length).map((index) => machines[index]!);
-    const others = machines.filter((machine) => !own.includes(machine));
-    const all = amount < 0.5 ? others : [...others, ...this.#guests()];
-    const way = (from: readonly string[], to: readonly string[]) =>
-      from.flatMap((a) => to.filter((b) => b !== a).map((b) => JSON.stringify([a, b])));
-    const both = (
-      some: readonly string[],
-      rest: readonly string[],
-    ) => [...way(some, rest), ...way(rest, some)];
-    switch (kind) {
-      case "one-way":
-        return draw % 2 === 0 ? way(own, all) : way(all, own);
-      case "two-way":
-        return both(own, all);
-      case "majority":
-        return both(own, others);
-      case "bridge": {
-        const [bridge, ...rest] = others;
-        return bridge === undefined ? [] : both(own, rest);
-      }
-      case "ring":
-        return machines.flatMap((a, index) => {
-          const gap = (b: number) => Math.min(Math.abs(index - b), machines.length - Math.abs(index - b));
-          return machines.flatMap((b, at) => gap(at) > 1 ? [JSON.stringify([a, b])] : []);
-        });
-      default:
-        return [];
-    }
-  }
-}
-
-/** The one that counts of several faults of a kind at once: the first. */
-function worst(faults: readonly Fault[], kind: string): Fault | undefined {
-  return faults.find((fault) => fault.kind === kind);
 }
