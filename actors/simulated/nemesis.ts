@@ -297,7 +297,7 @@ export class Nemesis {
       if (error !== null) {
         this.#say([index], `does not start: ${error instanceof Error ? error.message : error}`);
         if (`${error}`.includes("from a backup")) this.#putJournalBack(index);
-      }
+      } else if (!this.#journals.has(index)) this.#copyJournal(index);
       if (!this.#over) this.#clock.after(RESTART_MS, () => this.#see(index));
     };
     this.#restarts.push(index);
