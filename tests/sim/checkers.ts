@@ -14,6 +14,7 @@ import {
   deadlinesAreKept,
   everythingIsReadable,
   finalReadsAgree,
+  quorumsAreFound,
   siblingsAreConcurrent,
   valuesAreReal,
 } from "./checkers/client_checkers.ts";
@@ -41,6 +42,7 @@ export const CHECKERS: readonly {
   { invariants: [1], check: finalReadsAgree },
   { invariants: [4, 6], check: everythingIsReadable },
   { invariants: [7], check: deadlinesAreKept },
+  { invariants: [], check: quorumsAreFound },
   { invariants: [4], check: replicasAgree },
   { invariants: [2, 4, 6], check: replicasHoldWhatIsRead },
   { invariants: [5], check: ringIsAgreed },

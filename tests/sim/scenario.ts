@@ -15,6 +15,7 @@ import type { NodeOptions } from "../../net/node.ts";
 import {
   check,
   type Ending,
+  type Evidence,
   lateRetries,
   type NodeView,
   type ReplicaState,
@@ -123,6 +124,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     losses,
     restores,
     starts: startsOf(plan, cluster),
+    ...troubledOf(plan),
     operations,
     ending,
   };
@@ -213,6 +215,15 @@ async function viewOf(client: Client): Promise<NodeView> {
 async function replicaStates(client: Client, key: string): Promise<ReplicaState[]> {
   const { replicas } = await client.admin("explain", { key: encodeUtf8(key), timeoutMs: 5_000 });
   return replicas.map(({ node, answer, version, siblings }) => ({ key, node, answer, version, siblings }));
+}
+
+/** After a crash callers hear at once that nothing is known; a node that is cut off from the others still answers. */
+const NOT_SILENT: ReadonlySet<string> = new Set(["crash", "one-way", "two-way", "join"]);
+
+/** How many nodes are away or slow at times, where nothing else goes wrong. */
+function troubledOf({ faults }: Plan): Pick<Evidence, "troubled"> {
+  if (faults.some(({ kind }) => FAULTS[kind].on !== "one" || NOT_SILENT.has(kind))) return {};
+  return { troubled: new Set(faults.flatMap(({ nodes }) => nodes)).size };
 }
 
 /** Starts of replica stores, at most: of every node at first, by faults, by crashes, and by an operator who heals. */

@@ -130,6 +130,32 @@ export function deadlinesAreKept({ operations }: Case): Violation[] {
     }));
 }
 
+/** Time enough for a client to give up a silent node, and for the next one to give up a silent coordinator. */
+const PATIENCE_MS = 5_000;
+/** How a call fails that found no quorum. */
+const NO_QUORUM = /^(unavailable|quorum-unmet|timeout|connect|lost)/;
+
+/**
+ * The store stays writeable, and readable (DESIGN, section 7): where all that went wrong befell a few nodes, a call
+ * that needs no more replicas than are left finds them, whichever node was asked first.
+ *
+ * Assumes that clients know an address of a node that is well, that few nodes are fewer than a majority, and that
+ * calls have {@link PATIENCE_MS}; those with less time are not judged.
+ */
+export function quorumsAreFound({ operations, replicas, troubled }: Case): Violation[] {
+  if (troubled === undefined) return [];
+  return operations
+    .filter(({ outcome, quorum, timeoutMs, error }) =>
+      outcome !== "ok" && quorum <= replicas - troubled && timeoutMs >= PATIENCE_MS &&
+      NO_QUORUM.test(error ?? "")
+    )
+    .map((operation) => ({
+      checker: "a quorum was there and not found",
+      key: operation.key,
+      detail: describe(operation),
+    }));
+}
+
 function eachRead(
   keys: ReadonlyMap<string, KeyHistory>,
   judge: (read: Operation, history: KeyHistory) => Violation[],

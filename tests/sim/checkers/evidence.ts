@@ -82,6 +82,8 @@ export interface Evidence {
   readonly restores?: boolean;
   /** How often a replica store was started, all nodes together, at most: each start takes a new actor id. */
   readonly starts: number;
+  /** How many nodes were away or slow at times, where nothing else went wrong; absent: it did. */
+  readonly troubled?: number;
   /** What clients saw. */
   readonly operations: readonly Operation[];
   /** What is left. */
