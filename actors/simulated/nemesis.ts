@@ -202,6 +202,7 @@ export class Nemesis {
   #crash(index: number, random: SimulatedRandom): void {
     const actor = random.pick(ACTORS);
     if (!this.#isServing(index)) return;
+    this.#wanted.add(index); // the last of too many crashes ends the process
     this.#say([index], `${actor} crashes`);
     this.#victims.crash(index, actor);
   }
