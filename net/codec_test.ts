@@ -55,7 +55,13 @@ const placement = { partition: u16, epoch: fc.maxSafeNat() };
 const version = fc.record({ major: fc.constant(1), minor: fc.constant(0) });
 const facts = fc.record({
   ...{ nodeId: hex(16), bootId: hex(8), clusterId: hex(16), address: words, cluster: words, hash: words },
-  ...{ life: u32, partitions: u32, n: u8, epoch: fc.maxSafeNat() },
+  ...{
+    life: u32,
+    pastBootIds: fc.array(hex(8), { maxLength: 255 }),
+    partitions: u32,
+    n: u8,
+    epoch: fc.maxSafeNat(),
+  },
 });
 const epoch = fc.option(fc.record({ epoch: fc.maxSafeNat() }), { nil: {} });
 const plain = fc.dictionary(fc.string({ minLength: 1, maxLength: 5, unit: "grapheme-ascii" }), fc.nat());
@@ -80,7 +86,9 @@ const SAMPLES: readonly [Message<never>, fc.Arbitrary<unknown>][] = [
   [
     REFUSED,
     fc.record({ code: fc.constantFrom(...REFUSAL_CODES), message: words }).chain((refused) =>
-      refused.code === "older-life" ? u32.map((life) => ({ ...refused, life })) : fc.constant(refused)
+      refused.code === "forgotten-life"
+        ? fc.record({ life: u32, bootId: hex(8) }).map((forgotten) => ({ ...refused, forgotten }))
+        : fc.constant(refused)
     ),
   ],
   [PING, fc.constant(null)],

@@ -9,6 +9,7 @@ import { LIMITS } from "../actors/runtime/limits.ts";
 import type { Channel } from "./channel.ts";
 import { WireError } from "./frame.ts";
 import { type NodeFacts, wireFacts } from "./handshake.ts";
+import type { ProcessLife } from "./lives.ts";
 import { type Facts, HELLO, PROTOCOL_VERSION, REFUSED, WELCOME } from "./messages/handshake.ts";
 import { readMessage } from "./messages/message.ts";
 
@@ -16,9 +17,9 @@ import { readMessage } from "./messages/message.ts";
 export class HandshakeRefused extends WireError {
   /**
    * @param refusal the code, as in `RefusalCode`, or `wrong-node` @param message for people
-   * @param life the number of the later life of this node that the other side knows of; 0 where that is not the reason
+   * @param forgotten the life of this node that the other side knows and this one does not; null without one
    */
-  constructor(readonly refusal: string, message: string, readonly life = 0) {
+  constructor(readonly refusal: string, message: string, readonly forgotten: ProcessLife | null = null) {
     super("refused", `${refusal}: ${message}`);
   }
 }
@@ -36,8 +37,8 @@ export async function greet(channel: Channel, own: NodeFacts | null): Promise<Fa
     const frame = await channel.receive();
     if (!frame) throw new NetworkError("reset", channel.closed ?? "hung up in the handshake");
     if (frame.message === REFUSED.number) {
-      const { code, message, life } = readMessage(REFUSED, frame);
-      throw new HandshakeRefused(code, message, life);
+      const { code, message, forgotten } = readMessage(REFUSED, frame);
+      throw new HandshakeRefused(code, message, forgotten);
     }
     const { facts: theirs } = readMessage(WELCOME, frame);
     // A client is answered, and a peer told, objects of any size.

@@ -6,7 +6,7 @@
 
 import type { NodeId } from "../actors/replica_store/protocol.ts";
 import { HASH_NAME } from "../actors/ring_manager/ring.ts";
-import type { ProcessLife } from "./lives.ts";
+import type { Introduction, ProcessLife } from "./lives.ts";
 import {
   type Facts,
   type Hello,
@@ -17,8 +17,8 @@ import {
 
 /** What a node can say of itself at any moment. Read anew for every handshake: a join changes it. */
 export interface NodeFacts extends Omit<Facts, "hash"> {
-  /** The number of a known life of a node that is not earlier than this one, nor this one; 0: there is none. */
-  otherLife(theirs: ProcessLife): number;
+  /** A life that is known of a node and that it does not know of itself; null: there is none. */
+  lifeForgottenBy(theirs: Introduction): ProcessLife | null;
   /** Whether this id was a member once and never may be again. */
   isRemoved(id: NodeId): boolean;
   /** Whether this id is a member of this node's ring. */
@@ -27,8 +27,20 @@ export interface NodeFacts extends Omit<Facts, "hash"> {
 
 /** The part of the facts that travels. */
 export function wireFacts(facts: NodeFacts): Facts {
-  const { nodeId, bootId, life, address, cluster, clusterId, partitions, n, epoch } = facts;
-  return { nodeId, bootId, life, address, cluster, clusterId, partitions, n, epoch, hash: HASH_NAME };
+  const { nodeId, bootId, life, pastBootIds, address, cluster, clusterId, partitions, n, epoch } = facts;
+  return {
+    nodeId,
+    bootId,
+    life,
+    pastBootIds,
+    address,
+    cluster,
+    clusterId,
+    partitions,
+    n,
+    epoch,
+    hash: HASH_NAME,
+  };
 }
 
 /** The version both sides speak, null when the major numbers differ. */
@@ -81,7 +93,8 @@ export function judgePeer(theirs: Facts, own: NodeFacts): Refused | null {
       message: `node ${theirs.nodeId} is not in the ring of epoch ${own.epoch}`,
     };
   }
-  const life = own.otherLife(theirs);
-  if (life === 0) return null;
-  return { code: "older-life", life, message: `life ${life} of node ${theirs.nodeId} is known here` };
+  const forgotten = own.lifeForgottenBy(theirs);
+  if (forgotten === null) return null;
+  const message = `life ${forgotten.life} of node ${theirs.nodeId} is known here, but not there`;
+  return { code: "forgotten-life", forgotten, message };
 }

@@ -29,7 +29,7 @@ import { Channel, reasonOf } from "./channel.ts";
 import { ClientSession, type Desk } from "./client_session.ts";
 import { EnvelopeCodec } from "./codec.ts";
 import type { ControlCodec } from "./control_codec.ts";
-import type { ProcessLife } from "./lives.ts";
+import type { Introduction } from "./lives.ts";
 import { judgeHello, judgePeer, type NodeFacts, wireFacts } from "./handshake.ts";
 import {
   type Facts,
@@ -97,7 +97,7 @@ export interface ListenerOptions {
   /** Hears where it listens, at every start. */
   readonly onListening?: (endpoint: Endpoint) => void;
   /** Remembers the life of a peer that is about to be let in. */
-  readonly remember?: (life: ProcessLife) => Promise<void>;
+  readonly onIntroduced?: (peer: Introduction) => Promise<void>;
   /** Hears that a member has connected. */
   readonly onPeer?: (node: NodeId) => void;
   /** Hears that a node of another cluster of this name has come, and where that is reached. */
@@ -267,8 +267,13 @@ class Door {
       const verdict = this.#judge(hello);
       if ("code" in verdict) return await this.#refuse(channel, verdict);
       const facts = hello.magic ? hello.facts : null;
-      if (facts) await this.#options.remember?.(facts);
-      channel.send(WELCOME, { number: 0 }, { version: verdict, facts: wireFacts(this.#options.facts) });
+      if (facts) await this.#options.onIntroduced?.(facts);
+      // What this node was is nothing to clients.
+      const own = wireFacts(this.#options.facts);
+      channel.send(WELCOME, { number: 0 }, {
+        version: verdict,
+        facts: facts ? own : { ...own, pastBootIds: [] },
+      });
       // What a client asks fits a frame; what it is answered, and what peers say, is as large as objects are.
       channel.open(facts ? { inBytes: LIMITS.messageBytes } : { outBytes: LIMITS.messageBytes });
       timer.cancel();
@@ -290,7 +295,7 @@ class Door {
       if (verdict.code === "duplicate-id") this.#alarm(hello.facts);
       if (verdict.code === "cluster-id") this.#options.onOtherCluster?.(hello.facts.address);
       // Who is alive elsewhere has nothing to make good.
-      return verdict.code === "older-life" ? this.#judgeTwin(hello.facts) ?? verdict : verdict;
+      return verdict.code === "forgotten-life" ? this.#judgeTwin(hello.facts) ?? verdict : verdict;
     }
     if (this.#draining) return { code: "draining", message: "this node is stopping" };
     const facts = hello.magic ? hello.facts : null;

@@ -24,6 +24,7 @@ import { administer } from "./administer.ts";
 import { CONTROL } from "./control.ts";
 import { ControlCodec } from "./control_codec.ts";
 import { listen, listener, LISTENER_CORE, type ListenerProtocol } from "./listener.ts";
+import type { ProcessLife } from "./lives.ts";
 import { Life } from "./node_life.ts";
 import {
   askedOf,
@@ -200,7 +201,7 @@ function partsOf(materials: Materials): NodeParts {
   const onRemoved = () =>
     end("it was removed from the cluster; start it with an empty directory to join anew");
   const twin = `another process lives under the id ${node} of this node`;
-  const onLaterLife = (known: number) => void outlive(materials, known);
+  const onForgotten = (known: ProcessLife) => void outlive(materials, known);
   return {
     ringManager: {
       node,
@@ -214,6 +215,7 @@ function partsOf(materials: Materials): NodeParts {
     replicaStore: {
       node,
       open: () => openStore(settings, env, journal, { ...NODE_MEMORY_CORE, ...cores.memory }),
+      isVouchedFor: () => life.isVouchedFor,
       current: () => life.current,
       onWhole: () => markWhole(journal),
       onNotWhole: () => markNotWhole(journal),
@@ -221,7 +223,7 @@ function partsOf(materials: Materials): NodeParts {
     },
     ...socketsOf(materials, {
       onRemoved,
-      onLaterLife,
+      onForgotten,
       onTwin: (member) => end(`${twin}: ${member} says so`),
     }),
     gossiper: {
@@ -229,10 +231,10 @@ function partsOf(materials: Materials): NodeParts {
       bootId,
       incarnation: journal.incarnation,
       heartbeat: settings.heartbeat,
-      onLife: (seen) => {
-        if (seen.nodeId !== node && life.facts.isMember(seen.nodeId)) void life.lives.remember(seen);
+      onLife: (member, seen) => {
+        if (member !== node && life.facts.isMember(member)) life.lives.onHeard(member, seen);
       },
-      onLaterLife,
+      onForgotten,
       onDuplicate: () => end(twin),
       core: { ...GOSSIPER_CORE, ...cores.gossiper },
     },
@@ -252,20 +254,21 @@ function partsOf(materials: Materials): NodeParts {
 }
 
 /**
- * Members know a life of this node, number `known`, that is not before this one: the directory is an older copy.
+ * Members know a life of this node that the directory does not know of: it is an older copy than that.
  * Whatever was acknowledged since it was made may be missing, and any promise forgotten; the rest can be made good.
  */
-async function outlive({ env, journal, life, system }: Materials, known: number): Promise<void> {
-  if (known < journal.incarnation) return; // heard of twice
+async function outlive({ env, journal, life, system }: Materials, known: ProcessLife): Promise<void> {
+  if (journal.pastBootIds.includes(known.bootId)) return; // heard of twice
   life.isOlderCopy = true;
   env.log.error("the directory is an older copy: everything is fetched anew, and this node votes no more", {
     life: journal.incarnation,
-    known,
+    known: known.life,
   });
   system.ref<ReplicaStoreProtocol>("replica_store").tell("loseAll", {});
   try {
     await journal.outlive(known);
     system.ref<GossiperProtocol>("gossiper").tell("outlive", { life: journal.incarnation });
+    for (const { id } of life.ring.members) system.ref<PeersProtocol>("peers").tell("heard", { node: id });
   } catch (error) {
     // Nobody who knows better lets this node in before it is done, and so it is tried again.
     env.log.error("it cannot be remembered that the directory is an older copy", { error: String(error) });
@@ -275,14 +278,14 @@ async function outlive({ env, journal, life, system }: Materials, known: number)
 /** What sockets tell of this node. */
 interface SocketEvents {
   readonly onRemoved: () => void;
-  readonly onLaterLife: (known: number) => void;
+  readonly onForgotten: (known: ProcessLife) => void;
   readonly onTwin: (member: string) => void;
 }
 
 /** The actors that hold sockets: the connections to members, and the door. */
 function socketsOf(
   { env, cores, socket, life, system }: Materials,
-  { onRemoved, onLaterLife, onTwin }: SocketEvents,
+  { onRemoved, onForgotten, onTwin }: SocketEvents,
 ): { readonly peers: AnyActorSpec; readonly doors: readonly AnyActorSpec[] } {
   const { facts } = life;
   const control = new ControlCodec(CONTROL, () => env.clock.now());
@@ -295,12 +298,12 @@ function socketsOf(
         life.transport = transport;
         system.setTransport(transport);
       },
-      onPeer: (member, event, code, known = 0) => {
+      onPeer: (member, event, code, forgotten = null) => {
         if (life.isTwin(member, code)) onTwin(member);
-        if (known > 0) onLaterLife(known);
+        if (forgotten !== null) onForgotten(forgotten);
         // Nobody sends a new ring to one who is not in it: a member that was removed while away hears it here.
         if (code === "removed") onRemoved();
-        if (event === "connected") return;
+        if (event === "connected") return life.onLetIn();
         system.ref<CoordinatorProtocol>("coordinator").tell("peerLost", { node: member });
       },
     }),
@@ -311,7 +314,7 @@ function socketsOf(
       socket,
       deliver: (envelope) => system.deliver(envelope),
       send: (envelope) => life.transport?.send(envelope) ?? false,
-      remember: (seen) => facts.isMember(seen.nodeId) ? life.lives.remember(seen) : Promise.resolve(),
+      onIntroduced: (peer) => facts.isMember(peer.nodeId) ? life.lives.onIntroduced(peer) : Promise.resolve(),
       onPeer: (member) => void system.ref<PeersProtocol>("peers").tell("heard", { node: member }),
       onOtherCluster: (known) => {
         if (life.ring.members.length === 1) {

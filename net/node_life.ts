@@ -8,7 +8,6 @@ import type { RuntimeFigures } from "../actors/operator/operator.ts";
 import type { NodeId } from "../actors/replica_store/protocol.ts";
 import type { CurrentRing } from "../actors/ring_manager/protocol.ts";
 import type { Member, Ring } from "../actors/ring_manager/ring.ts";
-import { toHex } from "../actors/runtime/bytes.ts";
 import type { Environment } from "../actors/runtime/environment.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
 import type { ActorSystem } from "../actors/runtime/mod.ts";
@@ -42,6 +41,7 @@ export class Life {
   readonly facts: NodeFacts;
   readonly member: Member;
   readonly #startedAt: number;
+  #isLetIn: boolean;
   /** Members that take this process for a second one under its id, and since when. */
   readonly #refusedSince = new Map<NodeId, number>();
 
@@ -52,18 +52,22 @@ export class Life {
     address: string,
     ring: Ring,
   ) {
-    const { clock, random } = environment;
+    const { clock } = environment;
     this.environment = environment;
     this.current = { ring, isFenced: false };
     const lives = this.lives = new Lives(journal);
     this.#startedAt = clock.now();
+    this.#isLetIn = ring.members.length === 1; // by whom?
     this.member = { id: journal.identity, address, zone: settings.zone, weight: settings.weight };
     const current = () => this.ring;
     this.facts = {
       nodeId: journal.identity,
-      bootId: toHex(random.bytes(8)),
+      bootId: journal.bootId,
       get life() {
         return journal.incarnation;
+      },
+      get pastBootIds() {
+        return journal.pastBootIds;
       },
       address,
       get cluster() {
@@ -81,7 +85,7 @@ export class Life {
       get epoch() {
         return current().epoch;
       },
-      otherLife: (theirs) => lives.otherThan(theirs),
+      lifeForgottenBy: (theirs) => lives.forgottenBy(theirs),
       isRemoved: (id) => current().removed.includes(id),
       isMember: (id) => current().members.some((member) => member.id === id),
     };
@@ -100,6 +104,16 @@ export class Life {
     const since = this.#refusedSince.get(node) ?? now;
     this.#refusedSince.set(node, since);
     return now - since >= TWIN_MS;
+  }
+
+  /** A member has let this life of the node in: it knows none that the node does not. */
+  onLetIn(): void {
+    this.#isLetIn = true;
+  }
+
+  /** Whether a member has had the chance to say that this node has forgotten a life, and did not. */
+  get isVouchedFor(): boolean {
+    return this.#isLetIn;
   }
 
   /** The newest ring this node knows. */

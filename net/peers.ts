@@ -25,6 +25,7 @@ import type { Frame } from "./frame.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { greet, HandshakeRefused } from "./greet.ts";
 import { judgePeer, type NodeFacts } from "./handshake.ts";
+import type { ProcessLife } from "./lives.ts";
 import { PING, PONG } from "./messages/handshake.ts";
 import { readMessage } from "./messages/message.ts";
 
@@ -57,8 +58,8 @@ export type PeersProtocol = {
 /** What happened to the connection to a member; for `refused`, `code` is the wire's reason. */
 export type PeerEvent = "connected" | "lost" | "refused";
 
-/** Hears of it; `life` is that of `HandshakeRefused`. */
-export type OnPeer = (node: NodeId, event: PeerEvent, code?: string, life?: number) => void;
+/** Hears of it; `forgotten` is that of `HandshakeRefused`. */
+export type OnPeer = (node: NodeId, event: PeerEvent, code?: string, forgotten?: ProcessLife | null) => void;
 
 /** What {@link peers} is made of. */
 export interface PeersOptions {
@@ -267,7 +268,7 @@ class Peer {
         else log.info("cannot reach peer", { peer: node, address, reason });
       }
       this.#complaint = reason;
-      if (refused) this.#onLost("refused", error.refusal, error.life);
+      if (refused) this.#onLost("refused", error.refusal, error.forgotten);
       else this.#onLost("lost");
     } finally {
       this.#shaking = null;
@@ -296,7 +297,7 @@ class Peer {
     this.#options.onPeer?.(this.node, "connected");
   }
 
-  #onLost(event: PeerEvent, code?: string, life?: number): void {
+  #onLost(event: PeerEvent, code?: string, forgotten?: ProcessLife | null): void {
     this.#lost += this.#earlyCount;
     this.#sent -= this.#earlyCount;
     this.#earlyCount = 0;
@@ -308,7 +309,7 @@ class Peer {
       : Math.min(LIMITS.redialMaxMs, LIMITS.redialMinMs * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 32);
     this.#redial = clock.after(longest * (0.5 + random.next() / 2), () => this.dial());
-    this.#options.onPeer?.(this.node, event, code, life);
+    this.#options.onPeer?.(this.node, event, code, forgotten);
   }
 }
 

@@ -8,9 +8,9 @@
  *
  * - The identity is 16 random bytes, made when there is none: a wiped directory is a new node. A damaged one is not:
  *   when damage has taken the identity, the journal does not open and stays as it was found.
- * - The incarnation counts openings. It is durable before {@link openNodeJournal} returns, so no two lives of a node
- *   ever share one; but for damage, or an older copy of the directory put back. Who learns of that from others says
- *   so ({@link NodeJournal.outlive}).
+ * - The incarnation counts openings, and each draws 8 random bytes, its boot id. Both are durable before
+ *   {@link openNodeJournal} returns, so no two lives of a node ever share a number; but for damage, or an older copy of
+ *   the directory put back. Who learns of that from others says so ({@link NodeJournal.outlive}).
  *
  * After either, any fact may be older than what was promised. Which facts say so is its owner's to choose
  * ({@link NodeJournalOptions.doubts}); they are set by the same stroke that cuts the damage out.
@@ -18,7 +18,7 @@
  * @module
  */
 
-import { concatBytes, decodeUtf8, encodeUtf8, toHex } from "../actors/runtime/bytes.ts";
+import { concatBytes, decodeUtf8, encodeUtf8, fromHex, toHex } from "../actors/runtime/bytes.ts";
 import { type Damage, EngineError, type SyncPolicy } from "./engine.ts";
 import {
   asEngineError,
@@ -32,7 +32,11 @@ import {
 const FACT_RECORD = 1;
 const IDENTITY = "identity";
 const INCARNATION = "incarnation";
-const OWN = new Set([IDENTITY, INCARNATION]);
+const BOOTS = "boots";
+const OWN = new Set([IDENTITY, INCARNATION, BOOTS]);
+const BOOT_BYTES = 8;
+/** So many boot ids are kept: of this life, and of the latest before it. */
+const MOST_BOOTS = 200;
 /** The journal is rewritten when it is this long and four times what it need be. */
 const REWRITE_BYTES = 1024 * 1024;
 /** Then every fact is written so often, so that one damaged place costs none. */
@@ -88,11 +92,12 @@ export async function openNodeJournal(options: NodeJournalOptions): Promise<Node
   try {
     const identity = facts.get(IDENTITY) ?? options.random.bytes(16);
     const incarnation = decodeCount(facts.get(INCARNATION)) + 1;
-    facts.set(IDENTITY, identity).set(INCARNATION, encodeCount(incarnation));
+    const boots = withBoot(facts.get(BOOTS), options.random.bytes(BOOT_BYTES));
+    facts.set(IDENTITY, identity).set(INCARNATION, encodeCount(incarnation)).set(BOOTS, boots);
     // All of them, once more: then it takes damage in two places to lose one of an earlier life.
     for (const fact of facts) journal.append(FACT_RECORD, encodeFact(fact));
     await journal.sync();
-    return new NodeJournal(journal, facts, { identity: toHex(identity), incarnation, doubts });
+    return new NodeJournal(journal, facts, { identity: toHex(identity), incarnation, boots, doubts });
   } catch (error) {
     await journal.close().catch(() => {});
     throw asEngineError(error);
@@ -117,6 +122,7 @@ export class NodeJournal {
   #rewriting: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
   #incarnation: number;
+  #boots: Uint8Array;
 
   /**
    * What {@link openNodeJournal} does in the end.
@@ -126,19 +132,38 @@ export class NodeJournal {
   constructor(
     journal: Journal,
     facts: Map<string, Uint8Array>,
-    own: { identity: string; incarnation: number; doubts: readonly Fact[] },
+    own: { identity: string; incarnation: number; boots: Uint8Array; doubts: readonly Fact[] },
   ) {
     this.#journal = journal;
     this.#facts = facts;
     this.#doubts = own.doubts;
     this.identity = own.identity;
     this.#incarnation = own.incarnation;
+    this.#boots = own.boots;
     for (const fact of facts) this.#liveBytes += factBytes(fact);
   }
 
   /** The number of this life: how often it has been opened, this time included, or what was skipped to be later. */
   get incarnation(): number {
     return this.#incarnation;
+  }
+
+  /** 8 random bytes of this life, as 16 hex digits. */
+  get bootId(): string {
+    return this.#bootIds()[0]!;
+  }
+
+  /** The boot ids of the lives before it, the latest first, as many as are kept. */
+  get pastBootIds(): readonly string[] {
+    return this.#bootIds().slice(1);
+  }
+
+  #bootIds(): string[] {
+    const count = this.#boots.length / BOOT_BYTES;
+    return Array.from(
+      { length: count },
+      (_, n) => toHex(this.#boots.subarray(n * BOOT_BYTES, (n + 1) * BOOT_BYTES)),
+    );
   }
 
   /** What opening it cut or skipped. */
@@ -169,13 +194,16 @@ export class NodeJournal {
   }
 
   /**
-   * Somebody knows a life of this node that is as late as this one, or later, and is not this one: the journal is
-   * older than it should be. Sets the doubts, and goes on in a life after that one, from when the promise resolves.
+   * Somebody knows a life of this node that this journal does not: it is older than it should be. Sets the doubts, and
+   * from when the promise resolves that life is one of the past, and this one a later one.
    */
-  async outlive(life: number): Promise<void> {
+  async outlive({ life, bootId }: { readonly life: number; readonly bootId: string }): Promise<void> {
     const next = Math.max(this.#incarnation, life + 1);
-    await this.#set([...this.#doubts, [INCARNATION, encodeCount(next)]]);
+    const [own, past] = [this.#boots.subarray(0, BOOT_BYTES), this.#boots.subarray(BOOT_BYTES)];
+    const boots = withBoot(withBoot(past, fromHex(bootId)!), own);
+    await this.#set([...this.#doubts, [INCARNATION, encodeCount(next)], [BOOTS, boots]]);
     this.#incarnation = Math.max(this.#incarnation, next);
+    this.#boots = boots;
   }
 
   /** Make everything durable and let go. Closing twice gives the same promise. */
@@ -279,6 +307,11 @@ function encodeFact([name, bytes]: Fact): Uint8Array[] {
   const header = new Uint8Array(4);
   new DataView(header.buffer).setUint32(0, (nameBytes.length << 24) | bytes.length);
   return [header, nameBytes, bytes];
+}
+
+/** Boot ids with one more, which is the latest. */
+function withBoot(boots: Uint8Array = new Uint8Array(0), bootId: Uint8Array): Uint8Array {
+  return concatBytes(bootId, boots).subarray(0, MOST_BOOTS * BOOT_BYTES);
 }
 
 function encodeCount(count: number): Uint8Array {

@@ -109,15 +109,30 @@ Deno.test("41: a journal that has lost who it is, or what must not be lost, is r
   }
 });
 
-Deno.test("node journal: who hears of a later life of itself goes on in one after that, in doubt", async () => {
+Deno.test("node journal: who hears of a life that it has forgotten goes on in one after that, in doubt", async () => {
   const world = simulatedWorld(1);
   const node = await openWith(world, { doubts: [["in-doubt", BYTES]] });
-  await world.settle(node.outlive(7));
+  const { bootId } = node;
+  await world.settle(node.outlive({ life: 7, bootId: "f".repeat(16) }));
   assertEquals([node.incarnation, node.get("in-doubt")], [8, BYTES]);
-  await world.settle(node.outlive(3));
-  assertEquals(node.incarnation, 8);
+  await world.settle(node.outlive({ life: 3, bootId: "e".repeat(16) }));
+  assertEquals([node.incarnation, node.bootId], [8, bootId]);
+  assertEquals(node.pastBootIds, ["e".repeat(16), "f".repeat(16)]);
   world.crash();
-  assertEquals((await open(world)).incarnation, 9);
+  const next = await open(world);
+  assertEquals([next.incarnation, next.pastBootIds], [9, [bootId, ...node.pastBootIds]]);
+  assert(next.bootId !== bootId);
+});
+
+Deno.test("node journal: it knows the boot ids of its latest lives", async () => {
+  const world = simulatedWorld(1);
+  const seen: string[] = [];
+  for (let life = 0; life < 210; life++) {
+    const node = await open(world);
+    assertEquals(node.pastBootIds, seen.slice(0, 199));
+    seen.unshift(node.bootId);
+    world.kill();
+  }
 });
 
 Deno.test("node journal: what was replaced is not in the files any more once that is asked for", async () => {

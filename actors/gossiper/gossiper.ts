@@ -32,6 +32,9 @@ function isBehind(theirs: Digest, own: Digest): boolean {
   return theirs.epoch < own.epoch;
 }
 
+/** A life of a node: see {@link Rumour}. */
+export type HeardLife = { readonly life: number; readonly bootId: string };
+
 /** What the gossiper is composed of. */
 export interface GossiperOptions {
   /** This node. */
@@ -42,15 +45,13 @@ export interface GossiperOptions {
   readonly bootId: string;
   /** Peers per round, and milliseconds between rounds. */
   readonly heartbeat: { readonly fanout: number; readonly intervalMs: number };
-  /** Hears of every life of another node that somebody speaks of. */
-  readonly onLife: (
-    life: { readonly nodeId: NodeId; readonly life: number; readonly bootId: string },
-  ) => void;
+  /** Hears of every life of a node that somebody speaks of. */
+  readonly onLife: (node: NodeId, life: HeardLife) => void;
   /**
    * Hears that members know of a life of this node that is not before this one: this one's memory is an older copy.
    * `outlive` is to follow.
    */
-  readonly onLaterLife: (life: number) => void;
+  readonly onForgotten: (life: HeardLife) => void;
   /** Hears that another process lives under this node's id: this one must stop. */
   readonly onDuplicate: () => void;
   /** See {@link GOSSIPER_CORE}. */
@@ -136,10 +137,11 @@ class Gossiper {
     if (answer !== null) this.#send(from.node, answer);
     this.#publish(changes);
     this.#compareRings(from.node, gossip);
-    const { onLife, onLaterLife, onDuplicate } = this.#options;
-    for (const { node: nodeId, life, boot: bootId } of gossip.rumours) onLife({ nodeId, life, bootId });
-    if (this.#membership.isFenced) onDuplicate();
-    else if (this.#membership.laterLife > 0) onLaterLife(this.#membership.laterLife);
+    const { onLife, onForgotten, onDuplicate } = this.#options;
+    for (const { node, life, boot: bootId } of gossip.rumours) onLife(node, { life, bootId });
+    const { isFenced, laterLife } = this.#membership;
+    if (isFenced) onDuplicate();
+    else if (laterLife !== null) onForgotten(laterLife);
   }
 
   /** Whoever is behind is taught; whoever is ahead finds out from the answer that this node is. */

@@ -148,10 +148,10 @@ export class Membership {
     return this.#isFenced;
   }
 
-  /** The latest life of this node that others know of, when that is not before the present one; else 0. */
-  get laterLife(): number {
-    const latest = Math.max(0, ...this.#outlived.values());
-    return latest >= this.#self.life ? latest : 0;
+  /** The latest life of this node that others know of, when that is not before the present one; else null. */
+  get laterLife(): { readonly life: number; readonly bootId: string } | null {
+    const [latest] = [...this.#outlived].sort(([, a], [, b]) => b - a);
+    return latest && latest[1] >= this.#self.life ? { bootId: latest[0], life: latest[1] } : null;
   }
 
   /** Go on in a later life. */

@@ -215,7 +215,7 @@ Deno.test("FAULTS 52: two live processes with one id: exactly one is fenced, and
     for (let round = 1; round < 30; round++) {
       for (const twin of twins) {
         gossip(twin, other, round);
-        twin.outlive(twin.laterLife + 1); // each takes the other for what its disk has forgotten
+        twin.outlive((twin.laterLife?.life ?? 0) + 1); // each takes the other for what its disk has forgotten
       }
     }
     const fenced = twins.filter((twin) => twin.isFenced);
@@ -234,16 +234,16 @@ function gossip(one: Membership, other: Membership, round: number): void {
 
 Deno.test("FAULTS 50: who hears of a later life of itself, or as late a one, goes on in one after that", () => {
   // As late a life with a greater boot id passes for the later one here; the handshake does not let it in.
-  for (const [life, boot] of [[1, 10], [3, 10]] as const) {
+  for (const life of [1, 3]) {
     const other = membership(0, 3);
     const before = membership(1, 3, 3, 11);
     for (let round = 1; round < 5; round++) gossip(before, other, round);
-    const copy = membership(1, 3, life, boot);
+    const copy = membership(1, 3, life, 10);
     for (let round = 5; round < 10; round++) gossip(copy, other, round);
-    assertEquals(copy.laterLife, 3);
+    assertEquals(copy.laterLife, { life: 3, bootId: boot(11) });
     copy.outlive(4);
     for (let round = 10; round < 30; round++) gossip(copy, other, round);
-    assertEquals([copy.laterLife, copy.isFenced], [0, false]);
+    assertEquals([copy.laterLife, copy.isFenced], [null, false]);
     assertEquals(other.describe(30 * ROUND_MS).find(({ node }) => node === id(1))!.life, 4);
   }
 });

@@ -62,11 +62,13 @@ export interface Doubts {
   readonly isLost: boolean;
   /** It promised to write nothing until it hears of the next ring, which may be in force elsewhere already. */
   readonly isFenced: boolean;
+  /** No member has had the chance yet to say that the directory is an older copy. */
+  readonly isUnknown: boolean;
 }
 
 /** Whether what a store holds of a partition counts towards R. */
-function isSure({ isPoisoned, isLost, isFenced }: Doubts): boolean {
-  return !isPoisoned && !isLost && !isFenced;
+function isSure({ isPoisoned, isLost, isFenced, isUnknown }: Doubts): boolean {
+  return !isPoisoned && !isLost && !isFenced && !isUnknown;
 }
 
 /** What the store is composed of. */
@@ -82,6 +84,8 @@ export interface ReplicaStoreOptions {
   readonly onWhole: () => void;
   /** Something is being lost: a start after this is lossy. Rejects when that cannot be remembered. */
   readonly onNotWhole: () => Promise<void>;
+  /** Whether a member has let this life of the node in, or there is no other member. */
+  readonly isVouchedFor: () => boolean;
   /** The ring as this node has it, and whether client writes have to wait, at a start. */
   readonly current: () => CurrentRing;
   /** See {@link REPLICA_STORE_CORE}. */
@@ -281,7 +285,13 @@ class ReplicaStore {
 
   #judge(partition: number, record: EncodedObject | null): ReadAnswer {
     const { isPoisoned } = this.#groups;
-    const doubts = { isPoisoned, isLost: this.#wholeness.has(partition), isFenced: this.#isFenced };
+    const isUnknown = !this.#options.isVouchedFor();
+    const doubts = {
+      isPoisoned,
+      isLost: this.#wholeness.has(partition),
+      isFenced: this.#isFenced,
+      isUnknown,
+    };
     if (!this.#core.isSure(doubts)) {
       return { ok: false, code: "not-whole", object: record };
     }

@@ -33,6 +33,8 @@ export interface Facts {
   readonly bootId: string;
   /** The durable number of this process's start. */
   readonly life: number;
+  /** The boot ids of the node's earlier lives, the latest first; at most 255. */
+  readonly pastBootIds: readonly string[];
   /** Where it is reached, `host:port`. */
   readonly address: string;
   /** The cluster's name. */
@@ -63,7 +65,7 @@ export const REFUSAL_CODES = [
   "too-many-connections",
   "draining",
   "not-a-member",
-  "older-life",
+  "forgotten-life",
 ] as const;
 
 /** See {@link REFUSAL_CODES}. */
@@ -73,8 +75,8 @@ export type RefusalCode = typeof REFUSAL_CODES[number];
 export interface Refused {
   /** Why. */
   readonly code: RefusalCode;
-  /** For `older-life`: the number of the life that is known of the node. */
-  readonly life?: number;
+  /** For `forgotten-life`: a life of the refused node, known here, that is not among those it named. */
+  readonly forgotten?: { readonly life: number; readonly bootId: string };
   /** For people. */
   readonly message: string;
 }
@@ -93,6 +95,8 @@ function encodeFacts(writer: FrameWriter, facts: Facts): void {
   writer.hex(facts.nodeId);
   writer.hex(facts.bootId);
   writer.u32(facts.life);
+  writer.u8(facts.pastBootIds.length);
+  for (const bootId of facts.pastBootIds) writer.hex(bootId);
   writer.hex(facts.clusterId);
   writer.u32(facts.partitions);
   writer.u8(facts.n);
@@ -107,6 +111,7 @@ function decodeFacts(frame: Frame): Facts {
     nodeId: frame.hex(16),
     bootId: frame.hex(8),
     life: frame.u32(),
+    pastBootIds: Array.from({ length: frame.u8() }, () => frame.hex(8)),
     clusterId: frame.hex(16),
     partitions: frame.u32(),
     n: frame.u8(),
@@ -162,14 +167,18 @@ export const WELCOME: Message<{ readonly version: Version; readonly facts: Facts
 export const REFUSED: Message<Refused> = {
   number: 3,
   name: "refused",
-  encode(writer, { code, life, message }) {
+  encode(writer, { code, forgotten, message }) {
     writer.u8(ordinal(REFUSAL_CODES, code));
-    if (code === "older-life") writer.u32(life ?? 0);
+    if (code === "forgotten-life") {
+      writer.u32(forgotten!.life);
+      writer.hex(forgotten!.bootId);
+    }
     writer.bytes(shortUtf8(message));
   },
   decode: (frame) => {
     const code = word(REFUSAL_CODES, frame.u8());
-    return { code, ...(code === "older-life" && { life: frame.u32() }), message: frame.text(frame.left) };
+    const forgotten = code === "forgotten-life" && { life: frame.u32(), bootId: frame.hex(8) };
+    return { code, ...(forgotten && { forgotten }), message: frame.text(frame.left) };
   },
 };
 

@@ -137,6 +137,7 @@ async function startNode(node: string, answers: Answers): Promise<ActorSystem> {
       replicaStore({
         node,
         open,
+        isVouchedFor: () => true,
         current: () => ({ ring: RING, isFenced: false }),
         onWhole: () => {},
         onNotWhole: () => Promise.resolve(),

@@ -171,19 +171,30 @@ async function writeNew({ cluster, world, until }: Stage): Promise<void> {
   await client.close();
 }
 
-for (const isRestarted of [false, true]) {
-  const who = isRestarted ? "members that were restarted" : "members";
-  Deno.test(`FAULTS 50: an older copy of a disk was read from as if it were the newest; ${who} know better`, () =>
+/** What the members that meet the copy, and the copy itself, go through before they meet. */
+const MEETINGS = {
+  "members know better": () => Promise.resolve(),
+  "members that were restarted know better": async ({ cluster }: Stage) => {
+    cluster.kill(1, { power: true });
+    await cluster.start(1);
+  },
+  "however often it starts first": async (stage: Stage) => {
+    for (let life = 0; life < 3; life++) {
+      await startAlone(stage, 2);
+      stage.cluster.kill(2);
+    }
+  },
+};
+
+for (const [name, before] of Object.entries(MEETINGS)) {
+  Deno.test(`FAULTS 50: an older copy of a disk was read from as if it were the newest; ${name}`, () =>
     onStage({ nodes: 3 }, async (stage) => {
       const { cluster, world, sleep, until } = stage;
       const backup = await withBackup(stage);
       await writeNew(stage);
       cluster.kill(2);
       world.disk(machine(2)).restore(backup);
-      if (isRestarted) {
-        cluster.kill(1, { power: true });
-        await cluster.start(1);
-      }
+      await before(stage);
       // Only node 1, which has the old value, meets the copy.
       world.heal();
       world.network.partition([machine(0)], [machine(1), machine(2)]);
@@ -203,6 +214,21 @@ for (const isRestarted of [false, true]) {
       assertEquals((await through[1]!.get("k", { r: 3 })).texts(), ["new"]);
     }));
 }
+
+Deno.test("FAULTS 50: an older copy of a disk that reaches nobody answered reads of one replica", () =>
+  onStage({ nodes: 3, node: { quorum: { n: 3, r: 1, w: 3 } } }, async (stage) => {
+    const { cluster, world, until } = stage;
+    const backup = await withBackup(stage);
+    const client = await cluster.connect({ to: [0] });
+    await until(() => client.put("k", "new", { timeoutMs: 500 }).then(() => true, () => false));
+    cluster.kill(2);
+    world.disk(machine(2)).restore(backup);
+    await startAlone(stage, 2);
+    const alone = await cluster.connect({ to: [2] });
+    for (let read = 0; read < 5; read++) await assertRejects(() => alone.get("k", { timeoutMs: 300 }));
+    world.heal();
+    await until(() => alone.get("k").then((got) => got.texts().includes("new"), () => false));
+  }));
 
 Deno.test("FAULTS 50: a node with an older copy of its disk was fenced for good as its own twin", () =>
   onStage({ nodes: 3 }, async (stage) => {

@@ -35,7 +35,7 @@ const key = encodeUtf8("key1");
 const value = encodeUtf8("c0.1");
 const facts = {
   ...{ nodeId: "11".repeat(16), bootId: "22".repeat(8), clusterId: "33".repeat(16), address: "a:1" },
-  ...{ cluster: "denamo", hash: "murmur3-32", partitions: 16, n: 3, epoch: 1, life: 1 },
+  ...{ cluster: "denamo", hash: "murmur3-32", partitions: 16, n: 3, epoch: 1, life: 1, pastBootIds: [] },
 };
 const version = { major: 1, minor: 0 };
 const put = { key, value, crc32c: 0, context: null, w: 0, requestId: "44".repeat(16), forwarded: false };

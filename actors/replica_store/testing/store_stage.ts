@@ -88,6 +88,7 @@ export async function storeStage(options: StageOptions = {}): Promise<StoreStage
   const ring = ringOf(options.others ?? []);
   const store = replicaStore({
     node: NODE,
+    isVouchedFor: () => true,
     current: () => ({ ring, isFenced: false }),
     onWhole: () => wholes++,
     onNotWhole: options.onNotWhole ?? (() => Promise.resolve()),
