@@ -12,6 +12,9 @@ import { FrameReader } from "./frame_reader.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { type Header, type Message, writeMessage } from "./messages/message.ts";
 
+/** A write that took so long had to wait for room at the other side. */
+const WAITED_MS = 1;
+
 /** The largest message in each direction, in bytes; without, as much as one frame. */
 export interface MessageLimits {
   /** Of those that come in. */
@@ -30,6 +33,7 @@ export class Channel {
   readonly #idle: (() => void)[] = [];
   #lastReadAt: number;
   #arrivedAt: number;
+  #tookAt = -Infinity;
   readonly #earliest: (now: number) => number;
   #flushing = false;
   #writingBytes = 0;
@@ -66,6 +70,14 @@ export class Channel {
   /** When something was read last, on the clock; at first when the channel was made. */
   get lastReadAt(): number {
     return this.#lastReadAt;
+  }
+
+  /**
+   * When the other side last gave a sign of life: something was read, or it made room for what had to wait. Who is
+   * taking in many bytes over a slow link cannot answer what stands behind them.
+   */
+  get aliveAt(): number {
+    return Math.max(this.#lastReadAt, this.#tookAt);
   }
 
   /** When the frame at hand arrived, on the clock, or earlier: when its last bytes may have come to be waiting. */
@@ -170,7 +182,9 @@ export class Channel {
         this.#writingBytes = this.writer.sizeBytes;
         for (const chunk of this.writer.take()) {
           for (let at = 0; at < chunk.length;) {
+            const since = this.#clock.now();
             const count = await this.#connection.write(at === 0 ? chunk : chunk.subarray(at));
+            if (this.#clock.now() - since >= WAITED_MS) this.#tookAt = this.#clock.now();
             at += count;
             this.#writingBytes -= count;
           }

@@ -299,7 +299,7 @@ export class Calls {
   #checkSilence(now: number): void {
     let doubtful = false;
     for (const channel of this.#channels()) {
-      const silentMs = now - Math.max(channel.lastReadAt, this.#busySince);
+      const silentMs = now - Math.max(channel.aliveAt, this.#busySince);
       if (silentMs >= GIVE_UP_MS) channel.close(`silent for ${Math.round(silentMs)} ms`);
       else if (silentMs >= DOUBT_MS) doubtful = true;
     }

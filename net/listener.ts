@@ -104,6 +104,8 @@ export interface ListenerOptions {
   readonly onOtherCluster?: (address: string) => void;
   /** Hears that two processes use one node id: someone copied a data directory. */
   readonly onDuplicate?: (node: NodeId, address: string) => void;
+  /** Called at every start: how to learn for how long nothing was read from a member, in milliseconds. */
+  readonly setHearing?: (silentMs: (node: NodeId) => number) => void;
   /** See {@link LISTENER_CORE}, the default. */
   readonly core?: ListenerCore;
 }
@@ -124,6 +126,7 @@ export function listener(options: ListenerOptions): ActorSpec<ListenerProtocol> 
       beat();
       door.acceptAll().catch(context.crash);
       options.onListening?.(endpoint);
+      options.setHearing?.((node) => door.silentMs(node));
       return {
         answer: ({ ticket, outcome }) => door.tickets.answer(ticket, outcome),
         abandoned: () => door.tickets.abandon(),
@@ -213,6 +216,12 @@ class Door {
 
   describe(): ListenerStatus {
     return { clients: this.#clients.size, peers: this.#peers.size, inFlight: this.#inFlight() };
+  }
+
+  /** For how long nothing was read from a node; infinite when it is not connected. */
+  silentMs(node: NodeId): number {
+    const peer = this.#peers.get(node);
+    return peer ? this.#context.environment.clock.now() - peer.channel.lastReadAt : Infinity;
   }
 
   /** See {@link ListenerProtocol}. */

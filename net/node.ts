@@ -227,6 +227,7 @@ function partsOf(materials: Materials): NodeParts {
       onTwin: (member) => end(`${twin}: ${member} says so`),
     }),
     gossiper: {
+      silentMs: (member) => life.silentMs(member),
       node,
       bootId,
       incarnation: journal.incarnation,
@@ -322,6 +323,7 @@ function socketsOf(
         }
       },
       onDuplicate: (member, at) => env.log.error("two processes use one node id", { member, at }),
+      setHearing: (silentMs) => life.silentMs = silentMs,
       core: { ...LISTENER_CORE, ...cores.listener },
     })],
   };

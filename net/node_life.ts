@@ -29,6 +29,8 @@ export class Life {
   current: CurrentRing;
   /** The way to other nodes, once `peers` has started. */
   transport: Transport | null = null;
+  /** For how long nothing was read from a member; by the listener, once it has started. */
+  silentMs: (node: NodeId) => number = () => Infinity;
   /** Why the node had to end itself. */
   fenced: string | null = null;
   /** Its directory is older than what it has promised: see `outlive` in `node.ts`. */

@@ -224,7 +224,7 @@ class Peer {
   ping(): void {
     const channel = this.#channel;
     if (!channel) return;
-    const silentMs = this.#context.environment.clock.now() - channel.lastReadAt;
+    const silentMs = this.#context.environment.clock.now() - channel.aliveAt;
     if (silentMs > LIMITS.peerSilentMs) channel.close(`silent for ${Math.round(silentMs)} ms`);
     else channel.send(PING, { number: 0 }, null);
   }

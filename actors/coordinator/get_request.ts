@@ -101,6 +101,7 @@ export class GetUnderWay {
       this.outdated = !this.answered;
       return;
     }
+    if ("object" in answer && answer.object !== null) this.#resend?.expect(answer.object.length);
     this.#quorum?.add(replica, answer);
     this.#conclude();
   }

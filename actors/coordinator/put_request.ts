@@ -22,7 +22,7 @@ import type { Ring } from "../ring_manager/ring.ts";
 import { CatchUp } from "./catch_up.ts";
 import type { CoordinatorCore } from "./core.ts";
 import type { Failure, FailureCode, PutOutcome, PutRequest } from "./protocol.ts";
-import { Resend } from "./resend.ts";
+import { carryMs, Resend } from "./resend.ts";
 import type { WriteQuorum } from "./write_quorum.ts";
 
 /** What a write needs of the coordinator it runs in. */
@@ -57,7 +57,7 @@ export interface PutDesk {
 
 const SILENT: ReadAnswer = { ok: false, code: "unavailable" };
 
-/** A silent coordinator is given so long before the next is tried. */
+/** A silent coordinator is given so long before the next is tried, and as long as the value takes to get there. */
 const ATTEMPT_MS = 400;
 
 /** Codes after which another coordinator may do better. */
@@ -177,7 +177,7 @@ export class PutUnderWay {
       ticket: this.ticket,
       from: self,
     };
-    this.#resend = new Resend(this.#desk.now());
+    this.#resend = new Resend(this.#desk.now(), answer.object.length);
     for (const replica of replicas) {
       if (replica === self || this.#desk.sendWrite(replica, write)) continue;
       quorum.add(replica, { ok: false, code: "unavailable", definite: true });
@@ -277,7 +277,8 @@ export class PutUnderWay {
     if (this.#catchUp !== null) return this.#endCatchUp();
     if (this.#quorum !== null) return this.#askAgain(now, this.#quorum);
     if (this.#coordinator === null) return;
-    if (now - this.#attemptSince < ATTEMPT_MS || this.#nextCandidate() === undefined) return;
+    const patienceMs = ATTEMPT_MS + carryMs(this.request.value?.length ?? 0);
+    if (now - this.#attemptSince < patienceMs || this.#nextCandidate() === undefined) return;
     this.#desk.observe(this.#coordinator, now - this.#attemptSince);
     this.#abandonAttempt();
   }

@@ -51,7 +51,13 @@ export interface GossiperOptions {
    * Hears that members know of a life of this node that is not before this one: this one's memory is an older copy.
    * `outlive` is to follow.
    */
+<<<<<<< HEAD
   readonly onForgotten: (life: HeardLife) => void;
+=======
+  readonly onLaterLife: (life: number) => void;
+  /** For how long nothing was read from a member, in milliseconds; infinite when it is not connected. */
+  readonly silentMs: (node: NodeId) => number;
+>>>>>>> 20b0c7f (wip)
   /** Hears that another process lives under this node's id: this one must stop. */
   readonly onDuplicate: () => void;
   /** See {@link GOSSIPER_CORE}. */
@@ -125,7 +131,7 @@ class Gossiper {
     const { intervalMs } = this.#options.heartbeat;
     const jitter = 1 + JITTER * (2 * this.#context.environment.random.next() - 1);
     this.#context.after(intervalMs * jitter, "round", {});
-    const { sends, changes } = this.#membership.tick(this.#now());
+    const { sends, changes } = this.#membership.tick(this.#now(), this.#options.silentMs);
     for (const { to, gossip } of sends) this.#send(to, gossip);
     this.#publish(changes);
   }

@@ -184,12 +184,15 @@ export class Membership {
     }
   }
 
-  /** A round is due. */
-  tick(nowMs: number): Round {
+  /**
+   * A round is due. `silentMs` is for how long nothing at all was read from a member: one that is sending something
+   * lives, though its news may be stuck behind that.
+   */
+  tick(nowMs: number, silentMs: (node: NodeId) => number = () => Infinity): Round {
     this.#attend(nowMs);
     if (this.#isFenced) return { sends: [], changes: [] };
     this.#self = { ...this.#self, heartbeat: this.#self.heartbeat + 1 };
-    const changes = this.#judge();
+    const changes = this.#judge(silentMs);
     const sends = this.#pickPeers().map((to) => ({ to, gossip: this.#compose(to, null) }));
     return { sends, changes };
   }
@@ -231,13 +234,15 @@ export class Membership {
   }
 
   /** Turn silent members suspect, and suspects of long standing down. */
-  #judge(): LivenessChange[] {
+  #judge(silentMs: (node: NodeId) => number): LivenessChange[] {
     const changes: LivenessChange[] = [];
     const rounds = DOWN_ROUNDS + DOWN_ROUNDS_PER_DOUBLING * Math.log2(this.#peers.size + 1);
     const downMs = rounds * this.#options.intervalMs;
+    const floorMs = FLOOR_ROUNDS * this.#options.intervalMs;
     for (const [node, peer] of this.#peers) {
       const { liveness } = peer.rumour;
-      if (liveness === "alive" && peer.detector.isSuspicious(this.#attendedMs)) {
+      const isSilent = peer.detector.isSuspicious(this.#attendedMs) && silentMs(node) > floorMs;
+      if (liveness === "alive" && isSilent) {
         this.#change(peer, { ...peer.rumour, liveness: "suspect" });
         changes.push({ node, liveness: "suspect" });
       } else if (liveness === "suspect" && this.#attendedMs - peer.suspectMs >= downMs) {
