@@ -53,6 +53,7 @@ export async function shrink(plan: Plan, options: ShrinkOptions): Promise<Shrunk
   do {
     before = search.smallest;
     await search.thin(before.faults, (plan, faults) => ({ ...plan, faults }));
+    for (const quicker of QUICKER) await search.improve(quicker); // so is every history from here on
     await search.thin(busyClients(search.smallest), (plan, kept) => withClients(plan, new Set(kept)));
     await search.thin(search.smallest.clients.flat(), (plan, kept) => withCalls(plan, new Set(kept)));
     for (const simpler of SIMPLER) await search.improve(simpler);
@@ -186,14 +187,16 @@ function earlierEnd(plan: Plan): Plan[] {
   }));
 }
 
-/** Each gives plans that are simpler than the one it is given, the simplest first. */
+/** The same in less time. Each gives plans that are simpler than the one it is given, the simplest first. */
+const QUICKER: readonly ((plan: Plan) => Plan[])[] = [shorter, denser];
+
+/** Fewer of what is not left out one by one, and plainer. */
 const SIMPLER: readonly ((plan: Plan) => Plan[])[] = [
   fewerNodes,
   noJoins,
   simplerQuorum,
   fewerKeys,
   fewerClients,
-  shorter,
   plainerCalls,
   shorterFaults,
 ];
@@ -250,6 +253,17 @@ function shorter(plan: Plan): Plan[] {
   );
   const over = Math.max(begun, ...plan.faults.map(({ atMs, lastsMs }) => atMs + lastsMs));
   return [begun, over].filter((forMs) => forMs < plan.forMs).map((forMs) => ({ ...plan, forMs }));
+}
+
+/** Everything in half the time. */
+function denser(plan: Plan): Plan[] {
+  const sooner = <T extends { readonly atMs: number }>(one: T) => ({
+    ...one,
+    atMs: Math.floor(one.atMs / 2),
+  });
+  if (plan.forMs < 100) return [];
+  const forMs = Math.floor(plan.forMs / 2);
+  return [{ ...mapCalls(plan, sooner), faults: plan.faults.map(sooner), forMs }];
 }
 
 function plainerCalls(plan: Plan): Plan[] {
