@@ -51,13 +51,9 @@ export interface GossiperOptions {
    * Hears that members know of a life of this node that is not before this one: this one's memory is an older copy.
    * `outlive` is to follow.
    */
-<<<<<<< HEAD
   readonly onForgotten: (life: HeardLife) => void;
-=======
-  readonly onLaterLife: (life: number) => void;
   /** For how long nothing was read from a member, in milliseconds; infinite when it is not connected. */
   readonly silentMs: (node: NodeId) => number;
->>>>>>> 20b0c7f (wip)
   /** Hears that another process lives under this node's id: this one must stop. */
   readonly onDuplicate: () => void;
   /** See {@link GOSSIPER_CORE}. */
