@@ -1,0 +1,84 @@
+/**
+ * Bugs in agreeing on the ring, in telling of it, and in telling who is alive.
+ *
+ * @module
+ */
+
+import {
+  type Acceptor,
+  acceptorOf,
+  isSameCluster,
+  onAccept,
+  onPrepare,
+} from "../../../actors/ring_manager/commit.ts";
+import { Membership } from "../../../actors/gossiper/membership.ts";
+import type { Gossip } from "../../../actors/gossiper/rumour.ts";
+import type { NodeId } from "../../../actors/replica_store/protocol.ts";
+import { type Bug, ONE_OF_TWO } from "./bug.ts";
+import { founded, hasty, putBack } from "./timetable.ts";
+
+/** Listens to no rumour about who has ever been silent. */
+class Grudge extends Membership {
+  override onGossip(from: NodeId, gossip: Gossip, nowMs: number): ReturnType<Membership["onGossip"]> {
+    const rumours = gossip.rumours.filter(({ node }) => this.liveness(node) === "alive");
+    return super.onGossip(from, { ...gossip, rumours }, nowMs);
+  }
+}
+
+/** An acceptor without a memory. */
+function forgotten(acceptor: Acceptor): Acceptor {
+  return { ...acceptor, promised: null, accepted: null };
+}
+
+/** See the module. */
+export const RING_BUGS: readonly Bug[] = [
+  {
+    name: "an older ring is accepted",
+    breaks:
+      "rings are what was heard last, not what was agreed on last (riak_core merged them by the second)",
+    plan: { faults: ["join"], nodes: 4, adjust: putBack },
+    plant: () => ({
+      cores: {
+        gossiper: { isBehind: (theirs, own) => theirs.epoch > own.epoch },
+        ringManager: {
+          learnRing: (acceptor, ring) =>
+            isSameCluster(acceptor.ring, ring) && ring.epoch !== acceptor.ring.epoch
+              ? acceptorOf(ring)
+              : acceptor,
+        },
+      },
+    }),
+  },
+  {
+    name: "a node joins while data is written",
+    breaks: "what was acknowledged by the old owners is not with the new ones (Riak's joins under load)",
+    plan: { faults: ["join"], nodes: 5, quorum: ONE_OF_TWO, adjust: hasty },
+    plant: () => ({
+      cores: {
+        ringManager: {
+          onPrepare: (acceptor, self, request) =>
+            onPrepare(acceptor, self, { ...request, fence: false }, false),
+        },
+      },
+    }),
+  },
+  {
+    name: "an acceptor forgets what it promised and accepted",
+    breaks: "two rings are chosen for one epoch",
+    plan: { faults: ["join"], nodes: 5, adjust: founded },
+    plant: () => ({
+      cores: {
+        ringManager: {
+          onPrepare: (acceptor, ...of) => ({ ...onPrepare(forgotten(acceptor), ...of), acceptor }),
+          onAccept: (acceptor, ...of) => onAccept(forgotten(acceptor), ...of),
+        },
+      },
+    }),
+  },
+  {
+    name: "a suspicion is never taken back",
+    breaks: "a node that came back is alive in nobody's eyes",
+    plan: { faults: ["two-way", "majority"] },
+    plant: () => ({ cores: { gossiper: { membership: (...known) => new Grudge(...known) } } }),
+  },
+];

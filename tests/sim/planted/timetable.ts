@@ -1,0 +1,79 @@
+/**
+ * Timetables by hand, for bugs that need one thing to happen right after another: chance would get there, but not
+ * within a few seeds. What clients do, and all that a plan leaves open, is drawn as ever.
+ *
+ * @module
+ */
+
+import type { Fault, FaultKind } from "../../../actors/simulated/faults.ts";
+import type { Plan } from "../plan.ts";
+
+/** A fault of one node; `amount`: how bad it is. */
+export function fault(kind: FaultKind, node: number, atMs: number, lastsMs: number, amount = 0): Fault {
+  return { kind, nodes: [node], atMs, lastsMs, amount, draw: atMs };
+}
+
+/** A plan with more faults. */
+export function withFaults(plan: Plan, more: readonly Fault[]): Plan {
+  return { ...plan, faults: [...plan.faults, ...more].sort((a, b) => a.atMs - b.atMs) };
+}
+
+/** A node loses its store while nobody can give it back, and is restarted before anybody can. */
+export function wipedAlone(plan: Plan): Plan {
+  return withFaults(plan, [
+    fault("kill", 1, 9_900, 4_000),
+    fault("kill", 2, 9_900, 4_000),
+    fault("wipe", 0, 10_000, 50),
+    fault("kill", 0, 11_000, 50),
+  ]);
+}
+
+/** A node loses its store, another one has missed the last writes, and the third, which has them, is away. */
+export function wipedBesideStale(plan: Plan): Plan {
+  return withFaults(plan, [
+    fault("two-way", 2, 5_000, 5_000),
+    fault("kill", 1, 9_900, 4_000),
+    fault("wipe", 0, 9_900, 50),
+  ]);
+}
+
+/** Clients begin so late that everybody can be a member by then. */
+const FOUNDING_MS = 6_000;
+
+/** A cluster of two, which all others want to join at the same moment; clients begin at `fromMs`. */
+export function founded(plan: Plan, fromMs = FOUNDING_MS): Plan {
+  const members = 2;
+  const joins = Array.from({ length: plan.nodes - members }, (_, at) => fault("join", members + at, 0, 0));
+  const clients = plan.clients.map((calls) =>
+    calls.map((call) => ({ ...call, atMs: Math.max(call.atMs - FOUNDING_MS, 0) + fromMs }))
+  );
+  const others = plan.faults.filter(({ kind }) => kind !== "join");
+  return withFaults({ ...plan, members, clients, faults: others }, joins);
+}
+
+/** The same with clients that do not wait. */
+export function hasty(plan: Plan): Plan {
+  return founded(plan, 0);
+}
+
+/** A cluster that was founded, and later one of the two is put back to where it was at the beginning. */
+export function putBack(plan: Plan): Plan {
+  return withFaults(founded(plan), [fault("kill", 1, 20, 10), fault("restore", 1, 9_000, 100)]);
+}
+
+/** Whatever happens, it happens to one node; clients have time. */
+export function oneVictim(plan: Plan): Plan {
+  const faults = plan.faults.map((one) => ({ ...one, nodes: [plan.seed % plan.nodes] }));
+  return { ...plan, faults, timeoutMs: 5_000 };
+}
+
+/** A node loses its store while another one is away, and the third cannot give back all of it. */
+export function wipedWithoutOne(plan: Plan): Plan {
+  return withFaults(
+    plan,
+    [1, 2].flatMap((node) => [
+      fault("kill", node, 10_000 * node - 100, 4_000),
+      fault("wipe", 0, 10_000 * node, 50),
+    ]),
+  );
+}
