@@ -34,7 +34,10 @@ export class Caller {
   /** The last read of each key, and the context it gave. */
   readonly #read = new Map<string, { readonly id: number; readonly context: Uint8Array }>();
 
-  /** @param name for the history @param client its connection @param history where it is recorded @param defaults R, W */
+  /**
+   * @param name for the history @param client its connection @param history where it is recorded
+   * @param defaults R and W
+   */
   constructor(
     name: string,
     client: Client,
