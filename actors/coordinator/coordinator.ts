@@ -19,6 +19,7 @@ import type {
   ReplicaRead,
   ReplicaStoreProtocol,
   ReplicaWrite,
+  RequestId,
 } from "../replica_store/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { effectiveQuorum } from "../ring_manager/ring.ts";
@@ -88,6 +89,8 @@ class Coordinator implements GetDesk, PutDesk {
   readonly #stores = new Map<NodeId, Ref<ReplicaStoreProtocol>>();
   readonly #origins = new Map<string, Ref<OriginProtocol>>();
   readonly #latencies = new Latencies();
+  /** Writes acknowledged last, by request id: one that comes again after others have replaced it is not made again. */
+  readonly #acknowledged = new Set<RequestId>();
   readonly #failures: Record<string, number> = {};
   #nextTicket: number;
   #sweeping = false;
@@ -167,6 +170,7 @@ class Coordinator implements GetDesk, PutDesk {
   }
 
   #onPut(request: PutRequest): void {
+    if (this.#acknowledged.has(request.requestId)) return this.answer(request, { ok: true });
     const { n, w } = effectiveQuorum(this.ring, this.ring.n, this.#options.quorum.r, this.#options.quorum.w);
     const needed = request.w === 0 ? w : request.w;
     const refusal = this.#refusal(request, "W", needed, n);
@@ -322,8 +326,17 @@ class Coordinator implements GetDesk, PutDesk {
   answer(request: GetRequest | PutRequest, outcome: GetOutcome | PutOutcome): void {
     if (!outcome.ok) this.#failures[outcome.code] = (this.#failures[outcome.code] ?? 0) + 1;
     else if ("values" in outcome) this.#gets++;
-    else this.#puts++;
+    else {
+      this.#puts++;
+      if ("requestId" in request) this.#remember(request.requestId);
+    }
     this.#origin(request.origin).tell("answer", { ticket: request.ticket, outcome });
+  }
+
+  #remember(requestId: RequestId): void {
+    this.#acknowledged.add(requestId);
+    if (this.#acknowledged.size <= LIMITS.recentRequests) return;
+    for (const oldest of this.#acknowledged) return void this.#acknowledged.delete(oldest);
   }
 
   #store(node: NodeId): Ref<ReplicaStoreProtocol> {

@@ -24,6 +24,8 @@ export const LIMITS = {
   mintClockEntries: 1024,
   /** Requests a version remembers having replaced, to know a late retry of one; those it saw itself always. */
   replacedRequests: 16,
+  /** Writes that a coordinator remembers having acknowledged, to know one that comes again. */
+  recentRequests: 4096,
   /** One frame on the wire, header included; the largest object that is minted fits, with its envelope. */
   frameBytes: 16 * MIB,
   /**

@@ -71,3 +71,18 @@ Deno.test("a member whose disk is a copy from before it joined goes back to its 
     await until(async () => (await read()) !== null);
     assertEquals(await read(), ["v"]);
   }));
+
+Deno.test("a write that arrives again long after it was replaced is not made again (seed 40324)", () =>
+  onStage({ nodes: 3 }, async ({ cluster, world, sleep }) => {
+    const writer = await cluster.connect({ to: [0], environment: world.environment("writer") });
+    const other = await cluster.connect({ to: [1] });
+    world.network.link("writer", machine(0)).duplicateRate = 1;
+    await writer.put("k", "once");
+    world.network.cut("writer", machine(0)); // what is on its way a second time waits
+    assertEquals((await other.get("k")).texts(), ["once"]);
+    for (let n = 0; n < 40; n++) await other.put("k", `${n}`, { context: (await other.get("k")).context });
+    await other.del("k", { context: (await other.get("k")).context });
+    world.network.mend("writer", machine(0));
+    await sleep(1_000);
+    assertEquals((await other.get("k", { r: 3 })).texts(), []);
+  }));
