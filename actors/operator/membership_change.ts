@@ -262,7 +262,8 @@ async function letIn(context: Context, candidate: Candidate): Promise<AdmitOutco
     const refused = refusalOf(ring, outcome);
     if (refused !== null) return refused;
     outbid = outcome.kind === "outbid" ? outcome.promised : null;
-    if (outcome.kind === "outbid" || outcome.kind === "in-doubt") {
+    // No new ring to plan from: another ballot goes first, or this node's disk is too full to remember what was chosen.
+    if ((await currentRing(context)).epoch === ring.epoch) {
       await pause(context, context.environment.random.integer(REBALLOT_MS));
     }
   }
