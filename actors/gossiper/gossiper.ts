@@ -12,10 +12,10 @@ import type { NodeId } from "../replica_store/protocol.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { ringDigest } from "../ring_manager/ring_codec.ts";
-import { type LivenessChange, Membership } from "./membership.ts";
+import { type LivenessChange, Membership, untilNextRoundMs } from "./membership.ts";
 import { decodeGossip, encodeGossip } from "./gossip_codec.ts";
 import type { GossiperProtocol } from "./protocol.ts";
-import type { Digest, Gossip } from "./rumour.ts";
+import { type Gossip, isBehind } from "./rumour.ts";
 
 /** The decisions the gossiper leaves to pure code; a test plants a bug by substituting some. */
 export const GOSSIPER_CORE = {
@@ -26,11 +26,6 @@ export const GOSSIPER_CORE = {
 
 /** See {@link GOSSIPER_CORE}. */
 export type GossiperCore = typeof GOSSIPER_CORE;
-
-/** Whether somebody with the ring of `theirs` has to be taught the one of `own`. */
-function isBehind(theirs: Digest, own: Digest): boolean {
-  return theirs.epoch < own.epoch;
-}
 
 /** A life of a node: see {@link Rumour}. */
 export type HeardLife = { readonly life: number; readonly bootId: string };
@@ -81,9 +76,6 @@ export function gossiper(options: GossiperOptions): ActorSpec<GossiperProtocol> 
   };
 }
 
-/** A round may come this much early or late, so that nodes started together do not all speak at once. */
-const JITTER = 0.1;
-
 class Gossiper {
   readonly #options: GossiperOptions;
   readonly #context: ActorContext<GossiperProtocol>;
@@ -125,8 +117,7 @@ class Gossiper {
 
   #onRound(): void {
     const { intervalMs } = this.#options.heartbeat;
-    const jitter = 1 + JITTER * (2 * this.#context.environment.random.next() - 1);
-    this.#context.after(intervalMs * jitter, "round", {});
+    this.#context.after(untilNextRoundMs(intervalMs, this.#context.environment.random), "round", {});
     const { sends, changes } = this.#membership.tick(this.#now(), this.#options.silentMs);
     for (const { to, gossip } of sends) this.#send(to, gossip);
     this.#publish(changes);

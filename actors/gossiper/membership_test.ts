@@ -282,6 +282,52 @@ Deno.test("membership: who is not in the ring is not listened to, and who leaves
   assertEquals(one.tick(2 * ROUND_MS).sends.map(({ to, gossip }) => [to, gossip.digest.epoch]), [[id(2), 2]]);
 });
 
+/** What is said of members `from` to `to`, at this heartbeat. */
+function heard(from: number, to: number, heartbeat: number): Gossip {
+  const rumours = Array.from({ length: to - from + 1 }, (_, i): Rumour => {
+    return { node: id(from + i), life: 1, boot: boot(1), incarnation: 0, heartbeat, liveness: "alive" };
+  });
+  return { digest: DIGEST, isAnswer: false, rumours };
+}
+
+Deno.test("membership: an answer leaves out what the question said", () => {
+  const one = membership(0, 200);
+  one.onGossip(id(1), heard(1, 60, 5), 1);
+  const { answer } = one.onGossip(id(2), heard(2, 50, 5), 2);
+  assertEquals(answer!.rumours.map(({ node }) => node).sort(), [0, 1, ...range(51, 60)].map(id));
+  const better = one.onGossip(id(2), heard(2, 3, 4), 3).answer!;
+  assertEquals(
+    better.rumours.slice(1, 3).map(({ heartbeat }) => heartbeat),
+    [5, 5],
+    "but not what it knows better",
+  );
+});
+
+Deno.test("membership: in a cluster that starts, messages are not filled with the news that everyone is there", () => {
+  const one = membership(0, 200);
+  for (const [from, to] of [[1, 60], [61, 120], [121, 180]] as const) {
+    one.onGossip(id(1), heard(from, to, 1), 1);
+  }
+  one.onGossip(id(1), heard(1, 63, 2), 2);
+  const { rumours } = one.tick(3).sends[0]!.gossip;
+  assertEquals(rumours.map(({ node }) => node).sort(), range(0, 63).map(id));
+});
+
+Deno.test("membership: a member that is back in a new life is news", () => {
+  const one = membership(0, 200);
+  for (const [from, to] of [[1, 60], [61, 120], [121, 180]] as const) {
+    one.onGossip(id(1), heard(from, to, 1), 1);
+  }
+  const [back] = heard(150, 150, 1).rumours;
+  one.onGossip(id(1), { digest: DIGEST, isAnswer: true, rumours: [{ ...back!, life: 2 }] }, 1);
+  one.onGossip(id(1), heard(1, 63, 2), 2);
+  assert(one.tick(3).sends[0]!.gossip.rumours.some(({ node, life }) => node === id(150) && life === 2));
+});
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
+
 const rumours: fc.Arbitrary<Rumour> = fc.record({
   node: fc.integer({ min: 1, max: 4 }).map(id),
   life: fc.integer({ min: 1, max: 2 }),

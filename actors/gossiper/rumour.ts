@@ -35,6 +35,11 @@ export interface Digest {
   readonly checksum: number;
 }
 
+/** Whether somebody with the ring of `theirs` has to be taught the one of `own`. */
+export function isBehind(theirs: Digest, own: Digest): boolean {
+  return theirs.epoch < own.epoch;
+}
+
 /** One message of a round. */
 export interface Gossip {
   /** The sender's ring. */
