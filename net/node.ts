@@ -118,7 +118,7 @@ export class Node implements AsyncDisposable {
       return await Node.#compose(settings, env, cores, socket, journal);
     } catch (error) {
       socket.close();
-      await journal?.close();
+      await journal?.close().catch(() => {}); // what came first is what there is to say
       throw error;
     }
   }
