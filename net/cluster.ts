@@ -17,6 +17,7 @@ import { Nemesis, type Trouble, type Victims } from "../actors/simulated/nemesis
 import { Simulation } from "../actors/simulated/simulation.ts";
 import { Client, type ConnectOptions } from "./client.ts";
 import { Node, type NodeCores, type NodeOptions } from "./node.ts";
+import { untilServing } from "./recovery.ts";
 
 /** What {@link Cluster.inProcess} is made of. */
 export interface ClusterOptions {
@@ -55,9 +56,6 @@ const MOST_TROUBLES = 30;
 const FAULTS_MS = RUN_LIMIT_MS;
 /** After healing every node serves within so many simulated milliseconds, or {@link Cluster.heal} rejects. */
 const HEAL_LIMIT_MS = 60_000;
-const HEAL_POLL_MS = 250;
-/** States in which a node does all that it can do in its cluster. */
-const SERVES: ReadonlySet<string> = new Set(["serving", "under-replicated"]);
 const JOIN_LIMIT_MS = 20_000;
 
 /** The simulated machine of a node. */
@@ -293,50 +291,16 @@ export class Cluster implements AsyncDisposable {
   async heal(): Promise<void> {
     const isUp = await this.#nemesis?.heal(HEAL_LIMIT_MS);
     if (isUp === false) throw new Error(`not all nodes start: ${this.troubles.at(-1)?.what}`);
-    const deadline = HEAL_LIMIT_MS / HEAL_POLL_MS;
-    for (let tries = 0;; tries++) {
-      const stateOf = (node: Node | null | undefined, index: number) => node ? this.#stateOf(index) : null;
-      const states = await Promise.all(Array.from(this.#nodes, stateOf)); // one that never started is a hole there
-      if (states.every((state) => state === null || SERVES.has(state))) return;
-      for (const [index, state] of states.entries()) {
-        if (state?.startsWith("poisoned") !== true) continue;
+    await untilServing({
+      running: () => Array.from(this.#nodes.keys()).filter((index) => this.#nodes[index]), // some never started
+      address: addressOf,
+      connect: (index) => this.connect({ to: [index] }),
+      restart: async (index) => {
         this.kill(index);
         await this.start(index);
-      }
-      if (tries >= deadline) {
-        if (await this.#onlyStrangersWait(states)) return;
-        throw new Error(`not all nodes serve: ${states.join(", ")}`);
-      }
-      await this.sleep(HEAL_POLL_MS);
-    }
-  }
-
-  /** Whether only nodes do not serve that ask to be let in, and are not: a member that abstains keeps them out. */
-  async #onlyStrangersWait(states: readonly (string | null)[]): Promise<boolean> {
-    const serving = states.findIndex((state) => state !== null && SERVES.has(state));
-    if (serving < 0) return false;
-    const client = await this.connect({ to: [serving] });
-    const { members } = await client.admin("clusterState", {});
-    await client.close();
-    const isMember = (index: number) => members.some(({ address }) => address === addressOf(index));
-    return states.every((state, index) =>
-      state === null || SERVES.has(state) || state === "joining" && !isMember(index)
-    );
-  }
-
-  async #stateOf(index: number): Promise<string> {
-    try {
-      const client = await this.connect({ to: [index] });
-      try {
-        const { state, members, connections } = await client.admin("status", {});
-        const isConnected = connections.peers === members - 1;
-        return SERVES.has(state) && !isConnected ? "not connected to all members yet" : state;
-      } finally {
-        await client.close();
-      }
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
-    }
+      },
+      sleep: (ms) => this.sleep(ms),
+    }, HEAL_LIMIT_MS);
   }
 
   #timetable(): Fault[] {
