@@ -90,3 +90,22 @@ Deno.test("FAULTS 35: SIGSTOP of one node for some seconds: service goes on, it 
   assert(windowMs <= WINDOW_MS, workload.failures.at(-1)?.message);
   for (const r of [2, 3]) assertEquals(await workload.wrong(trio.address(2), r), []);
 });
+
+Deno.test("FAULTS 35: what a stopped process finds in its sockets past its deadline is not done", async () => {
+  await using trio = await Trio.start();
+  const stopped = trio.servers[2]!;
+  await using client = await Client.connect(trio.address(2));
+  await using other = await Client.connect(trio.address(0));
+  const keys = Array.from({ length: 20 }, (_, n) => `late ${n}`);
+  stopped.signal("SIGSTOP");
+  const ends = await Promise.all(
+    keys.map((key) =>
+      client.put(key, "v", { timeoutMs: 500 }).then(() => "ok", (error) => `${error.code} ${error.definite}`)
+    ),
+  );
+  assertEquals(new Set(ends), new Set(["timeout false"]));
+  await sleep(PAUSE_MS / 3);
+  stopped.signal("SIGCONT");
+  await client.put("in time", "v"); // behind them on the same connection
+  for (const key of keys) assertEquals((await other.get(key, { r: 3 })).values.length, 0);
+});

@@ -178,3 +178,32 @@ Deno.test("FAULTS 63: planted bug, it sends all it has: writes are done long aft
   const { done } = await flood({ ...CLIENT_CORE, window: () => new Wide() });
   assert(done > 5_000, `${done} done`);
 });
+
+Deno.test("FAULTS 63: nodes far too slow for their clients: nothing acknowledged is dropped, nothing refused is done", () =>
+  onStage({ nodes: 3 }, async ({ cluster, world, sleep }) => {
+    const clients = await Promise.all(
+      Array.from({ length: 60 }, (_, index) => cluster.connect({ to: [index % 3] })),
+    );
+    await sleep(2_000);
+    for (const index of [0, 1, 2]) world.slowNode(machine(index), 12);
+    const acknowledged: string[] = [];
+    const refused: string[] = [];
+    const until = world.now() + 5_000;
+    await Promise.all(clients.map(async (client, index) => {
+      for (let n = 0; world.now() < until; n++) {
+        const key = `${index}/${n}`;
+        const refuse = ({ definite }: { readonly definite: boolean }) => void (definite && refused.push(key));
+        await client.put(key, "v", { timeoutMs: 700 }).then(() => void acknowledged.push(key), refuse);
+      }
+    }));
+    await sleep(5_000);
+    const began = world.now();
+    await clients[0]!.put("next", "v"); // as slow as ever, with nobody in front of it
+    assert(world.now() - began < 300, `${world.now() - began} ms`);
+    for (const index of [0, 1, 2]) world.slowNode(machine(index), 0);
+    assert(acknowledged.length > 0 && refused.length > 0, `${acknowledged.length}, ${refused.length}`);
+    assertEquals(await wrong(clients[0]!, acknowledged, "there"), 0);
+    assertEquals(await wrong(clients[0]!, refused, "absent"), 0);
+    const { members } = await clients[0]!.admin("clusterState", {});
+    for (const { liveness } of members) assertEquals(liveness, "alive");
+  }));
