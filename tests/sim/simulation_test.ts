@@ -7,7 +7,9 @@
 
 import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
 import { assert, assertEquals, assertMatch, assertNotEquals } from "../../actors/runtime/testing/assert.ts";
+import { RealTerminal } from "../../cli/terminal.ts";
 import { Cluster } from "../../net/cluster.ts";
+import { main } from "./main.ts";
 import { planOf } from "./plan.ts";
 import { explainRun, simulate } from "./scenario.ts";
 
@@ -74,4 +76,12 @@ Deno.test("a machine lost between a write and its read: the value is there", asy
     return cluster.simulation!.traceHash;
   };
   assertEquals(await trace(), await trace());
+});
+
+/** Real seconds of fresh seeds. Where nobody waits for them: four minutes, less what making failures small takes. */
+const SECONDS = Number(Deno.env.get("SIM_SECONDS") ?? (Deno.env.get("CI") ? 200 : 20));
+
+Deno.test(`fresh seeds for ${SECONDS} s: whatever goes wrong, what was promised holds`, async () => {
+  const code = await main(["--time", String(SECONDS)], new RealTerminal(Deno.stdout, Deno.stdout));
+  assertEquals(code, 0, "the seeds that failed are above");
 });
