@@ -6,10 +6,11 @@
 
 import { dirname } from "node:path";
 import { counted } from "../../cli/paint.ts";
-import { type Plan, planOf, type PlanOptions } from "./plan.ts";
+import { isFair, type Plan, planOf, type PlanOptions } from "./plan.ts";
 import { describePlan, writePlan } from "./plan_file.ts";
 import type { Pool } from "./pool.ts";
-import { shrink, sizeOf } from "./shrink.ts";
+import { shrink } from "./shrink.ts";
+import { sizeOf } from "./simpler.ts";
 import { Totals } from "./summary.ts";
 import { failsAs, kindOf, type Verdict } from "./verdict.ts";
 
@@ -93,6 +94,7 @@ export async function shrinkFailure(
     runs: RUNS,
     atOnce: pool.workers,
     chances: CHANCES,
+    ...(isFair(plan) && { isFair }),
     isOver: () => share() > 1,
     onStep: (runs, smallest) => onStep?.(share(), `${counted(runs, "run")}, ${sizeOf(smallest)}`),
   });

@@ -175,6 +175,12 @@ function drawCall(
   };
 }
 
+/** Whether a plan asks for no more than is promised, as every one that is drawn: see {@link FEWEST_TO_LOSE}. */
+export function isFair({ members, faults }: Plan): boolean {
+  const losers = new Set(faults.filter(({ kind }) => FAULTS[kind].loses).flatMap(({ nodes }) => nodes));
+  return losers.size === 0 || (losers.size === 1 && members >= FEWEST_TO_LOSE);
+}
+
 /** How many calls a plan has. */
 export function callsOf({ clients }: Plan): number {
   return clients.reduce((sum, calls) => sum + calls.length, 0);

@@ -7,7 +7,8 @@
 import fc from "fast-check";
 import { WriteQuorum } from "../../actors/coordinator/write_quorum.ts";
 import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
-import { callsOf, type Plan, planOf } from "./plan.ts";
+import { FAULTS } from "../../actors/simulated/faults.ts";
+import { callsOf, isFair, type Plan, planOf } from "./plan.ts";
 import { shrink } from "./shrink.ts";
 import { failsAs, judge } from "./verdict.ts";
 
@@ -56,7 +57,7 @@ function oneLess(plan: Plan): Plan[] {
 
 const BUDGET = 20_000;
 
-Deno.test("what a failure needs is what is left of its plan, and as few nodes as that befalls", async () => {
+Deno.test("what a failure needs is all that is left of its plan", async () => {
   await fc.assert(fc.asyncProperty(CASE, async (one) => {
     const { plan, needs } = made(one);
     const shrunk = await shrink(plan, { runs: BUDGET, fails: (plan) => Promise.resolve(has(plan, needs)) });
@@ -64,8 +65,7 @@ Deno.test("what a failure needs is what is left of its plan, and as few nodes as
     assertEquals(new Set(shrunk.plan.faults.map(({ draw }) => draw)), needs.faults);
     assertEquals(new Set(shrunk.plan.clients.flat().map(({ atMs }) => atMs)), needs.calls);
     assertEquals(shrunk.plan.keys, 1);
-    const victims = shrunk.plan.faults.flatMap(({ nodes }) => nodes);
-    assertEquals(shrunk.plan.nodes, 1 + Math.max(0, ...victims));
+    assertEquals([shrunk.plan.nodes, shrunk.plan.members], [1, 1]);
   }));
 });
 
@@ -107,6 +107,21 @@ Deno.test("no more plans are tried than allowed, and what is given then still fa
     assertEquals(tried, shrunk.runs);
     assert(tried <= runs && has(shrunk.plan, needs));
   }));
+});
+
+Deno.test("no plan is tried that asks for more than is promised", async () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const plan = planOf(seed);
+    assert(isFair(plan));
+    const loses = (plan: Plan) => plan.faults.some(({ kind }) => FAULTS[kind].loses);
+    const fails = (smaller: Plan) => {
+      assert(isFair(smaller));
+      return Promise.resolve(loses(smaller) === loses(plan));
+    };
+    const small = await shrink(plan, { fails, isFair });
+    assert(small.isMinimal);
+    assertEquals(small.plan.members, loses(plan) ? 3 : 1);
+  }
 });
 
 Deno.test("a failure that hangs on chance is followed under other seeds", async () => {
