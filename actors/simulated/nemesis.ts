@@ -88,7 +88,9 @@ export class Nemesis {
   readonly #starting = new Map<number, Promise<void>>();
   readonly #restarts: number[] = [];
   readonly #wanted = new Set<number>();
-  /** What each disk held when its node was first down: an operator's backup. */
+  /** Nodes that are members: a copy of what one was before is no backup of it. */
+  readonly #members = new Set<number>();
+  /** What each disk held when its node was first down as a member: an operator's backup. */
   readonly #backups = new Map<number, DiskSnapshot>();
   /** The journal of each node, from before anything went wrong. */
   readonly #journals = new Map<number, DiskSnapshot>();
@@ -115,7 +117,9 @@ export class Nemesis {
     const from = this.#clock.now();
     const ends: Promise<void>[] = [];
     for (let index = 0; index < this.#victims.count; index++) {
-      if (this.#wants(index)) this.#copyJournal(index);
+      if (!this.#wants(index)) continue;
+      this.#members.add(index);
+      this.#copyJournal(index);
     }
     for (const fault of faults) {
       const waitMs = from + fault.atMs - this.#clock.now();
@@ -165,6 +169,8 @@ export class Nemesis {
       ? this.#everyone()
       : fault.nodes.filter((n) => n < this.#victims.count);
     if (nodes.length === 0 && FAULTS[kind].on !== "all") return;
+    // Who has not joined has nothing to lose; and no backup from which an operator could bring back who it is.
+    if (FAULTS[kind].loses && !nodes.every((index) => this.#members.has(index))) return;
     if (kind === "ring" && this.#victims.count < 4) return; // everyone is everyone's neighbour
     this.#say(nodes, describeFault(fault), fault);
     this.#count(kind);
@@ -214,6 +220,7 @@ export class Nemesis {
       if (this.#isServing(index)) {
         const joined = await this.#victims.join(index).then(() => true, () => false);
         if (joined) {
+          this.#members.add(index);
           this.#copyJournal(index);
           return this.#say([index], "is a member");
         }
@@ -283,8 +290,8 @@ export class Nemesis {
     if (this.#victims.isUp(index)) this.#victims.kill(index, power);
     else if (power) this.#world.disk(this.#victims.machine(index)).crash();
     this.#starting.delete(index);
-    const disk = this.#world.disk(this.#victims.machine(index));
-    if (!this.#backups.has(index)) this.#backups.set(index, disk.snapshot());
+    if (!this.#members.has(index) || this.#backups.has(index)) return;
+    this.#backups.set(index, this.#world.disk(this.#victims.machine(index)).snapshot());
   }
 
   /** Start a node that should run and does not; look again until it does. */
@@ -298,7 +305,7 @@ export class Nemesis {
       if (error !== null) {
         this.#say([index], `does not start: ${error instanceof Error ? error.message : error}`);
         if (`${error}`.includes("from a backup")) this.#putJournalBack(index);
-      } else if (!this.#journals.has(index)) this.#copyJournal(index);
+      }
       if (!this.#over) this.#clock.after(RESTART_MS, () => this.#see(index));
     };
     this.#restarts.push(index);
