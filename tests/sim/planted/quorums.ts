@@ -13,7 +13,7 @@ import type { NodeId, ReadAnswer, WriteAnswer } from "../../../actors/replica_st
 import { toHex } from "../../../actors/runtime/bytes.ts";
 import type { CoordinatorCore } from "../../../actors/coordinator/core.ts";
 import { ALL_WRITE, APART, type Bug, ONE_OF_TWO, type Plant, TWO_OF_THREE } from "./bug.ts";
-import { oneVictim, wipedAlone } from "./timetable.ts";
+import { brittle, oneVictim, wipedAlone } from "./timetable.ts";
 
 /** In the coordinator of every node. */
 function coordinator(core: Partial<CoordinatorCore>): Plant {
@@ -116,7 +116,7 @@ export const QUORUM_BUGS: readonly Bug[] = [
   {
     name: "counts a replica that may have the write",
     breaks: "a connection that broke is taken for an acknowledgement",
-    plan: { faults: ["reset", "two-way", "kill", "majority"], quorum: ALL_WRITE },
+    plan: { faults: ["delay"], quorum: ALL_WRITE, adjust: brittle },
     plant: () => coordinator({ writeQuorum: (options) => new MaybeCounts(options) }),
   },
   {
@@ -153,7 +153,7 @@ export const QUORUM_BUGS: readonly Bug[] = [
   {
     name: "stale replicas are found and not repaired",
     breaks: "replicas do not become equal",
-    plan: APART,
+    plan: { faults: ["no-space", "sync-error"], quorum: TWO_OF_THREE },
     plant: () => coordinator({ readQuorum: (options) => new NoRepair(options) }),
   },
   {

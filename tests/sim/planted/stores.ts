@@ -18,7 +18,7 @@ import { crc32c } from "../../../actors/runtime/crc32c.ts";
 import type { DiskFile } from "../../../actors/runtime/environment.ts";
 import { NODE_MEMORY_CORE, type NodeMemoryCore } from "../../../net/node_memory.ts";
 import { ALL_WRITE, type Bug, ONE_OF_TWO, type Plant, TWO_OF_THREE } from "./bug.ts";
-import { wipedAlone, wipedBesideStale, wipedWithoutOne } from "./timetable.ts";
+import { rotten, wipedAlone, wipedBesideStale, wipedWithoutOne } from "./timetable.ts";
 
 const { openEngine, mayHaveLost } = NODE_MEMORY_CORE;
 
@@ -113,7 +113,7 @@ export const STORE_BUGS: readonly Bug[] = [
   {
     name: "checksums are not verified when a store is opened",
     breaks: "a flipped bit becomes a value, a version or a key (bitcask)",
-    plan: { faults: ["bit-rot"], ops: 60 },
+    plan: { faults: [], ops: 60, adjust: rotten },
     plant: () => ({
       cores: { memory: { openEngine: openUnverified }, replicaStore: { verifyValues: () => true } },
     }),

@@ -77,3 +77,13 @@ export function wipedWithoutOne(plan: Plan): Plan {
     ]),
   );
 }
+
+/** Connections break all the time. */
+export function brittle(plan: Plan): Plan {
+  return withFaults(plan, [{ ...fault("reset", 0, 0, plan.forMs, 0.02), nodes: [] }]);
+}
+
+/** A disk that rots fast. */
+export function rotten(plan: Plan): Plan {
+  return withFaults(plan, [1, 2, 3].map((turn) => fault("bit-rot", 0, 8_000 * turn, 50, 30)));
+}
