@@ -63,7 +63,7 @@ export class Events {
   /** Checksum over every event run so far: its time, its owner and its label. */
   traceHash = 0;
   /** How often each kind of fault was injected. */
-  readonly injected = new Map<string, number>();
+  readonly injected: Map<string, number> = new Map();
 
   readonly #heap: Scheduled[] = [];
   readonly #trace: string[] = [];
