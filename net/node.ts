@@ -259,7 +259,8 @@ function partsOf(materials: Materials): NodeParts {
  * Whatever was acknowledged since it was made may be missing, and any promise forgotten; the rest can be made good.
  */
 async function outlive({ env, journal, life, system }: Materials, known: ProcessLife): Promise<void> {
-  if (journal.pastBootIds.includes(known.bootId)) return; // heard of twice
+  // Heard of twice; unless that life was itself an older copy, and had been told to outlive another.
+  if (journal.pastBootIds.includes(known.bootId) && journal.incarnation > known.life) return;
   life.isOlderCopy = true;
   env.log.error("the directory is an older copy: everything is fetched anew, and this node votes no more", {
     life: journal.incarnation,
