@@ -20,6 +20,8 @@ const ENTRIES = new Set([
   "tests/bench/main.ts",
   "tests/sim/main.ts",
   "tests/sim/worker.ts", // makes histories, started as a process
+  "tests/sim/scale.ts",
+  "tests/sim/scale_worker.ts", // takes measurements, started as a worker
   "tests/outside/crash_on_request.ts", // a server that crashes on request, started as a process
 ]);
 

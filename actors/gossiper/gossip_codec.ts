@@ -20,9 +20,14 @@ const FORMAT = 1;
 const HEAD_BYTES = 15;
 const RUMOUR_BYTES = 41;
 /** The longest message. */
-export const GOSSIP_BYTES: number = HEAD_BYTES + RUMOUR_BYTES * MOST_RUMOURS;
+export const GOSSIP_BYTES: number = gossipBytes(MOST_RUMOURS);
 /** Append only: the position is the number on the wire. */
 const LIVENESS: readonly Liveness[] = ["alive", "suspect", "down"];
+
+/** How long a message with so many rumours is. */
+export function gossipBytes(rumours: number): number {
+  return HEAD_BYTES + RUMOUR_BYTES * rumours;
+}
 
 /**
  * The bytes of a message.
@@ -37,7 +42,7 @@ const LIVENESS: readonly Liveness[] = ["alive", "suspect", "down"];
  * ```
  */
 export function encodeGossip({ digest, isAnswer, rumours }: Gossip): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(HEAD_BYTES + RUMOUR_BYTES * rumours.length);
+  const bytes = new Uint8Array(gossipBytes(rumours.length));
   const view = new DataView(bytes.buffer);
   view.setUint8(0, FORMAT);
   view.setUint8(1, isAnswer ? 1 : 0);
@@ -61,7 +66,7 @@ export function decodeGossip(bytes: Uint8Array): Gossip | null {
   if (bytes.length < HEAD_BYTES || bytes[0] !== FORMAT || bytes[1]! > 1) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const count = bytes[14]!;
-  if (count > MOST_RUMOURS || bytes.length !== HEAD_BYTES + RUMOUR_BYTES * count) return null;
+  if (count > MOST_RUMOURS || bytes.length !== gossipBytes(count)) return null;
   const epoch = Number(view.getBigUint64(2));
   if (!Number.isSafeInteger(epoch)) return null;
   const rumours: Rumour[] = [];
