@@ -274,3 +274,16 @@ Deno.test("a history in which two writes put the same proves nothing, and is ref
   story.put("a");
   assertThrows(() => check(story.evidence()), TypeError, "two writes of the same value");
 });
+
+Deno.test("convicted: a write after healing that does not reach every replica", () => {
+  const evidence = (outcome: "ok" | "failed") => {
+    const story = new Story();
+    story.put("a", { outcome });
+    story.final(outcome === "ok" ? ["a"] : []);
+    const { operations, ...rest } = story.evidence();
+    return { ...rest, operations: operations.map((one) => ({ ...one, isFinal: true })) };
+  };
+  const checkers = (outcome: "ok" | "failed") => check(evidence(outcome)).map(({ checker }) => checker);
+  assertEquals(checkers("ok"), []);
+  assertEquals(checkers("failed"), ["not writable after healing"]);
+});

@@ -44,7 +44,7 @@ export interface Operation {
   values: readonly string[];
   /** How it failed, for people. */
   error: string | null;
-  /** Whether the read asked every replica, after everything had healed. */
+  /** Whether it was made of every replica, after everything had healed. */
   readonly isFinal: boolean;
 }
 

@@ -90,6 +90,7 @@ const CONNECT_MS = 100;
 /** Make the history of a plan. */
 export async function simulate(plan: Plan, options: SimulateOptions = {}): Promise<Report> {
   const { cores, client, node, onLog, onMessage } = options;
+  const crashes: Violation[] = [];
   const cluster = await Cluster.inProcess({
     seed: plan.seed,
     nodes: plan.members,
@@ -98,7 +99,10 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     node: { partitions: PARTITIONS, ...node, quorum: plan.quorum },
     ...(cores && { cores }),
     ...(client && { client }),
-    ...(onLog && { onLog }),
+    onLog: (line) => {
+      if (isCrash(line)) crashes.push(crashOf(line));
+      onLog?.(line);
+    },
     ...(onMessage && { onMessage }),
   });
   const world = cluster.simulation!;
@@ -128,7 +132,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     operations,
     ending,
   };
-  violations.push(...check(evidence));
+  violations.push(...check(evidence), ...crashes);
   const report = {
     plan,
     operations,
@@ -144,6 +148,16 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
   };
   await cluster[Symbol.asyncDispose]();
   return report;
+}
+
+/** Whether a line tells of an actor that no fault made crash: supervisors hide such bugs. */
+function isCrash({ message, fields }: LogLine): boolean {
+  return message === "actor crashed" && fields["error"] !== "crashed on request";
+}
+
+function crashOf({ at, node, fields }: LogLine): Violation {
+  const detail = `${at.toFixed(1)} ${node}: ${fields["actor"]}: ${fields["error"]}`;
+  return { checker: "an actor crashed by itself", detail };
 }
 
 /** Every client, from its first call to its last, and time until the plan is over. */
@@ -176,14 +190,21 @@ async function connect(cluster: Cluster, to: readonly number[]): Promise<Client>
 export async function endingOf(plan: Plan, cluster: Cluster, history: History): Promise<Ending> {
   const clients = await connectToMembers(cluster);
   const { quorum: { n } } = await clients[0]!.admin("clusterState", {});
+  // First a write through each, to all replicas: who only reads well has not healed.
   for (const [index, client] of clients.entries()) {
     const caller = new Caller(`final${index}`, client, history, plan.quorum);
-    for (const key of keysOf(plan)) {
+    const asked = { timeoutMs: FINAL_TIMEOUT_MS, quorum: n, informed: false, isFinal: true };
+    await caller.write("last", `final${index}`, asked);
+  }
+  for (const [index, client] of clients.entries()) {
+    const caller = new Caller(`final${index}`, client, history, plan.quorum);
+    for (const key of [...keysOf(plan), "last"]) {
       await caller.get(key, { timeoutMs: FINAL_TIMEOUT_MS, quorum: n, isFinal: true });
     }
     await cluster.sleep(REPAIR_MS);
   }
-  const replicas = (await Promise.all(keysOf(plan).map((key) => replicaStates(clients[0]!, key)))).flat();
+  const replicas =
+    (await Promise.all([...keysOf(plan), "last"].map((key) => replicaStates(clients[0]!, key)))).flat();
   const nodes = await Promise.all(clients.map(viewOf));
   await Promise.all(clients.map((client) => client.close()));
   return { nodes, replicas };
@@ -237,7 +258,7 @@ const QUORUM_FAILURES = /quorum-unmet|unavailable|timeout/;
 function figuresOf(operations: readonly Operation[], cluster: Cluster, { nodes }: Ending): Report["figures"] {
   const sum = (of: (view: NodeView) => number) => nodes.reduce((total, view) => total + of(view), 0);
   return {
-    operations: operations.length,
+    operations: operations.filter(({ outcome }) => outcome === "ok").length,
     failovers: sum(({ status }) => status.coordinator.failovers),
     siblings: operations.filter(({ values }) => values.length > 1).length,
     "quorum failures": sum(({ status: { coordinator: { failures } } }) =>
@@ -253,7 +274,10 @@ function figuresOf(operations: readonly Operation[], cluster: Cluster, { nodes }
 export function explainRun({ plan, violations, troubles, operations, trace }: Report): string {
   const keys = new Set(violations.map(({ key }) => key));
   const events = [
-    ...troubles.map(({ atMs, what }) => ({ atMs, line: `fault ${atMs.toFixed(1)} ${what}` })),
+    ...troubles.map(({ atMs, nodes, what }) => {
+      const who = what.includes("node") ? "" : nodes.map((index) => `node${index + 1} `).join("");
+      return { atMs, line: `fault ${atMs.toFixed(1)} ${who}${what}` };
+    }),
     ...operations.filter(({ key }) => keys.has(key))
       .map((one) => ({ atMs: one.startMs, line: describe(one) })),
   ].sort((a, b) => a.atMs - b.atMs);

@@ -21,7 +21,7 @@ interface Asked {
   readonly timeoutMs: number;
   /** R or W, 0 for the cluster's. */
   readonly quorum: number;
-  /** Whether it is a read after everything has healed. */
+  /** Whether it is a call after everything has healed. */
   readonly isFinal?: boolean;
 }
 
@@ -65,12 +65,13 @@ export class Caller {
   write(
     key: string,
     value: string | null,
-    { timeoutMs, quorum, informed }: Asked & { readonly informed: boolean },
+    { timeoutMs, quorum, informed, isFinal = false }: Asked & { readonly informed: boolean },
   ): Promise<Operation> {
     const w = quorum || this.#defaults.w;
     const seen = informed ? this.#read.get(key) : undefined;
     const kind = value === null ? "del" : "put";
-    const operation = this.#begin({ kind, key, value, context: seen?.id ?? null, timeoutMs, quorum: w });
+    const context = seen?.id ?? null;
+    const operation = this.#begin({ kind, key, value, context, timeoutMs, quorum: w, isFinal });
     const options = { timeoutMs, context: seen?.context ?? null, ...(quorum > 0 && { w }) };
     return this.#settle(operation, async () => {
       if (value === null) await this.#client.del(key, options);

@@ -117,6 +117,15 @@ export function everythingIsReadable({ operations }: Case): Violation[] {
 }
 
 /**
+ * The same of writes: once everything has healed a write through any node reaches all N replicas. A store that
+ * refuses writes loses none, so that no other checker would mind.
+ */
+export function everythingIsWritable({ operations }: Case): Violation[] {
+  return operations.filter(({ isFinal, kind, outcome }) => isFinal && kind !== "get" && outcome !== "ok")
+    .map((write) => ({ checker: "not writable after healing", key: write.key, detail: describe(write) }));
+}
+
+/**
  * Invariant 7: every call ends, and none later than its deadline. Assumes that clients' clocks are true (those of
  * nodes may be wrong), and that the history was ended after the last deadline.
  */
