@@ -10,39 +10,16 @@
 
 import type { Environment } from "../actors/runtime/environment.ts";
 import { realEnvironment, removeDirectory, temporaryDirectory } from "../actors/runtime/real/mod.ts";
-import { drawFaults, type Fault, type FaultKind } from "../actors/simulated/faults.ts";
-import type { SeenMessage } from "../actors/simulated/links.ts";
+import { drawFaults, type Fault } from "../actors/simulated/faults.ts";
 import type { LogLine } from "../actors/simulated/log.ts";
 import { Nemesis, type Trouble, type Victims } from "../actors/simulated/nemesis.ts";
 import { Simulation } from "../actors/simulated/simulation.ts";
 import { Client, type ConnectOptions } from "./client.ts";
-import { Node, type NodeCores, type NodeOptions } from "./node.ts";
+import { type ClusterOptions, judgeOptions } from "./cluster_options.ts";
+import { Node, type NodeOptions } from "./node.ts";
 import { untilServing } from "./recovery.ts";
 
-/** What {@link Cluster.inProcess} is made of. */
-export interface ClusterOptions {
-  /** How many nodes. Default 3. */
-  readonly nodes?: number;
-  /** Run in a simulation drawn from this seed; absent: on the real clock and loopback sockets. */
-  readonly seed?: number;
-  /**
-   * What goes wrong from the first {@link Cluster.run} on until {@link Cluster.heal}: kinds to draw a timetable
-   * from by the seed, or a timetable. Simulated clusters only. Default: nothing.
-   */
-  readonly faults?: readonly FaultKind[] | readonly Fault[];
-  /** Machines that faults may befall, of which the first `nodes` are members at first. Default: `nodes`. */
-  readonly machines?: number;
-  /** Options of every node; ports and paths are the cluster's own. */
-  readonly node?: Omit<NodeOptions, "host" | "port" | "advertise" | "seeds">;
-  /** Bugs to plant in every node, or in each its own. */
-  readonly cores?: NodeCores | ((index: number) => NodeCores);
-  /** Options of every client. */
-  readonly client?: Omit<ConnectOptions, "environment">;
-  /** Hears what simulated nodes log. */
-  readonly onLog?: (line: LogLine) => void;
-  /** Is told of everything that travels between simulated machines. */
-  readonly onMessage?: (message: SeenMessage) => void;
-}
+export type { ClusterOptions };
 
 /** The first simulated node's port; the others follow. */
 const FIRST_PORT = 3001;
@@ -57,6 +34,8 @@ const FAULTS_MS = RUN_LIMIT_MS;
 /** After healing every node serves within so many simulated milliseconds, or {@link Cluster.heal} rejects. */
 const HEAL_LIMIT_MS = 60_000;
 const JOIN_LIMIT_MS = 20_000;
+
+const LEVELS: readonly string[] = ["debug", "info", "warn", "error", "silent"];
 
 /** The simulated machine of a node. */
 function machineOf(index: number): string {
@@ -116,17 +95,18 @@ export class Cluster implements AsyncDisposable {
   readonly #ports: number[] = [];
   readonly #nemesis: Nemesis | null;
   #isTroubled = false;
+  #isRunning = false;
   #clients = 0;
 
   private constructor(options: ClusterOptions, directory: string | null) {
     const { seed, onLog, onMessage } = options;
     this.#options = options;
     this.#directory = directory;
-    const watch = { ...(onLog && { onLog }), ...(onMessage && { onMessage }) };
+    judgeOptions(options);
+    const least = LEVELS.indexOf(options.node?.logLevel ?? "debug");
+    const hear = onLog && ((line: LogLine) => LEVELS.indexOf(line.level) >= least && onLog(line));
+    const watch = { ...(hear && { onLog: hear }), ...(onMessage && { onMessage }) };
     this.simulation = seed === undefined ? null : new Simulation({ seed, ...watch });
-    if (options.faults !== undefined && this.simulation === null) {
-      throw new TypeError("faults need a simulation: give a seed");
-    }
     this.#nemesis = this.simulation && new Nemesis(
       this.simulation,
       this.#victims(),
@@ -185,6 +165,7 @@ export class Cluster implements AsyncDisposable {
 
   /** A client of the nodes with these indexes, in this order; of all that run when none are named. */
   async connect(options: ConnectOptions & { readonly to?: readonly number[] } = {}): Promise<Client> {
+    this.#mustRun("connect");
     const { to, ...rest } = options;
     // A simulated node has its address whether it runs or not.
     const addresses = to
@@ -260,10 +241,13 @@ export class Cluster implements AsyncDisposable {
     if (this.simulation === null) return await task();
     if (this.#isTroubled) void this.#nemesis?.play(this.#timetable());
     this.#isTroubled = false;
+    this.#isRunning = true;
     try {
       return await this.simulation.complete(task(), RUN_LIMIT_MS);
     } catch (error) {
       throw this.troubles.length === 0 ? error : this.#explained(error);
+    } finally {
+      this.#isRunning = false;
     }
   }
 
@@ -277,9 +261,16 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Let time pass; within {@link Cluster.run} of a simulated cluster it is simulated. */
-  sleep(ms: number): Promise<void> {
+  async sleep(ms: number): Promise<void> {
+    this.#mustRun("sleep");
     const { clock } = this.simulation?.environment("nemesis") ?? this.#environment(0, {});
-    return new Promise((resolve) => void clock.after(ms, resolve));
+    await new Promise<void>((resolve) => void clock.after(ms, resolve));
+  }
+
+  /** Throws where what is waited for would never come. */
+  #mustRun(call: string): void {
+    if (this.simulation === null || this.#isRunning) return;
+    throw new Error(`${call}: in a simulation time passes only within run()`);
   }
 
   /**
@@ -289,6 +280,7 @@ export class Cluster implements AsyncDisposable {
    * than a simulated minute.
    */
   async heal(): Promise<void> {
+    this.#mustRun("heal");
     const isUp = await this.#nemesis?.heal(HEAL_LIMIT_MS);
     if (isUp === false) throw new Error(`not all nodes start: ${this.troubles.at(-1)?.what}`);
     await untilServing({
