@@ -6,15 +6,15 @@
  */
 
 import { flag, integer, list, oneOf, real, record, shape, ShapeError } from "../../actors/runtime/shape.ts";
-import { FAULT_KINDS } from "../../actors/simulated/faults.ts";
+import { FAULT_KINDS, FAULTS } from "../../actors/simulated/faults.ts";
 import { counted } from "../../cli/paint.ts";
 import { callsOf, type Plan } from "./plan.ts";
 
 /** More machines than this nobody has asked for yet. */
 export const MOST_NODES = 16;
 const MOST_CALLS = 100_000;
-/** A day. */
-const MOST_MS = 86_400_000;
+/** A history with all that comes after it may take ten minutes of its own time (`Cluster.run`). */
+const MOST_MS = 300_000;
 
 const ms = integer(0, MOST_MS);
 
@@ -73,6 +73,19 @@ export function readPlan(text: string): Plan {
   try {
     const read = shape(plan, value);
     if (read.members > read.nodes) throw new Error(`members: ${read.members} of ${read.nodes} nodes`);
+    const { n, r, w } = read.quorum;
+    if (r > n || w > n) throw new Error(`quorum: R ${r} and W ${w} of N ${n}`);
+    for (const [index, { kind, nodes }] of read.faults.entries()) {
+      const stranger = nodes.find((node) => node >= read.nodes);
+      if (stranger !== undefined) {
+        throw new Error(
+          `faults[${index}].nodes: ${stranger}, but the last of ${read.nodes} is ${read.nodes - 1}`,
+        );
+      }
+      if (FAULTS[kind].on !== "all" && nodes.length === 0) {
+        throw new Error(`faults[${index}].nodes: ${kind} of whom?`);
+      }
+    }
     for (const calls of read.clients) {
       const key = calls.findIndex((call) => call.key >= read.keys);
       if (key >= 0) throw new Error(`key ${calls[key]!.key} of ${read.keys} keys`);

@@ -20,6 +20,13 @@ Deno.test("what is no plan is refused, and what is wrong with it is named", () =
   refused({ nodes: 0 }, "nodes: expected a whole number from 1 to 16, got 0");
   refused({ nodes: 3, members: 4 }, "members: 4 of 3 nodes");
   refused({ faults: [{ ...good.faults[0], kind: "flood" }] }, "faults[0].kind: expected one of loss, delay");
+  const kill = { ...good.faults[0], kind: "kill" };
+  refused(
+    { nodes: 4, members: 4, faults: [{ ...kill, nodes: [15] }] },
+    "faults[0].nodes: 15, but the last of 4 is 3",
+  );
+  refused({ faults: [{ ...kill, nodes: [] }] }, "faults[0].nodes: kill of whom?");
+  refused({ quorum: { n: 3, r: 5, w: 5 } }, "quorum: R 5 and W 5 of N 3");
   refused({ clients: [[{ ...good.clients[0]![0]!, key: 9 }]], keys: 5 }, "key 9 of 5 keys");
   refused(
     { clients: [[{ ...good.clients[0]![0]!, kind: "cas" }]] },

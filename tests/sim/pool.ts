@@ -7,7 +7,7 @@
 
 import { eachLine } from "../../cli/local_node.ts";
 import type { Plan } from "./plan.ts";
-import { brokenOff, type Verdict } from "./verdict.ts";
+import { brokenOff, VERDICT, type Verdict } from "./verdict.ts";
 
 /** What a {@link Pool} is made of. */
 export interface PoolOptions {
@@ -92,7 +92,10 @@ class Worker {
     }).spawn();
     this.#input = this.#process.stdin.getWriter();
     const outputs = [
-      eachLine(this.#process.stdout, (line) => this.#onVerdict(JSON.parse(line))),
+      eachLine(this.#process.stdout, (line) => {
+        if (line.startsWith(VERDICT)) this.#onVerdict(JSON.parse(line.slice(VERDICT.length)));
+        else Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`)); // somebody prints from within a node
+      }),
       eachLine(this.#process.stderr, (line) => {
         this.#lastWords = `${this.#lastWords}${line}\n`.slice(-LAST_WORDS);
       }),

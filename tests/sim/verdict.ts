@@ -12,6 +12,9 @@ import { explainRun, type Report, simulate, type SimulateOptions } from "./scena
 /** What is counted and not convicted: see `lateRetries` in `checkers.ts`. */
 export const LATE_RETRIES = "late retries";
 
+/** What a worker puts before a verdict. */
+export const VERDICT = "verdict ";
+
 /** See the module. */
 export interface Verdict {
   /** The history's seed. */

@@ -1,16 +1,16 @@
 /**
  * A worker: makes one history after the other in a process of its own, for `pool.ts`. Plans come in, verdicts go
- * out, each a line of JSON.
+ * out, each a line of JSON behind a mark that nothing else prints.
  *
  * @module
  */
 
 import { eachLine } from "../../cli/local_node.ts";
-import { judge } from "./verdict.ts";
+import { judge, VERDICT } from "./verdict.ts";
 
 let turn = Promise.resolve();
 await eachLine(Deno.stdin.readable, (line) => {
-  turn = turn.then(async () => say(JSON.stringify(await judge(JSON.parse(line)))));
+  turn = turn.then(async () => say(`${VERDICT}${JSON.stringify(await judge(JSON.parse(line)))}`));
 });
 await turn;
 
