@@ -91,7 +91,7 @@ class Worker {
       stderr: "piped",
     }).spawn();
     this.#input = this.#process.stdin.getWriter();
-    const outputs = [
+    const outputs: Promise<void>[] = [
       eachLine(this.#process.stdout, (line) => {
         if (line.startsWith(VERDICT)) this.#onVerdict(JSON.parse(line.slice(VERDICT.length)));
         else Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`)); // somebody prints from within a node
@@ -100,7 +100,10 @@ class Worker {
         this.#lastWords = `${this.#lastWords}${line}\n`.slice(-LAST_WORDS);
       }),
     ];
-    this.#over = Promise.all([this.#process.status, ...outputs]).then(() => this.#onOver());
+    this.#over = Promise.all([this.#process.status, ...outputs]).then(([{ code, signal }]) => {
+      this.#lastWords += signal === null ? `exit code ${code}` : `ended by ${signal}`;
+      this.#onOver();
+    });
   }
 
   async run(plan: Plan, limitMs: number): Promise<Verdict> {
@@ -110,7 +113,7 @@ class Worker {
       resolve(brokenOff(plan, checker, detail));
     };
     this.#onVerdict = resolve;
-    this.#onOver = () => fail("the history took its process along", this.#lastWords || "without a word");
+    this.#onOver = () => fail("the history took its process along", this.#lastWords);
     const limit = setTimeout(
       () => fail("the history does not end", `no end within ${limitMs / 1_000} s of real time`),
       limitMs,
