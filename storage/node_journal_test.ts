@@ -165,6 +165,19 @@ Deno.test("node journal: it is rewritten when it has grown, and forgets nothing"
   await world.settle(node.close());
 });
 
+Deno.test("41: a journal of which nothing is left has lost who it is, it is not a new one (seed 927850872)", async () => {
+  const world = simulatedWorld(1);
+  const node = await open(world);
+  for (let n = 0; n < 60; n++) await world.settle(node.set("ring", new Uint8Array(60_000).fill(n)));
+  await world.runFor(1000);
+  world.kill();
+  const disk = world.disk.snapshot();
+  const [path, bytes] = [...disk].filter(([path]) => path.endsWith(".log")).at(-1)!;
+  assert(!path.endsWith("1.log"), path);
+  world.disk.restore(new Map([...disk, [path, bytes!.slice(0, 80)]])); // its header, and a torn record
+  await assertRejects(() => openWith(world, {}), EngineError, "lost the node's identity");
+});
+
 Deno.test("node journal: crashes while it is rewritten lose no fact", async () => {
   for (let at = 20; at < 90; at++) {
     const world = simulatedWorld(at);

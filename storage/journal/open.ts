@@ -76,8 +76,13 @@ export async function recover(options: JournalOptions, replay: Replay): Promise<
   const { disk, directory } = options;
   const { numbers, rubbish } = listSegments(disk, directory);
   refuseForeign(disk, directory, numbers);
-  const inspected = numbers.map((number) => inspect(options, number, number === numbers.at(-1), replay));
-  const damage = inspected.flatMap((segment) => segment.damage);
+  let records = 0;
+  const counted: Replay = (record) => replay(record) && ++records > 0;
+  const inspected = numbers.map((number) => inspect(options, number, number === numbers.at(-1), counted));
+  // A power cut takes the end of a journal, not all of one that has seen several segments.
+  const isEmptied = records === 0 && (numbers.at(-1) ?? 1) > 1;
+  const damage = inspected.flatMap((segment) => segment.damage)
+    .map((one): Damage => isEmptied ? { ...one, kind: "corrupt" } : one);
   const isCorrupt = damage.some(({ kind }) => kind === "corrupt");
   const scar = isCorrupt && options.scar?.() || null;
   for (const path of rubbish) disk.remove(path);
