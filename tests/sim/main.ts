@@ -46,6 +46,10 @@ const FLAGS = {
     { ...kind.list(kind.choice(...FAULT_KINDS)), placeholder: "LIST" },
     "Kinds of fault, these and all of these (default: some, as the seed has it); --list-faults shows them",
   ),
+  except: optional(
+    { ...kind.list(kind.choice(...FAULT_KINDS)), placeholder: "LIST" },
+    "Kinds of fault, none of these",
+  ),
   workers: defaulted(kind.integer(1, 256), navigator.hardwareConcurrency, "Histories made at once"),
   out: defaulted(kind.name("DIR"), "dist/sim", "Where plans of failures go"),
   shrink: defaulted(kind.positive, 60, "Seconds for making a failure small"),
@@ -107,7 +111,7 @@ function problemOf(parsed: Parsed<typeof FLAGS>): string | null {
   };
   const alone = (look: keyof Flagged) =>
     given(look) && !given("seed") && !given("plan") ? `--${look} goes with --seed or --plan` : undefined;
-  return clash("plan", ["seed", "nodes", "ops", "faults"]) ??
+  return clash("plan", ["seed", "nodes", "ops", "faults", "except"]) ??
     clash("seed", ["seeds", "time", "from"]) ??
     clash("plan", ["seeds", "time", "from"]) ??
     clash("seeds", ["time"]) ??
@@ -126,20 +130,22 @@ function faultTable({ coloured }: Terminal): string {
 }
 
 /** What all plans have in common. */
-function optionsOf({ nodes, ops, faults }: Flagged): PlanOptions {
+function optionsOf({ nodes, ops, faults, except }: Flagged): PlanOptions {
   return {
     ...(nodes !== undefined && { nodes }),
     ...(ops !== undefined && { ops }),
     ...(faults !== undefined && { faults: [...new Set(faults)] }),
+    ...(except !== undefined && { except: [...new Set(except)] }),
   };
 }
 
 /** The arguments that give the same plan for a seed. */
-function argumentsOf({ nodes, ops, faults }: PlanOptions): string {
+function argumentsOf({ nodes, ops, faults, except }: PlanOptions): string {
   return [
     nodes === undefined ? "" : ` --nodes ${nodes}`,
     ops === undefined ? "" : ` --ops ${ops}`,
     faults === undefined ? "" : ` --faults ${faults.join(",")}`,
+    except === undefined ? "" : ` --except ${except.join(",")}`,
   ].join("");
 }
 

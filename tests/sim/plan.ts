@@ -61,6 +61,8 @@ export interface PlanOptions {
   readonly ops?: number;
   /** Kinds of fault: all of these, and no others. */
   readonly faults?: readonly FaultKind[];
+  /** Kinds of fault: none of these. */
+  readonly except?: readonly FaultKind[];
 }
 
 const FEWEST_NODES = 3;
@@ -81,12 +83,14 @@ const FOUNDING_MS = 6_000;
 export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const random = new SimulatedRandom(`plan/${seed}`);
   const nodes = options.nodes ?? FEWEST_NODES + random.integer(MOST_NODES - FEWEST_NODES + 1);
-  const asked = options.faults;
-  const joins = asked ? asked.includes("join") : random.fork("joins").integer(JOIN_EVERY) === 0;
+  const { except = [] } = options;
+  const asked = options.faults?.filter((kind) => !except.includes(kind));
+  const draws = !except.includes("join") && random.fork("joins").integer(JOIN_EVERY) === 0;
+  const joins = asked ? asked.includes("join") : draws;
   const members = joins ? 1 + random.fork("members").integer(nodes - 1) : nodes;
   const joining = joins ? drawJoins(random.fork("join"), members, nodes) : [];
   const kinds = (asked ?? FAULT_KINDS).filter((kind) =>
-    kind !== "join" && !(FAULTS[kind].loses && members < FEWEST_TO_LOSE)
+    kind !== "join" && !except.includes(kind) && !(FAULTS[kind].loses && members < FEWEST_TO_LOSE)
   );
   const others = drawFaults(random.fork("faults"), { nodes, forMs: FOR_MS, kinds, all: asked !== undefined });
   return {

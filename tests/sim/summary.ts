@@ -53,19 +53,26 @@ export class Totals {
 }
 
 /** What can happen under these options: faults chosen by hand allow little else. */
-function expected({ faults, nodes }: PlanOptions): string[] {
-  const kinds: readonly FaultKind[] = faults ?? FAULT_KINDS;
+function expected({ nodes, faults, except }: PlanOptions): string[] {
+  const kinds = kindsOf({ ...(faults && { faults }), ...(except && { except }) });
   const possible = kinds.filter((kind) => kind !== "ring" || nodes === undefined || nodes >= RING_NODES);
   const cuts = kinds.includes("power") || kinds.includes("all-power");
-  const figures: readonly Figure[] = faults ? ["operations"] : FIGURES;
+  const figures: readonly Figure[] = faults
+    ? ["operations"]
+    : FIGURES.filter((figure) => figure !== "joins" || kinds.includes("join"));
   return [...possible, ...(cuts ? UNSYNCED : []), ...figures];
+}
+
+/** The kinds of fault that there may be under these options. */
+function kindsOf({ faults = FAULT_KINDS, except = [] }: PlanOptions): readonly FaultKind[] {
+  return faults.filter((kind) => !except.includes(kind));
 }
 
 /** The table that a run ends with. */
 export function summarize(totals: Totals, options: PlanOptions, elapsedMs: number): string {
   const { histories, failed, events, simulatedMs } = totals;
   const perSecond = histories / Math.max(elapsedMs, 1) * 1_000;
-  const kinds = (options.faults ?? FAULT_KINDS).map((kind) => kind as string);
+  const kinds = kindsOf(options).map((kind) => kind as string);
   const missing = totals.missing(options);
   return [
     `${number(histories)} ${histories === 1 ? "history" : "histories"} in ${duration(elapsedMs)}, ` +
