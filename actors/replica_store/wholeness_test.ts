@@ -31,7 +31,7 @@ function vouchesForNothingElse(newLossId: () => string): void {
     let isWhole = true;
     for (const what of events) {
       if (what === "begin") {
-        begun = state.list().losses[0]?.lossId ?? "";
+        begun = state.list().losses.find(({ partition }) => partition === 0)?.lossId ?? "";
         lostSince = false;
       } else if (what === "end") {
         state.regain(0, begun);
