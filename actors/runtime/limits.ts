@@ -23,7 +23,7 @@ export const LIMITS = {
   /** The same where a write mints a version: lower, so that what several coordinators minted can be merged. */
   mintClockEntries: 1024,
   /** Requests a version remembers having replaced, to know a late retry of one; those it saw itself always. */
-  replacedRequests: 16,
+  replacedRequests: 64,
   /** Writes that a coordinator remembers having acknowledged, to know one that comes again. */
   recentRequests: 4096,
   /** One frame on the wire, header included; the largest object that is minted fits, with its envelope. */
