@@ -84,7 +84,8 @@ export function jobsOf(
   from: number,
 ): Job[] {
   const jobs = sizes.flatMap((nodes) => {
-    const fewer = Math.min(1, (100 / nodes) ** 2);
+    // What one costs grows with the square of the nodes, what all cost should not grow.
+    const fewer = Math.min(1, (100 / nodes) ** 2.3);
     const spreads = Math.max(1, Math.round(seeds * fewer));
     const lives = Math.max(1, Math.round(seeds * fewer * 2 / Math.min(nodes, 100)));
     return losses.flatMap((loss) => [

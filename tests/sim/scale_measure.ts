@@ -64,7 +64,7 @@ export interface Life {
 }
 
 /** Times in a life, in milliseconds. */
-export const LIFE = { warmUpMs: 30_000, watchMs: 45_000, mostSuspectMs: 180_000, mostRefuteMs: 60_000 };
+export const LIFE = { warmUpMs: 20_000, watchMs: 30_000, mostSuspectMs: 180_000, mostRefuteMs: 60_000 };
 
 /** Watch a cluster for a while. */
 export function live(options: GossipClusterOptions, times: typeof LIFE = LIFE): Life {

@@ -160,7 +160,7 @@ function panelOf(chart: Chart): string {
       text(width - right + 12, top + 12 + 18 * i, name, `fill="${hue}"`);
   });
   return [
-    text(left, 22, chart.title, 'font-weight="bold" font-size="14"'),
+    text(left, 16, chart.title, 'font-weight="bold" font-size="14"'),
     ...grid,
     ...curves,
     text(left, top - 6, chart.axes[1], 'fill="#555"'),
