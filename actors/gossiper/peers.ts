@@ -9,7 +9,7 @@
  * # The naive attempt
  *
  * Members picked at random, all of them (Dynamo, section 4.8). That spreads a change as fast as can be. But among a
- * thousand members somebody is always unlucky: with 64 rumours in a message, one wait for news in 40,000 lasts ten
+ * thousand members somebody is always unlucky: with 64 rumours in a message, one wait for news in 50,000 lasts ten
  * times as long as they do on average, and no detector can tell that from a failure.
  *
  * # The idea

@@ -57,7 +57,7 @@ export interface Life {
   readonly suspectedMs: { readonly first: number; readonly all: number };
   /** Until nobody suspected any more the one that was suspected wrongly, in milliseconds, and how many had. */
   readonly refuted: { readonly ms: number; readonly doubters: number };
-  /** Bytes a node sent per round on average, in the first and in the second half of the time. */
+  /** Bytes a node sent per round on average, before that and from then on. */
   readonly bytesPerRound: { readonly early: number; readonly late: number };
   /** The most bytes that one node sent in one round's time. */
   readonly busiestBytes: number;
@@ -70,19 +70,16 @@ export const LIFE = { warmUpMs: 20_000, watchMs: 30_000, mostSuspectMs: 180_000,
 export function live(options: GossipClusterOptions, times: typeof LIFE = LIFE): Life {
   const cluster = new GossipCluster(options);
   const others = options.nodes - 1;
-  pass(cluster, times.warmUpMs);
+  pass(cluster, times.warmUpMs / 2);
   cluster.busiestBytes = 0;
+  const early = bytesPerRound(cluster, options.nodes, times.warmUpMs / 2);
   const [dead, diedMs, before] = [
     cluster.random.integer(options.nodes),
     cluster.now,
     cluster.opinions.length,
   ];
   cluster.stop(dead);
-  const [early, late] = [1, 2].map(() => {
-    const { bytes } = cluster;
-    pass(cluster, times.watchMs / 2);
-    return (cluster.bytes - bytes) / others / (times.watchMs / 2 / INTERVAL_MS);
-  });
+  const late = bytesPerRound(cluster, others, times.watchMs);
   const news = cluster.opinions.slice(before);
   const wrong = news.filter(({ of, liveness }) => of !== dead && liveness === "suspect");
   cluster.until(() => cluster.doubters(dead).size === others, times.mostSuspectMs);
@@ -95,10 +92,17 @@ export function live(options: GossipClusterOptions, times: typeof LIFE = LIFE): 
       first: Math.min(...since),
       all: since.length < others ? Infinity : Math.max(...since),
     },
-    bytesPerRound: { early: early!, late: late! },
+    bytesPerRound: { early, late },
     busiestBytes: cluster.busiestBytes,
     refuted: refute(cluster, (dead + 1) % options.nodes, (dead + 2) % options.nodes, times.mostRefuteMs),
   };
+}
+
+/** Let time pass; what each of so many nodes sent in a round of it. */
+function bytesPerRound(cluster: GossipCluster, nodes: number, ms: number): number {
+  const { bytes } = cluster;
+  pass(cluster, ms);
+  return (cluster.bytes - bytes) / nodes / (ms / INTERVAL_MS);
 }
 
 /** Let time pass, and tell of it every second. */
