@@ -250,6 +250,44 @@ Deno.test("FAULTS 50: a node with an older copy of its disk was fenced for good 
     }
   }));
 
+for (let seed = 1; seed <= 2; seed++) {
+  Deno.test(`FAULTS 50: a copy that had outlived a life was suspect to everyone for good (255713644; ${seed})`, () =>
+    onStage({ nodes: 3, seed }, async (stage) => {
+      const { cluster, world, sleep, until } = stage;
+      const startWith = async (met: number, other: number) => {
+        world.heal();
+        world.network.partition([machine(met), machine(2)], [machine(other)]);
+        await cluster.start(2);
+        await sleep(3_000);
+      };
+      cluster.kill(2);
+      const backup = world.disk(machine(2)).snapshot();
+      const putBack = () => {
+        cluster.kill(2);
+        world.disk(machine(2)).restore(backup);
+      };
+      await startWith(0, 1); // a life that only node 0 hears of
+      putBack();
+      await startWith(1, 0); // a copy, of the same number, that only node 1 hears of
+      world.heal();
+      world.network.partition([machine(0), machine(2)], [machine(1)]);
+      await sleep(3_000); // and that node 0 makes go on in a later one
+      putBack();
+      await startWith(1, 0); // another copy, that node 1 makes go on in one of that number, too
+      world.heal();
+      await sleep(2_000);
+      world.network.partition([machine(2)], [machine(0), machine(1)]);
+      const client = await cluster.connect({ to: [0] });
+      const isAlive = async () => {
+        const { members } = await client.admin("clusterState", {});
+        return members.every(({ liveness }) => liveness === "alive");
+      };
+      await until(async () => !await isAlive());
+      world.heal();
+      await until(isAlive); // for it takes back what is said of it
+    }));
+}
+
 Deno.test("FAULTS 50: a node with an older copy of its disk does not vote on what it may have voted on before", () => {
   const asked: string[] = [];
   const cores = {
