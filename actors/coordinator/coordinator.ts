@@ -11,6 +11,7 @@
  */
 
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
+import { crc32c } from "../runtime/crc32c.ts";
 import type { Address, Handlers, Ref } from "../runtime/protocol.ts";
 import { LIMITS } from "../runtime/limits.ts";
 import type {
@@ -75,6 +76,11 @@ type DoorProtocol = { abandoned: [Record<never, never>, void] };
 
 type UnderWay = GetUnderWay | PutUnderWay;
 
+/** Of a write's key and value. */
+function checksumOf({ key, crc32c: ofValue }: PutRequest): number {
+  return crc32c(key, ofValue);
+}
+
 class Coordinator implements GetDesk, PutDesk {
   readonly core: CoordinatorCore;
   readonly self: NodeId;
@@ -89,8 +95,11 @@ class Coordinator implements GetDesk, PutDesk {
   readonly #stores = new Map<NodeId, Ref<ReplicaStoreProtocol>>();
   readonly #origins = new Map<string, Ref<OriginProtocol>>();
   readonly #latencies = new Latencies();
-  /** Writes acknowledged last, by request id: one that comes again after others have replaced it is not made again. */
-  readonly #acknowledged = new Set<RequestId>();
+  /**
+   * Writes acknowledged last, and checksums of what they wrote: one that comes again after others have replaced it is
+   * not made again. Another one under its id is.
+   */
+  readonly #acknowledged = new Map<RequestId, number>();
   readonly #failures: Record<string, number> = {};
   #nextTicket: number;
   #sweeping = false;
@@ -170,7 +179,9 @@ class Coordinator implements GetDesk, PutDesk {
   }
 
   #onPut(request: PutRequest): void {
-    if (this.#acknowledged.has(request.requestId)) return this.answer(request, { ok: true });
+    if (this.#acknowledged.get(request.requestId) === checksumOf(request)) {
+      return this.answer(request, { ok: true });
+    }
     const { n, w } = effectiveQuorum(this.ring, this.ring.n, this.#options.quorum.r, this.#options.quorum.w);
     const needed = request.w === 0 ? w : request.w;
     const refusal = this.#refusal(request, "W", needed, n);
@@ -328,15 +339,15 @@ class Coordinator implements GetDesk, PutDesk {
     else if ("values" in outcome) this.#gets++;
     else {
       this.#puts++;
-      if ("requestId" in request) this.#remember(request.requestId);
+      if ("requestId" in request) this.#remember(request);
     }
     this.#origin(request.origin).tell("answer", { ticket: request.ticket, outcome });
   }
 
-  #remember(requestId: RequestId): void {
-    this.#acknowledged.add(requestId);
+  #remember(request: PutRequest): void {
+    this.#acknowledged.set(request.requestId, checksumOf(request));
     if (this.#acknowledged.size <= LIMITS.recentRequests) return;
-    for (const oldest of this.#acknowledged) return void this.#acknowledged.delete(oldest);
+    for (const oldest of this.#acknowledged.keys()) return void this.#acknowledged.delete(oldest);
   }
 
   #store(node: NodeId): Ref<ReplicaStoreProtocol> {

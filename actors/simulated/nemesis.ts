@@ -58,6 +58,23 @@ const AT_START: ReadonlySet<string> = new Set(["read-error", "bit-flip", "misdir
 /** Faults that their node does not recover from by itself: somebody restarts it when they are over. */
 const RESTART_AFTER: ReadonlySet<string> = new Set(["sync-error", "write-error", "misdirected-write"]);
 
+/** Faults that are rates: the network and the disks count each time they strike. */
+const COUNTED_WHERE_INJECTED: ReadonlySet<string> = new Set([
+  "loss",
+  "delay",
+  "duplicate",
+  "reorder",
+  "reset",
+  "no-space",
+  "sync-error",
+  "write-error",
+  "short-write",
+  "read-error",
+  "bit-flip",
+  "misdirected-read",
+  "misdirected-write",
+]);
+
 /** A node that does not run is started after so long, and again after so long. */
 const RESTART_MS = 300;
 /** A node that asked for membership in vain asks again after so long. */
@@ -86,7 +103,7 @@ export class Nemesis {
   readonly #guests: () => readonly string[];
   readonly #active = new Set<Fault>();
   readonly #starting = new Map<number, Promise<void>>();
-  readonly #restarts: number[] = [];
+  #restarts = 0;
   readonly #wanted = new Set<number>();
   /** Nodes that are members: a copy of what one was before is no backup of it. */
   readonly #members = new Set<number>();
@@ -109,7 +126,7 @@ export class Nemesis {
 
   /** How often nodes were started again so far. */
   get restarts(): number {
-    return this.#restarts.length;
+    return this.#restarts;
   }
 
   /** Play a timetable; resolves when it is over or {@link Nemesis.heal} was called. */
@@ -173,7 +190,7 @@ export class Nemesis {
     if (FAULTS[kind].loses && !nodes.every((index) => this.#members.has(index))) return;
     if (kind === "ring" && this.#victims.count < 4) return; // everyone is everyone's neighbour
     this.#say(nodes, describeFault(fault), fault);
-    this.#count(kind);
+    if (!COUNTED_WHERE_INJECTED.has(kind)) this.#world.countFault(kind);
     if (kind === "crash") return this.#crash(nodes[0]!, random);
     if (kind === "join") return await this.#join(nodes[0]!);
     this.#active.add(fault);
@@ -190,13 +207,6 @@ export class Nemesis {
     this.#refresh();
     if (RESTART_AFTER.has(kind)) this.#kill(nodes[0]!, false);
     for (const index of nodes) if (!this.#isHeld(index)) this.#see(index);
-  }
-
-  /** Kinds that the network and the disks do not count, because they are not theirs. */
-  #count(kind: string): void {
-    const own = ["loss", "delay", "duplicate", "reorder", "reset", "no-space", "sync-error", "write-error"];
-    const disk = ["short-write", "read-error", "bit-flip", "misdirected-read", "misdirected-write"];
-    if (!own.includes(kind) && !disk.includes(kind)) this.#world.countFault(kind);
   }
 
   #everyone(): number[] {
@@ -308,7 +318,7 @@ export class Nemesis {
       }
       if (!this.#over) this.#clock.after(RESTART_MS, () => this.#see(index));
     };
-    this.#restarts.push(index);
+    this.#restarts++;
     const attempt: Promise<void> = this.#victims.start(index).then(() => again(null), again);
     this.#starting.set(index, attempt);
     this.#refresh();

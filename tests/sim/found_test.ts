@@ -86,3 +86,15 @@ Deno.test("a write that arrives again long after it was replaced is not made aga
     await sleep(1_000);
     assertEquals((await other.get("k", { r: 3 })).texts(), []);
   }));
+
+Deno.test("two writes under one request id are two writes, unless they are the same", () =>
+  onStage({ nodes: 3 }, async ({ cluster, world }) => {
+    const random = { next: () => 0.5, integer: () => 0, bytes: (size: number) => new Uint8Array(size) };
+    const connect = (name: string) =>
+      cluster.connect({ to: [0], environment: { ...world.environment(name), random } });
+    await (await connect("one")).put("a", "first");
+    await (await connect("two")).put("b", "second"); // the first request of a client that draws the same
+    const client = await cluster.connect();
+    assertEquals((await client.get("a")).texts(), ["first"]);
+    assertEquals((await client.get("b")).texts(), ["second"]);
+  }));

@@ -4,6 +4,7 @@
 
 import { assert, assertEquals, assertMatch } from "../../actors/runtime/testing/assert.ts";
 import { FAULT_KINDS } from "../../actors/simulated/faults.ts";
+import { planOf } from "./plan.ts";
 import { FIGURES } from "./scenario.ts";
 import { ENOUGH, summarize, Totals } from "./summary.ts";
 import type { Verdict } from "./verdict.ts";
@@ -51,6 +52,16 @@ Deno.test("of faults chosen by hand those are asked for that can be", () => {
   assertEquals(none.missing({ faults: ["loss"] }), ["loss", "operations"]);
   assertEquals(none.missing({ faults: ["power"] }), ["power", ...UNSYNCED, "operations"]);
   assertEquals(none.missing({ faults: ["ring", "two-way"], nodes: 3 }), ["two-way", "operations"]);
+});
+
+Deno.test("what is left out is not asked for, and planned nowhere", () => {
+  const except = ["wipe", "join"] as const;
+  const possible = EVERYTHING.filter((name) => !/^(wipe|joins?)$/.test(name));
+  assertEquals(totalsOf(ENOUGH, possible).missing({ except }), []);
+  assertEquals(totalsOf(ENOUGH, []).missing({ except }), possible);
+  for (let seed = 1; seed <= 100; seed++) {
+    assert(planOf(seed, { except }).faults.every(({ kind }) => kind !== "wipe" && kind !== "join"));
+  }
 });
 
 Deno.test("the summary counts", () => {
