@@ -99,7 +99,9 @@ class Coordinator implements GetDesk, PutDesk {
    * Writes acknowledged last, and checksums of what they wrote: one that comes again after others have replaced it is
    * not made again. Another one under its id is.
    */
-  readonly #acknowledged = new Map<RequestId, number>();
+  #acknowledged = new Map<RequestId, number>();
+  /** The generation before: entries are never deleted one by one, which would cost more than the write. */
+  #acknowledgedBefore = new Map<RequestId, number>();
   readonly #failures: Record<string, number> = {};
   #nextTicket: number;
   #sweeping = false;
@@ -179,9 +181,9 @@ class Coordinator implements GetDesk, PutDesk {
   }
 
   #onPut(request: PutRequest): void {
-    if (this.#acknowledged.get(request.requestId) === checksumOf(request)) {
-      return this.answer(request, { ok: true });
-    }
+    const { requestId } = request;
+    const known = this.#acknowledged.get(requestId) ?? this.#acknowledgedBefore.get(requestId);
+    if (known !== undefined && known === checksumOf(request)) return this.answer(request, { ok: true });
     const { n, w } = effectiveQuorum(this.ring, this.ring.n, this.#options.quorum.r, this.#options.quorum.w);
     const needed = request.w === 0 ? w : request.w;
     const refusal = this.#refusal(request, "W", needed, n);
@@ -346,8 +348,9 @@ class Coordinator implements GetDesk, PutDesk {
 
   #remember(request: PutRequest): void {
     this.#acknowledged.set(request.requestId, checksumOf(request));
-    if (this.#acknowledged.size <= LIMITS.recentRequests) return;
-    for (const oldest of this.#acknowledged.keys()) return void this.#acknowledged.delete(oldest);
+    if (this.#acknowledged.size < LIMITS.recentRequests) return;
+    this.#acknowledgedBefore = this.#acknowledged;
+    this.#acknowledged = new Map();
   }
 
   #store(node: NodeId): Ref<ReplicaStoreProtocol> {

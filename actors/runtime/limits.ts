@@ -24,7 +24,7 @@ export const LIMITS = {
   mintClockEntries: 1024,
   /** Requests a version remembers having replaced, to know a late retry of one; those it saw itself always. */
   replacedRequests: 64,
-  /** Writes that a coordinator remembers having acknowledged, to know one that comes again. */
+  /** Writes that a coordinator remembers having acknowledged, to know one that comes again; at most twice as many. */
   recentRequests: 4096,
   /** One frame on the wire, header included; the largest object that is minted fits, with its envelope. */
   frameBytes: 16 * MIB,
