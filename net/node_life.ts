@@ -42,6 +42,7 @@ export class Life {
   readonly environment: Environment;
   readonly facts: NodeFacts;
   readonly member: Member;
+  readonly #journal: NodeJournal;
   readonly #startedAt: number;
   #isLetIn: boolean;
   /** Members that take this process for a second one under its id, and since when. */
@@ -56,6 +57,7 @@ export class Life {
   ) {
     const { clock } = environment;
     this.environment = environment;
+    this.#journal = journal;
     this.current = { ring, isFenced: false };
     const lives = this.lives = new Lives(journal);
     this.#startedAt = clock.now();
@@ -128,7 +130,7 @@ export class Life {
     const stats = system.stats();
     return {
       uptimeMs: Math.round(this.environment.clock.now() - this.#startedAt),
-      condition: this.condition,
+      condition: this.condition ?? this.#journal.refusing,
       messages: { deadLetters: stats.deadLetters, lostToPeers: stats.remoteLost },
       actors: stats.perActor.map(({ name, restarts, mailboxDepth, handled, overloaded }) => ({
         name,

@@ -63,7 +63,7 @@ export interface OperatorOptions {
 export interface RuntimeFigures {
   /** Milliseconds since the node started. */
   readonly uptimeMs: number;
-  /** Non-null while the node is not simply serving: `draining`, `fenced`. */
+  /** Non-null while the node is not simply serving: `draining`, or why its own journal takes nothing. */
   readonly condition: string | null;
   /** See {@link NodeStatus.messages}. */
   readonly messages: NodeStatus["messages"];
