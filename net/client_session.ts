@@ -15,6 +15,7 @@ import type { OperatorProtocol } from "../actors/operator/protocol.ts";
 import { crc32c } from "../actors/runtime/crc32c.ts";
 import type { Clock, Log } from "../actors/runtime/environment.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
+import { Recent } from "../actors/runtime/recent.ts";
 import {
   type Address,
   AskError,
@@ -62,6 +63,8 @@ export class ClientSession {
   #inFlight = 0;
   #inFlightBytes = 0;
   readonly #window = new Window();
+  /** The last writes by their numbers, and the time each was given. */
+  readonly #puts = new Recent<number, number>(LIMITS.requestsPerConnection);
   /** The largest of the last answers. */
   #answerBytes = 0;
   #wake: (() => void) | null = null;
@@ -146,6 +149,9 @@ export class ClientSession {
     const { number, remainingMs, trace } = frame;
     const body = readMessage(PUT, frame);
     const { key, value, w, context, requestId } = body;
+    // The very same frame: what the first one came to may have been told already, and has to stay so.
+    if (this.#puts.get(number) === remainingMs) return;
+    this.#puts.set(number, remainingMs);
     const refusal = this.#judge(key) ?? checkValue(value, body.crc32c);
     if (refusal) return this.#reply(number, refusal);
     const { coordinator, self } = this.#desk;

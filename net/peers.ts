@@ -224,7 +224,7 @@ class Peer {
   ping(): void {
     const channel = this.#channel;
     if (!channel) return;
-    const silentMs = this.#context.environment.clock.now() - channel.aliveAt;
+    const silentMs = this.#silentMs(channel);
     if (silentMs > LIMITS.peerSilentMs) channel.close(`silent for ${Math.round(silentMs)} ms`);
     else channel.send(PING, { number: 0 }, null);
   }
@@ -232,7 +232,12 @@ class Peer {
   status(): PeerStatus {
     const queuedBytes = this.#channel?.queuedBytes ?? this.#early?.sizeBytes ?? 0;
     const { node } = this;
-    return { node, connected: this.#channel !== null, queuedBytes, sent: this.#sent, lost: this.#lost };
+    const connected = this.#channel !== null && this.#silentMs(this.#channel) <= LIMITS.peerMuteMs;
+    return { node, connected, queuedBytes, sent: this.#sent, lost: this.#lost };
+  }
+
+  #silentMs(channel: Channel): number {
+    return this.#context.environment.clock.now() - channel.aliveAt;
   }
 
   close(): void {

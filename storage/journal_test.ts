@@ -10,7 +10,7 @@ import {
 } from "../actors/runtime/testing/assert.ts";
 import { type Damage, EngineError, type SyncPolicy } from "./engine.ts";
 import { type Journal, openJournal } from "./journal.ts";
-import { SEGMENT_HEADER_BYTES } from "./journal/format.ts";
+import { END_RECORD, SEGMENT_HEADER_BYTES } from "./journal/format.ts";
 import { readSegment } from "./journal/reader.ts";
 import { readHeader } from "./journal/segments.ts";
 import { type SimulatedWorld, simulatedWorld } from "./testing/worlds.ts";
@@ -58,12 +58,24 @@ async function written(count: number, seed = 1, segmentBytes = 1 << 20): Promise
   return world;
 }
 
-/** Where each record begins and ends. */
-function offsets(world: SimulatedWorld, path = FIRST): { offset: number; end: number }[] {
+/** A stretch of a file. */
+interface Place {
+  readonly offset: number;
+  readonly end: number;
+}
+
+/** Where each record begins and ends, those that were appended and the end records. */
+function placesOf(world: SimulatedWorld, path = FIRST): { records: Place[]; ends: Place[] } {
   const file = world.place().disk.open(path);
   const found = [...readSegment(file, readHeader(file)!.seed, file.size())];
   world.kill();
-  return found.map(({ offset, end }) => ({ offset, end }));
+  const isEnd = (one: typeof found[number]) => one.kind === "record" && one.type === END_RECORD;
+  return { records: found.filter((one) => !isEnd(one)), ends: found.filter(isEnd) };
+}
+
+/** Where each record that was appended begins and ends. */
+function offsets(world: SimulatedWorld, path = FIRST): Place[] {
+  return placesOf(world, path).records;
 }
 
 async function reopened(
@@ -150,15 +162,16 @@ Deno.test("36: a short write is continued", async () => {
 
 Deno.test("39: a truncated tail: the whole prefix is kept, the cut reported", async () => {
   const whole = await written(8);
-  const places = offsets(whole);
+  const { records, ends } = placesOf(whole);
   const bytes = fileOf(whole);
   for (let size = SEGMENT_HEADER_BYTES; size < bytes.length - 16; size += 7) {
     const world = simulatedWorld(size);
     replaceFile(world, FIRST, bytes.slice(0, size));
     const { payloads, damage } = await reopened(world);
-    const kept = places.filter(({ offset }, n) => n < 8 && offset + 16 + payloadOf(n).length <= size);
+    const kept = records.filter(({ offset }, n) => offset + 16 + payloadOf(n).length <= size);
     assertEquals(payloads, kept.map((_, n) => payloadOf(n)));
-    const isWhole = size <= (kept.at(-1)?.end ?? SEGMENT_HEADER_BYTES); // or only padding is missing
+    const last = [...kept, ...ends.filter(({ end }) => end <= size)].map(({ end }) => end);
+    const isWhole = size <= Math.max(SEGMENT_HEADER_BYTES, ...last); // or only padding is missing
     assertEquals(damage.map(({ kind }) => kind), isWhole ? [] : ["torn-tail"]);
     assertEquals((await reopened(world)).damage, []); // cut for good
   }
@@ -176,15 +189,16 @@ const read: Reader = (bytes) => {
 /** Every bit, flipped: the record it is in is reported, or unharmed; every other one survives. */
 async function everyFlippedBitIsSeen(read: Reader): Promise<void> {
   const whole = await written(5);
-  const places = offsets(whole).slice(0, 5);
+  const { records, ends } = placesOf(whole);
   const bytes = fileOf(whole);
   for (let position = 0; position < bytes.length - 16; position++) {
     const { payloads, damage } = await read(bytes.with(position, bytes[position]! ^ (1 << position % 8)));
-    const hit = places.findIndex(({ offset, end }) => position >= offset && position < end);
-    const lost = damage.length > 0 ? hit : -1;
+    const isHit = ({ offset, end }: Place) => position >= offset && position < end;
+    const lost = damage.length > 0 ? records.findIndex(isHit) : -1;
     assertEquals(payloads, [0, 1, 2, 3, 4].filter((n) => n !== lost).map(payloadOf), `byte ${position}`);
+    const hit = [...records, ...ends].find(isHit);
     for (const { kind, offset } of damage) {
-      assertEquals([kind, offset], ["corrupt", places[hit]!.offset], `byte ${position}`);
+      assertEquals([kind, offset], ["corrupt", hit!.offset], `byte ${position}`);
     }
   }
 }
@@ -204,21 +218,76 @@ Deno.test("planted: a reader that skips the payload's checksum is caught", async
   await assertRejects(() => everyFlippedBitIsSeen(careless));
 });
 
-Deno.test("40: damage to what was synced last is a torn tail only when the power was cut on the end record", async () => {
+/** A journal of two records that was cut off by a power cut before its last end record was durable. */
+async function powerCut(
+  payload: Uint8Array,
+  first: Uint8Array = payloadOf(1),
+): Promise<{ world: SimulatedWorld; last: Place }> {
+  const world = simulatedWorld(1);
+  const { journal } = await open(world);
+  await world.settle(journal.append(1, [first]));
+  await world.settle(journal.append(1, [payload]));
+  world.kill();
+  const last = offsets(world).at(-1)!;
+  replaceFile(world, FIRST, fileOf(world).slice(0, last.end));
+  return { world, last };
+}
+
+Deno.test("40: every flipped bit of what was synced last is damage, whatever a power cut took behind it", async () => {
+  const payload = new Uint8Array(700).map((_, i) => i % 3); // some sector ends in a zero
+  const first = new Uint8Array(2048 - SEGMENT_HEADER_BYTES - 16); // and so does the mark in the header
+  const { last } = await powerCut(payload, first);
+  for (let position = last.offset; position < last.offset + 16 + payload.length; position++) {
+    const { world } = await powerCut(payload, first);
+    world.disk.flipBit(FIRST, position, position % 8);
+    const { payloads, damage } = await reopened(world);
+    assertEquals(payloads, [first]);
+    const found = damage.map(({ kind, offset }) => [kind, offset]);
+    assertEquals(found, [["corrupt", last.offset]], `byte ${position - last.offset}`);
+  }
+});
+
+Deno.test("40: so are several, where a crash would have left zeros", async () => {
+  for (const positions of [[20, 21, 300], [2, 3, 9]]) {
+    const { world, last } = await powerCut(new Uint8Array(700).fill(3));
+    for (const position of positions) world.disk.flipBit(FIRST, last.offset + position);
+    assertEquals((await reopened(world)).damage.map(({ kind }) => kind), ["corrupt"]);
+  }
+});
+
+Deno.test("40: what was synced last and is missing is a torn tail only when the power was cut on the end record", async () => {
   for (const isEndLost of [false, true]) {
     const world = simulatedWorld(1);
     const { journal } = await open(world);
     await world.settle(journal.append(1, [payloadOf(1)]));
     await world.settle(journal.append(1, [payloadOf(2)]));
     world.kill();
-    const [, last, end] = offsets(world);
-    if (isEndLost) replaceFile(world, FIRST, fileOf(world).slice(0, end!.offset));
-    world.disk.flipBit(FIRST, last!.offset + 20);
+    const last = offsets(world).at(-1)!;
+    const bytes = fileOf(world).slice(0, isEndLost ? last.end : undefined);
+    bytes.fill(0, last.offset, last.end);
+    replaceFile(world, FIRST, bytes);
     const { payloads, damage } = await reopened(world);
     assertEquals(payloads, [payloadOf(1)]);
     assertEquals(damage.map(({ kind, offset }) => [kind, offset]), [
-      [isEndLost ? "torn-tail" : "corrupt", last!.offset],
+      [isEndLost ? "torn-tail" : "corrupt", last.offset],
     ]);
+  }
+});
+
+Deno.test("39: no crash leaves what passes for damage", async () => {
+  for (let seed = 0; seed < 1000; seed++) {
+    const world = simulatedWorld(seed);
+    const { journal } = await open(world);
+    const append = (n: number) => journal.append(1, [new Uint8Array(1 + 97 * n % 2_000).fill(1 + n % 255)]);
+    await world.settle(append(seed)); // and there is an end record
+    append(seed + 1).catch(() => {});
+    if (seed % 2 === 0) append(seed + 2).catch(() => {});
+    await world.runFor(seed % 5 / 10); // some of it, or all, is synced
+    append(seed + 3).catch(() => {});
+    await world.runFor(0.05);
+    world.crash();
+    const { damage } = await reopened(world);
+    assertEquals(damage.filter(({ kind }) => kind === "corrupt"), [], `seed ${seed}`);
   }
 });
 
@@ -483,7 +552,7 @@ Deno.test("journal: reading twice and finding two things is a failing disk, not 
 /** A journal with ten records that ends without an end record. */
 async function unclean(): Promise<SimulatedWorld> {
   const world = await written(10);
-  replaceFile(world, FIRST, fileOf(world).slice(0, offsets(world).at(-1)!.offset));
+  replaceFile(world, FIRST, fileOf(world).slice(0, offsets(world).at(-1)!.end));
   return world;
 }
 

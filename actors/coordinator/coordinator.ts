@@ -14,6 +14,7 @@ import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import { crc32c } from "../runtime/crc32c.ts";
 import type { Address, Handlers, Ref } from "../runtime/protocol.ts";
 import { LIMITS } from "../runtime/limits.ts";
+import { Recent } from "../runtime/recent.ts";
 import type {
   EncodedObject,
   NodeId,
@@ -99,9 +100,9 @@ class Coordinator implements GetDesk, PutDesk {
    * Writes acknowledged last, and checksums of what they wrote: one that comes again after others have replaced it is
    * not made again. Another one under its id is.
    */
-  #acknowledged = new Map<RequestId, number>();
-  /** The generation before: entries are never deleted one by one, which would cost more than the write. */
-  #acknowledgedBefore = new Map<RequestId, number>();
+  readonly #acknowledged = new Recent<RequestId, number>(LIMITS.recentRequests);
+  /** Writes that were sent on to here last, and the tickets under which: what comes twice is taken once. */
+  readonly #sentOn = new Recent<RequestId, number>(LIMITS.recentRequests);
   readonly #failures: Record<string, number> = {};
   #nextTicket: number;
   #sweeping = false;
@@ -181,8 +182,12 @@ class Coordinator implements GetDesk, PutDesk {
   }
 
   #onPut(request: PutRequest): void {
-    const { requestId } = request;
-    const known = this.#acknowledged.get(requestId) ?? this.#acknowledgedBefore.get(requestId);
+    const { requestId, forwarded, ticket } = request;
+    if (forwarded) {
+      if (this.#sentOn.get(requestId) === ticket) return;
+      this.#sentOn.set(requestId, ticket);
+    }
+    const known = this.#acknowledged.get(requestId);
     if (known !== undefined && known === checksumOf(request)) return this.answer(request, { ok: true });
     const { n, w } = effectiveQuorum(this.ring, this.ring.n, this.#options.quorum.r, this.#options.quorum.w);
     const needed = request.w === 0 ? w : request.w;
@@ -341,16 +346,9 @@ class Coordinator implements GetDesk, PutDesk {
     else if ("values" in outcome) this.#gets++;
     else {
       this.#puts++;
-      if ("requestId" in request) this.#remember(request);
+      if ("requestId" in request) this.#acknowledged.set(request.requestId, checksumOf(request));
     }
     this.#origin(request.origin).tell("answer", { ticket: request.ticket, outcome });
-  }
-
-  #remember(request: PutRequest): void {
-    this.#acknowledged.set(request.requestId, checksumOf(request));
-    if (this.#acknowledged.size < LIMITS.recentRequests) return;
-    this.#acknowledgedBefore = this.#acknowledged;
-    this.#acknowledged = new Map();
   }
 
   #store(node: NodeId): Ref<ReplicaStoreProtocol> {

@@ -101,6 +101,8 @@ export const LIMITS = {
   redialMaxMs: 2_000,
   /** Peers are pinged this often, and idle connections looked at. */
   pingMs: 2_000,
+  /** A connection to a peer that has said nothing for so long, not even to a ping, does not pass for one. */
+  peerMuteMs: 5_000,
   /** A peer that has said nothing for so long, not even to a ping, is disconnected. */
   peerSilentMs: 10_000,
   /** Bytes of requests one client may have under way; past it the node stops reading from it. */

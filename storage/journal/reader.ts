@@ -11,8 +11,11 @@
  * A power cut leaves holes, too: of what was not synced, the disk may have written the end and not the beginning.
  * That is no loss, for nobody was promised any of it; a hole in what was synced is (Alagappan et al.,
  * "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018, section 3.3). To tell them apart, each record
- * says up to where the file was durable when it was written: a hole before that is damage. Only damage to what
- * was synced last of all passes for the trace of a crash.
+ * says up to where the file was durable when it was written: a hole before that is damage. What was synced last of
+ * all has nothing behind it that says so. But nothing is ever written over, and where nothing was written a file has
+ * zeros: of a record that a crash has torn, some sector ends in a zero. One that does not, and does not verify, has
+ * been written as a whole, and spoiled later. So has one that verifies with a single bit flipped, for the odds that a
+ * torn one does are those of its bits to 2^32. (Two flipped bits, and a zero at the end of a sector, pass for torn.)
  *
  * What does not verify is read again before it counts as damage: what a cable, a controller or a bit of memory has
  * spoiled on the way is whole the next time, and nothing that is whole on the medium may be cut.
@@ -56,9 +59,13 @@ export interface FoundDamage {
   readonly end: number;
   /** What is wrong, for people. */
   readonly detail: string;
+  /** Whether all that fails to verify was certainly written once: no crash leaves that. */
+  readonly wasWritten: boolean;
 }
 
 const WINDOW_BYTES = 1 << 20;
+/** No disk writes less than this at once, unless it is torn in the middle of it. */
+const SECTOR_BYTES = 512;
 /** What does not verify is read so often in all. */
 export const READ_TRIES = 4;
 
@@ -115,6 +122,12 @@ export function* readSegment(
     const at = window.seek(offset, RECORD_HEADER_BYTES);
     return at < 0 ? null : decodeRecordHeader(seed, offset, window.bytes, at);
   };
+  const headerWasWritten = (offset: number) => {
+    const at = window.seek(offset, RECORD_HEADER_BYTES);
+    if (at < 0) return false;
+    const header = window.bytes.slice(at, at + RECORD_HEADER_BYTES);
+    return noSectorEndsInZero(header, offset) || headerHasFlippedBit(header, seed, offset);
+  };
   const nextHeader = (offset: number) => {
     let next = offset + ALIGNMENT_BYTES;
     while (next < end && headerAt(next) === null) next += ALIGNMENT_BYTES;
@@ -128,16 +141,15 @@ export function* readSegment(
     const next = offset + recordBytes(payloadBytes);
     const at = window.seek(offset + RECORD_HEADER_BYTES, payloadBytes);
     if (at < 0) {
-      return {
-        kind: "damage",
-        offset,
-        end,
-        detail: `the file ends inside a record of ${payloadBytes} bytes`,
-      };
+      const detail = `the file ends inside a record of ${payloadBytes} bytes`;
+      return { kind: "damage", offset, end, detail, wasWritten: false };
     }
     const payload = window.bytes.subarray(at, at + payloadBytes);
     if (crc32c(payload) === payloadCrc) return { kind: "record", offset, end: next, type, durable, payload };
-    return { kind: "damage", offset, end: Math.min(next, end), detail: "the payload fails its checksum" };
+    const wasWritten = noSectorEndsInZero(payload, offset + RECORD_HEADER_BYTES) ||
+      hasFlippedBit(payload, payloadCrc);
+    const detail = "the payload fails its checksum";
+    return { kind: "damage", offset, end: Math.min(next, end), detail, wasWritten };
   };
   for (let offset = SEGMENT_HEADER_BYTES; offset < end;) {
     let found = recordAt(offset);
@@ -151,9 +163,49 @@ export function* readSegment(
         window.forget();
         next = Math.min(next, nextHeader(offset));
       }
-      found = { kind: "damage", offset, end: next, detail: "no record header verifies here" };
+      const detail = "no record header verifies here";
+      found = { kind: "damage", offset, end: next, detail, wasWritten: headerWasWritten(offset) };
     }
     yield found;
     offset = found.end;
   }
+}
+
+/** Whether each part of `bytes`, which stand at `offset` of their file, that lies in one sector ends in another byte. */
+function noSectorEndsInZero(bytes: Uint8Array, offset: number): boolean {
+  for (let end = SECTOR_BYTES - offset % SECTOR_BYTES; end < bytes.length; end += SECTOR_BYTES) {
+    if (bytes[end - 1] === 0) return false;
+  }
+  return bytes.at(-1) !== 0;
+}
+
+/** Whether a record header that does not verify would with one bit flipped. */
+function headerHasFlippedBit(header: Uint8Array, seed: number, offset: number): boolean {
+  for (let bit = 0; bit < 8 * header.length; bit++) {
+    header[bit >> 3]! ^= 1 << bit % 8;
+    if (decodeRecordHeader(seed, offset, header, 0) !== null) return true;
+    header[bit >> 3]! ^= 1 << bit % 8;
+  }
+  return false;
+}
+
+/** What one byte does to a CRC-32C of zeros: the checksum is linear in the bits it is of. */
+const DIFFERENCE = Uint32Array.from(
+  { length: 256 },
+  (_, byte) => crc32c(Uint8Array.of(byte)) ^ crc32c(Uint8Array.of(0)),
+);
+
+/** Whether one bit explains why `bytes` have not this CRC-32C. */
+function hasFlippedBit(bytes: Uint8Array, expected: number): boolean {
+  const difference = (crc32c(bytes) ^ expected) >>> 0;
+  // What a flipped bit in the last byte does; and then, byte by byte, one so much earlier.
+  const flips = Uint32Array.from({ length: 8 }, (_, bit) => DIFFERENCE[1 << bit]!);
+  for (let left = bytes.length; left > 0; left--) {
+    for (let bit = 0; bit < 8; bit++) {
+      const flip = flips[bit]!;
+      if (flip === difference) return true;
+      flips[bit] = (flip >>> 8) ^ DIFFERENCE[flip & 0xff]!;
+    }
+  }
+  return false;
 }

@@ -49,9 +49,9 @@ export function readHeader(file: DiskFile): SegmentHeader | null {
 
 /** What one pass over a segment found. */
 export interface Scan {
-  /** Damaged stretches of what was durable once. */
+  /** Damaged stretches of what was durable once, or has at least been written. */
   readonly lost: readonly FoundDamage[];
-  /** Damaged stretches that may never have been durable: what a crash leaves. */
+  /** Damaged stretches that may never have been: what a crash leaves. */
   readonly torn: readonly FoundDamage[];
   /** Where the last thing in it stands, if that is an end record: all before was durable when it was written. */
   readonly endedAt: number | null;
@@ -89,8 +89,9 @@ export function scanSegment(
     digest = digestOf(digest, found.type, found.payload);
     onRecord(found.type, found.payload, found.offset);
   }
-  const lost = damage.filter(({ offset }) => offset < durable);
-  return { lost, torn: damage.slice(lost.length), endedAt, digest };
+  const isLost = ({ offset, wasWritten }: FoundDamage) => wasWritten || offset < durable;
+  const torn = damage.filter((found) => !isLost(found));
+  return { lost: damage.filter(isLost), torn, endedAt, digest };
 }
 
 /**
@@ -133,7 +134,7 @@ export async function createSegment(
 /**
  * Copy what is whole in `from`, which was read before as `digest` says, into the new segment `to` with the seed
  * `toSeed`, with `scar` and an end record behind it, and read it back. `to` is durable before anyone finds it. Returns
- * where the end record stands.
+ * where that ends.
  */
 export function copyRecords(
   from: { readonly file: DiskFile; readonly seed: number; readonly digest: number } | null,
@@ -166,7 +167,7 @@ export function copyRecords(
   if (!isAsBefore || copied.digest !== digest || copied.endedAt !== endedAt || !whole) {
     throw new DiskError("io", to.path, "reads differently each time: the disk cannot be trusted");
   }
-  return endedAt;
+  return end;
 }
 
 /** A checksum over records, one after the other. */

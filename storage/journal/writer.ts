@@ -44,6 +44,8 @@ export interface Continuation {
   readonly seed: number;
   /** Its size. */
   readonly end: number;
+  /** How much of it is certainly durable. */
+  readonly durable: number;
 }
 
 const DONE = Promise.resolve();
@@ -84,12 +86,13 @@ export class Writer {
   onSegment: (number: number, sizeBytes: number) => void = ignore;
 
   /** @param options what it needs @param continuation where it goes on */
-  constructor(options: JournalOptions, { file, number, seed, end }: Continuation) {
+  constructor(options: JournalOptions, { file, number, seed, end, durable }: Continuation) {
     this.#options = options;
     this.#segmentBytes = options.segmentBytes ?? LIMITS.segmentBytes;
     this.#file = file;
     this.#tail = this.#written = { number, seed, header: new Uint8Array(0) };
-    this.#tailEnd = this.#writtenEnd = this.#durableEnd = end;
+    this.#tailEnd = this.#writtenEnd = end;
+    this.#durableEnd = durable;
   }
 
   /** The segment that the last append went to. */
@@ -250,18 +253,18 @@ export class Writer {
   }
 
   /**
-   * Say that all before is durable, where nothing more is to be written for the time being. The next batch goes over
-   * it. Without it, damage to the last batch would look like the trace of a crash; with it, only where the power was
-   * cut before the page cache had written it back, for nobody syncs it.
+   * Say that all before is durable, where nothing more is to be written for the time being: that the last batch is
+   * missing would else look like the trace of a crash. Nobody waits for its sync, which the next batch brings.
    */
   #writeEnd(): void {
     if (this.#unsynced) return;
+    const { seed } = this.#written;
     const buffer = new RecordBuffer(this.#slab);
-    buffer.append({ seed: this.#written.seed, durable: this.#writtenEnd }, this.#writtenEnd, END_RECORD, []);
+    buffer.append({ seed, durable: this.#writtenEnd }, this.#writtenEnd, END_RECORD, []);
     try {
-      writeAll(this.#file, buffer.pieces(), this.#writtenEnd);
-    } catch {
-      // A part of one is no end record; the next batch goes over that, too.
+      this.#tailEnd = this.#writtenEnd = this.#writeWhole(buffer);
+    } catch (error) {
+      if (!isFull(error)) this.poison(String(error));
     }
     this.#slab = buffer.release();
   }
@@ -269,8 +272,13 @@ export class Writer {
   #write(batch: Batch): void {
     if (batch.buffer.sizeBytes === 0) return;
     this.#unsynced = true;
+    this.#writtenEnd = this.#writeWhole(batch.buffer);
+  }
+
+  /** Write all of it, or nothing. Returns where it ends. */
+  #writeWhole(buffer: RecordBuffer): number {
     try {
-      this.#writtenEnd = writeAll(this.#file, batch.buffer.pieces(), this.#writtenEnd);
+      return writeAll(this.#file, buffer.pieces(), this.#writtenEnd);
     } catch (error) {
       this.#file.truncate(this.#writtenEnd);
       throw error;
@@ -293,9 +301,7 @@ export class Writer {
 
   /** Only the newest segment is ever unsynced: that is all that an unclean start has to copy. */
   async #nextSegment(tail: Tail): Promise<void> {
-    // Not even an end record that a crash may tear.
-    this.#file.truncate(this.#writtenEnd);
-    this.#unsynced = true;
+    this.#unsynced = true; // the end record is
     await this.#sync();
     const { disk, directory } = this.#options;
     const file = await createSegment(disk, directory, tail.number, tail.header);
@@ -316,7 +322,7 @@ export class Writer {
   }
 
   #onWriteFailed(error: unknown): void {
-    if (!(error instanceof DiskError) || error.code !== "no-space") return this.poison(String(error));
+    if (!isFull(error)) return this.poison(String(error));
     const { log, clock, directory } = this.#options;
     if (!this.#refusal) log.error("the disk is full: no writes until there is space", { directory });
     this.#refuse(new EngineError("full", `full: ${error.message}`));
@@ -330,4 +336,8 @@ export class Writer {
     this.#refusal = null;
     this.#options.log.info("there is space again", { directory: this.#options.directory });
   }
+}
+
+function isFull(error: unknown): error is DiskError {
+  return error instanceof DiskError && error.code === "no-space";
 }
