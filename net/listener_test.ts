@@ -58,6 +58,8 @@ function framesIn(bytes: Uint8Array): { message: number; number: number; size: n
   return found;
 }
 
+let exchanged = 0;
+
 /** Send one message and read the next frame. */
 async function exchange<T, U>(
   simulation: Simulation,
@@ -65,10 +67,11 @@ async function exchange<T, U>(
   [message, body]: [Message<T>, T],
   read: (frame: Frame) => U,
 ): Promise<U> {
-  channel.send(message, { number: 9, remainingMs: 1000 }, body);
+  const number = ++exchanged;
+  channel.send(message, { number, remainingMs: 1000 }, body);
   const frame = await simulation.complete(channel.receive());
   assert(frame, `closed: ${channel.closed}`);
-  assertEquals(frame.number, 9);
+  assertEquals(frame.number, number);
   return read(frame);
 }
 
@@ -366,6 +369,20 @@ Deno.test("a coordinator that is not there or full is a definite failure at once
   await simulation.complete(bare.start());
   const refused = await exchange(simulation, await shaken(simulation, 2), [PUT, putOf(key)], failed);
   assertEquals([refused.code, refused.definite], ["unavailable", true]);
+});
+
+Deno.test("a write that the network repeats is taken once; sent again, it is taken again", async () => {
+  const { simulation, nodes: [node] } = await cluster(1);
+  const channel = await shaken(simulation, 1);
+  const put = (number: number, remainingMs: number) => channel.send(PUT, { number, remainingMs }, putOf(key));
+  put(1, 700);
+  put(1, 700);
+  await simulation.runFor(10);
+  assertEquals(node!.heard("coordinator.put").length, 1);
+  put(1, 600);
+  put(2, 700);
+  await simulation.runFor(10);
+  assertEquals(node!.heard("coordinator.put").length, 3);
 });
 
 Deno.test("deadlines travel as time left and are capped", async () => {

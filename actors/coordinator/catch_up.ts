@@ -1,10 +1,10 @@
 /**
  * Before a write is minted by a replica that has not seen what the writer has seen.
  *
- * A version remembers which writes it replaced (`object.ts`, "Retries"), so that one of them that is minted a
- * second time, by a coordinator that took over late, is known for what it is. It can only remember what its
- * replica holds. Where the context covers more than that, the replica first takes in what the others hold;
- * otherwise a value that was replaced or deleted could come back with the retry.
+ * An object remembers which writes were replaced (`object.ts`, "Retries"), so that one of them that is minted a
+ * second time, by a coordinator that took over late, is known for what it is. It can only remember what a
+ * replica has held. Where the context covers more than this one does, it first takes in what the others hold;
+ * otherwise a value that was replaced or deleted could come back with the retry until they have met.
  *
  * Best effort: replicas that do not answer soon are not waited for. What is missed then is a sibling too many,
  * never one too few.

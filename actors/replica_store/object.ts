@@ -36,18 +36,18 @@
  * concurrent with what it does not. Forgetting it would forget that the old value was replaced.
  *
  * Retries. A write whose coordinator fell silent is sent to another under the same request id, and may so get
- * two dots. Each sibling therefore carries its request id, and those of the versions it replaced:
+ * two dots. Each sibling therefore carries its request id, and the object a list of those of what was replaced:
  *  - siblings with one request id are one sibling, the one with the smallest dot, which remembers the other dots.
  *    Whoever replaced the write under any of its names, replaced it: a context that covers one of the dots is
  *    enough, and so is a clock that covers one of which its object knows no sibling (a reader may have met the
  *    write under one name only, and the replica where he writes under the other);
- *  - a sibling whose request id another's `replaced` holds is that write, come late, and goes.
- * So an object never shows one request twice, and the clock keeps every dot. The list has an end
- * (`LIMITS.replacedRequests`), and knows only versions that were present where the write was minted. A retry later
- * than that comes back as a sibling, the safe side: a write too many to look at, never one too few. For the same
- * reason the merge is commutative, idempotent and only ever moves up in the order of what is known, so that
- * replicas which keep exchanging objects meet, but it is not associative: which intermediate objects met may
- * decide if a late retry is seen.
+ *  - whatever goes, where it is replaced by a write or found to be replaced in a merge, has its id in the list;
+ *  - a sibling whose request id is in the list is that write, come late, and goes.
+ * So an object never shows one request twice, and the clock keeps every dot. The list belongs to the object and not
+ * to the sibling that did the replacing: where that is replaced in its turn by one who never met it, but for a
+ * context, all it knew would go with it. It has an end (`LIMITS.replacedRequests`), and it takes a replica that held
+ * the write to know its id. A retry later than that comes back as a sibling, the safe side: a write too many to look
+ * at, never one too few. Up to that end the merge is commutative, associative and idempotent.
  *
  * @module
  */
@@ -56,6 +56,7 @@ import { crc32c } from "../runtime/crc32c.ts";
 import { LIMITS } from "../runtime/limits.ts";
 import { type Clock, compareDots, covers, descends, type Dot, EMPTY_CLOCK, join, withDot } from "./clock.ts";
 import type { RequestId } from "./protocol.ts";
+import { has, join as joinReplaced, newestMs, NONE, type Replaced, withWrites } from "./replaced.ts";
 
 /** One version of a key. Whatever carries this dot is this version, byte for byte, everywhere for ever. */
 export interface Sibling {
@@ -65,15 +66,16 @@ export interface Sibling {
   readonly also?: readonly Dot[];
   /** The client write it came from. */
   readonly requestId: RequestId;
-  /** Client writes known to be replaced by it, those it saw itself first. */
-  readonly replaced: readonly RequestId[];
   /** Whether it marks a delete. */
   readonly tombstone: boolean;
   /** The bytes; empty for a tombstone. */
   readonly value: Uint8Array;
   /** CRC-32C of `value` as its writer computed it; 0 for a tombstone. */
   readonly crc32c: number;
-  /** When it was minted, milliseconds since the Unix epoch by its coordinator's clock: for people only. */
+  /**
+   * When it was minted, milliseconds since the Unix epoch by its coordinator's clock, or later than what that knew of:
+   * for people, and to forget the oldest requests first.
+   */
   readonly wallMs: number;
 }
 
@@ -83,6 +85,8 @@ export interface StoredObject {
   readonly clock: Clock;
   /** The versions that nothing known has replaced, sorted by dot; at least one. */
   readonly siblings: readonly Sibling[];
+  /** The client writes that are known to be replaced; the oldest are forgotten. */
+  readonly replaced: Replaced;
 }
 
 /** A client's write, about to become a version. */
@@ -143,45 +147,39 @@ const NO_BYTES = new Uint8Array(0);
 export function mint(local: StoredObject | null, write: Write): MintOutcome {
   const clock = local === null ? EMPTY_CLOCK : local.clock;
   const siblings = local === null ? [] : local.siblings;
-  if (local !== null && siblings.some((sibling) => knows(sibling, write.requestId))) {
-    return { ok: true, applied: false, object: local };
-  }
+  if (local !== null && knows(local, write.requestId)) return { ok: true, applied: false, object: local };
   const { context, dot } = write;
   if (covers(clock, dot) || covers(context, dot)) {
     const message = `dot ${dot.counter} of actor ${dot.actor} is not new to this key`;
     return { ok: false, code: "future-dot", message };
   }
-  const replaced = siblings.filter((sibling) => coversAny(context, sibling));
+  const gone = siblings.filter((sibling) => coversAny(context, sibling));
   const kept = siblings.filter((sibling) => !coversAny(context, sibling));
   const fresh: Sibling = {
     dot,
     requestId: write.requestId,
-    replaced: requestsReplaced(replaced),
     tombstone: write.value === null,
     value: write.value ?? NO_BYTES,
     crc32c: write.crc32c,
-    wallMs: Math.max(0, Math.trunc(write.wallMs)),
+    wallMs: Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.trunc(write.wallMs), 1 + newestOf(local))),
   };
   const object: StoredObject = {
     clock: withDot(join(clock, context), dot),
     siblings: [...kept, fresh].sort((a, b) => compareDots(a.dot, b.dot)),
+    replaced: withWrites(local?.replaced ?? NONE, gone),
   };
   return limitExceeded(local, object, write.value === null) ?? { ok: true, applied: true, object };
 }
 
-/** Whether the sibling is, or has replaced, what this request wrote. */
-function knows(sibling: Sibling, requestId: RequestId): boolean {
-  return sibling.requestId === requestId || sibling.replaced.includes(requestId);
+/** Whether the object holds what this request wrote, or has replaced it. */
+function knows({ siblings, replaced }: StoredObject, requestId: RequestId): boolean {
+  return siblings.some((sibling) => sibling.requestId === requestId) || has(replaced, requestId);
 }
 
-/** The requests of the versions replaced, then as many of those they had replaced as the limit allows. */
-function requestsReplaced(replaced: readonly Sibling[]): readonly RequestId[] {
-  const requests = new Set(replaced.map((sibling) => sibling.requestId));
-  for (const earlier of replaced.flatMap((sibling) => sibling.replaced)) {
-    if (requests.size >= LIMITS.replacedRequests) break;
-    requests.add(earlier);
-  }
-  return [...requests];
+/** When the youngest thing that an object knows of was minted; before all time where there is nothing. */
+function newestOf(local: StoredObject | null): number {
+  if (local === null) return -1;
+  return local.siblings.reduce((newest, { wallMs }) => Math.max(newest, wallMs), newestMs(local.replaced));
 }
 
 /**
@@ -230,6 +228,7 @@ function limitExceeded(
 export function merge(a: StoredObject, b: StoredObject): StoredObject {
   if (a === b) return a;
   const siblings: Sibling[] = [];
+  const gone: Sibling[] = [];
   let renamed = false;
   let i = 0;
   let j = 0;
@@ -245,13 +244,15 @@ export function merge(a: StoredObject, b: StoredObject): StoredObject {
       if (order > 0 && twin !== undefined) continue; // its turn comes, or came, among a's
       const one = order > 0 ? theirs! : mine!;
       const kept = order > 0 ? united(one, b.clock, undefined, a.clock) : united(one, a.clock, twin, b.clock);
-      if (kept === null) continue;
-      siblings.push(kept);
-      renamed ||= kept.dot !== one.dot;
+      if (kept === null) gone.push(one, ...(order <= 0 && twin !== undefined ? [twin] : []));
+      else {
+        siblings.push(kept);
+        renamed ||= kept.dot !== one.dot;
+      }
     }
   }
   if (renamed) siblings.sort((x, y) => compareDots(x.dot, y.dot));
-  return { clock: join(a.clock, b.clock), siblings: withoutReplaced(siblings) };
+  return withoutReplaced(join(a.clock, b.clock), siblings, gone, joinReplaced(a.replaced, b.replaced));
 }
 
 /** The sibling of an object that comes from the same request, under whatever dot. */
@@ -285,26 +286,33 @@ function coversAny(clock: Clock, { dot, also }: Sibling): boolean {
 }
 
 /**
- * The siblings without those that another replaced. Honest request ids cannot list each
- * other in a circle, for a context is older than the request it is sent with; should it happen all the same
- * (an id used for two writes), better all of the circle than none.
+ * An object of these siblings, without those that were replaced; they, and those that are gone already, are in the
+ * list. That none is left takes ids that were used for several writes: then better too many than none.
  */
-function withoutReplaced(siblings: readonly Sibling[]): readonly Sibling[] {
-  if (siblings.length < 2) return siblings;
-  const seen = new Set(siblings.flatMap((sibling) => sibling.replaced));
-  if (seen.size === 0) return siblings;
-  const current = siblings.filter(({ requestId }) => !seen.has(requestId));
-  return current.length > 0 ? current : siblings;
+function withoutReplaced(
+  clock: Clock,
+  siblings: readonly Sibling[],
+  gone: readonly Sibling[],
+  known: Replaced,
+): StoredObject {
+  const isLate = ({ requestId }: Sibling) => has(known, requestId);
+  if (!siblings.some(isLate) || siblings.every(isLate)) {
+    return { clock, siblings, replaced: withWrites(known, gone) };
+  }
+  const late = siblings.filter(isLate);
+  return {
+    clock,
+    siblings: siblings.filter((sibling) => !late.includes(sibling)),
+    replaced: withWrites(known, [...gone, ...late]),
+  };
 }
 
 /** Whether merging `b` into `a` would change nothing: a replica that holds `a` can skip it. */
 export function includes(a: StoredObject, b: StoredObject): boolean {
   if (!descends(a.clock, b.clock)) return false;
-  return a.siblings.every((mine) => {
-    if (mine.also === undefined && !covers(b.clock, mine.dot)) return sameWrite(b, mine) === undefined;
-    const theirs = sameWrite(b, mine);
-    return united(mine, a.clock, theirs, b.clock) === mine;
-  });
+  const { siblings, replaced } = merge(a, b);
+  return replaced === a.replaced && siblings.length === a.siblings.length &&
+    siblings.every((sibling, i) => sibling === a.siblings[i]);
 }
 
 /** The values a reader is shown: of all siblings but tombstones, in the order of their dots. */
@@ -318,14 +326,12 @@ export function verifyValues(object: StoredObject): boolean {
   return object.siblings.every((sibling) => crc32c(sibling.value) === sibling.crc32c);
 }
 
-/** Bytes an object takes before its clock and siblings; see `storage/FORMAT.md`. */
-const OBJECT_HEADER_BYTES = 7;
+/** Bytes an object takes beside its clock, siblings and list; see `storage/FORMAT.md`. */
+const OBJECT_HEADER_BYTES = 9;
 /** Bytes per clock entry. */
 const CLOCK_ENTRY_BYTES = 24;
-/** Bytes per sibling beside its value and the requests it replaced. */
-const SIBLING_HEADER_BYTES = 47;
-/** Bytes per replaced request. */
-const REQUEST_ID_BYTES = 16;
+/** Bytes per sibling beside its value. */
+const SIBLING_HEADER_BYTES = 43;
 /** Bytes of the count of further dots, where there are any, and of each. */
 const ALSO_HEADER_BYTES = 2;
 /** See above. */
@@ -333,9 +339,9 @@ const ALSO_BYTES = 10;
 
 /** The size of the object's encoding (`object_codec.ts`) in bytes. */
 export function sizeBytes(object: StoredObject): number {
-  let size = OBJECT_HEADER_BYTES + CLOCK_ENTRY_BYTES * object.clock.length;
-  for (const { value, replaced, also } of object.siblings) {
-    size += SIBLING_HEADER_BYTES + REQUEST_ID_BYTES * replaced.length + value.length;
+  let size = OBJECT_HEADER_BYTES + CLOCK_ENTRY_BYTES * object.clock.length + object.replaced.length;
+  for (const { value, also } of object.siblings) {
+    size += SIBLING_HEADER_BYTES + value.length;
     if (also !== undefined) size += ALSO_HEADER_BYTES + ALSO_BYTES * also.length;
   }
   return size;

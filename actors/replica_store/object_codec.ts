@@ -16,11 +16,12 @@
 
 import { LIMITS } from "../runtime/limits.ts";
 import { Slab } from "../runtime/slab.ts";
-import { actorAt, ID_BYTES, ID_DIGITS, putId, putU32, putU64, u32At, u64At } from "./fields.ts";
+import { actorAt, ID_BYTES, putId, putU32, putU64, u32At, u64At } from "./fields.ts";
 import { compareDots, isCounter } from "./clock.ts";
 import type { Clock, Dot } from "./clock.ts";
+import { ENTRY_BYTES, faultOf } from "./replaced.ts";
 import { type Sibling, sizeBytes, type StoredObject } from "./object.ts";
-import type { ActorId, EncodedObject, RequestId } from "./protocol.ts";
+import type { ActorId, EncodedObject } from "./protocol.ts";
 
 const VERSION = 1;
 const TOMBSTONE = 1;
@@ -49,12 +50,12 @@ export class ObjectFormatError extends Error {
  * const outcome = mint(null, { context: [], value: null, crc32c: 0, requestId, wallMs: 1, dot });
  * assert(outcome.ok);
  * const bytes = encodeObject(outcome.object);
- * assertEquals(bytes.length, 78);
+ * assertEquals(bytes.length, 76);
  * assertEquals(decodeObject(bytes), outcome.object);
  * ```
  */
 export function encodeObject(object: StoredObject): EncodedObject {
-  const { clock, siblings } = object;
+  const { clock, siblings, replaced } = object;
   if (clock.length > 0xffff) throw new RangeError(`an object with ${clock.length} clock entries`);
   const bytes = slab.take(sizeBytes(object));
   bytes[0] = VERSION;
@@ -65,7 +66,11 @@ export function encodeObject(object: StoredObject): EncodedObject {
     at = putId(bytes, at, actor);
     at = putU64(bytes, at, counter);
   }
-  at = putU32(bytes, at, siblings.length);
+  const requests = replaced.length / ENTRY_BYTES;
+  bytes[at++] = requests >>> 8;
+  bytes[at++] = requests;
+  bytes.set(replaced, at);
+  at = putU32(bytes, at + replaced.length, siblings.length);
   let actorIndex = 0;
   for (const sibling of siblings) {
     while (clock[actorIndex]!.actor !== sibling.dot.actor) actorIndex++;
@@ -87,10 +92,8 @@ function putSibling(
   bytes[at++] = (sibling.tombstone ? TOMBSTONE : 0) | (sibling.also === undefined ? 0 : ALSO);
   at = putU32(bytes, at, sibling.crc32c);
   at = putU64(bytes, at, sibling.wallMs);
-  at = putU32(bytes, at, sibling.replaced.length);
   at = putU32(bytes, at, sibling.value.length);
   at = putId(bytes, at, sibling.requestId);
-  for (const request of sibling.replaced) at = putId(bytes, at, request);
   if (sibling.also !== undefined) at = putDots(bytes, at, sibling.also, clock);
   bytes.set(sibling.value, at);
   return at + sibling.value.length;
@@ -121,6 +124,9 @@ export function decodeObject(bytes: EncodedObject): StoredObject {
   const version = reader.u8();
   if (version !== VERSION) throw new ObjectFormatError(`object version ${version} is not ${VERSION}`);
   const clock = readClock(reader);
+  const replaced = reader.view(reader.u16() * ENTRY_BYTES);
+  const fault = faultOf(replaced);
+  if (fault !== null) throw new ObjectFormatError(fault);
   const count = reader.u32();
   if (count === 0) throw new ObjectFormatError("no siblings");
   const siblings: Sibling[] = [];
@@ -140,7 +146,7 @@ export function decodeObject(bytes: EncodedObject): StoredObject {
     lastIndex = actorIndex;
   }
   if (reader.at !== bytes.length) throw new ObjectFormatError(`${bytes.length - reader.at} bytes too many`);
-  return { clock, siblings };
+  return { clock, siblings, replaced };
 }
 
 function readClock(reader: Reader): Clock {
@@ -165,20 +171,12 @@ function readSibling(reader: Reader, clock: Clock, actorIndex: number): Sibling 
   const tombstone = (flags & TOMBSTONE) !== 0;
   const crc32c = reader.u32();
   const wallMs = reader.u64();
-  const replacedCount = reader.u32();
   const valueBytes = reader.u32();
   if (tombstone && (valueBytes > 0 || crc32c > 0)) throw new ObjectFormatError("a tombstone with a value");
-  const requests = reader.ids(1 + replacedCount);
-  const requestId = requests.slice(0, ID_DIGITS);
-  const replaced: RequestId[] = [];
-  for (let at = ID_DIGITS; at < requests.length; at += ID_DIGITS) {
-    const request = requests.slice(at, at + ID_DIGITS);
-    if (request === requestId) throw new ObjectFormatError("a sibling that replaced itself");
-    replaced.push(request);
-  }
+  const requestId = reader.view(ID_BYTES).toHex();
   const also = (flags & ALSO) === 0 ? null : readAlso(reader, clock, dot);
   const value = reader.view(valueBytes);
-  const sibling = { dot, requestId, replaced, tombstone, value, crc32c, wallMs };
+  const sibling = { dot, requestId, tombstone, value, crc32c, wallMs };
   return also === null ? sibling : { ...sibling, also };
 }
 
@@ -252,11 +250,6 @@ class Reader {
   view(size: number): Uint8Array {
     const at = this.#take(size);
     return this.#bytes.subarray(at, at + size);
-  }
-
-  /** So many ids as one string of hex. */
-  ids(count: number): string {
-    return this.view(count * ID_BYTES).toHex();
   }
 
   actor(): ActorId {

@@ -6,6 +6,7 @@ import { LIMITS } from "../runtime/limits.ts";
 import { clockOf, EMPTY_CLOCK } from "./clock.ts";
 import { includes, merge, mint, type Sibling, sizeBytes, type StoredObject } from "./object.ts";
 import { decodeObject, encodeObject, ObjectFormatError } from "./object_codec.ts";
+import { NONE, withWrites } from "./replaced.ts";
 import { objectsOfOneKey } from "./testing/history.ts";
 
 const A = "a1".repeat(16);
@@ -18,14 +19,13 @@ function object(over: Partial<Sibling> = {}, clock = clockOf({ actor: A, counter
   const sibling = {
     dot: { actor: A, counter: 2 },
     requestId: R,
-    replaced: [],
     tombstone: false,
     value: utf8.encode("bar"),
     crc32c: 179770161,
     wallMs: 1_700_000_000_000,
     ...over,
   };
-  return { clock, siblings: [sibling] };
+  return { clock, siblings: [sibling], replaced: NONE };
 }
 
 /** Where things are in the encoding of {@link object}. */
@@ -33,12 +33,13 @@ const AT = {
   clockCount: 1,
   actor: 3,
   counter: 19,
-  siblings: 27,
-  index: 31,
-  dot: 33,
-  flags: 41,
-  wall: 46,
-  lengths: 54,
+  replaced: 27,
+  siblings: 29,
+  index: 33,
+  dot: 35,
+  flags: 43,
+  wall: 48,
+  length: 56,
 };
 
 function refused(bytes: Uint8Array, why: string): void {
@@ -171,10 +172,19 @@ Deno.test("object codec: each rule of the layout, broken, is refused by name", (
   refused(patched(AT.flags, [4]), "unknown flags");
   refused(patched(AT.flags, [1]), "a tombstone with a value");
   refused(patched(AT.wall, [0xff]), "past 2^53-1");
-  refused(patched(AT.lengths, [0xff, 0xff, 0xff, 0xff]), "cut short");
-  refused(patched(AT.lengths + 4, [0xff, 0xff, 0xff, 0xff]), "cut short");
+  refused(patched(AT.length, [0xff, 0xff, 0xff, 0xff]), "cut short");
+  refused(patched(AT.replaced, [0xff, 0xff]), "cut short");
   refused(patched(AT.siblings, [0, 0, 0, 0]), "no siblings");
-  refused(encodeObject(object({ replaced: [R] })), "replaced itself");
+  const replaced = withWrites(NONE, [{ requestId: R, wallMs: 1 }, { requestId: R, wallMs: 2 }]);
+  const listing = (list: Uint8Array) => encodeObject({ ...object(), replaced: list });
+  assertEquals(decodeObject(listing(replaced)).replaced, replaced);
+  refused(listing(concatBytes(replaced.subarray(24), replaced.subarray(0, 24))), "out of order");
+  refused(listing(concatBytes(replaced, replaced.subarray(24))), "out of order");
+  refused(listing(replaced.slice().fill(0xff, 0, 8)), "past 2^53-1");
+  const many = Array.from({ length: LIMITS.replacedRequests + 1 }, (_, n) => {
+    return withWrites(NONE, [{ requestId: R, wallMs: n }]);
+  });
+  refused(listing(concatBytes(...many)), `over ${LIMITS.replacedRequests}`);
   refused(
     encodeObject(object({ tombstone: true, value: new Uint8Array(0), crc32c: 1 })),
     "a tombstone with a value",
@@ -183,9 +193,10 @@ Deno.test("object codec: each rule of the layout, broken, is refused by name", (
   refused(encodeObject(object({}, two.toReversed())), "clock out of order");
   refused(encodeObject(object({}, [two[0]!, two[0]!])), "clock out of order");
   const [sibling] = object().siblings;
-  refused(encodeObject({ clock: two, siblings: [sibling!, sibling!] }), "siblings out of order");
+  const of = (...siblings: Sibling[]) => encodeObject({ clock: two, siblings, replaced: NONE });
+  refused(of(sibling!, sibling!), "siblings out of order");
   const earlier = { ...sibling!, dot: { actor: A, counter: 1 } };
-  refused(encodeObject({ clock: two, siblings: [sibling!, earlier] }), "siblings out of order");
+  refused(of(sibling!, earlier), "siblings out of order");
 });
 
 Deno.test("FAULTS 27: a clock of 10^5 entries, or of one over the limit, is refused at once", () => {

@@ -22,7 +22,7 @@ export const LIMITS = {
   clockEntries: 4096,
   /** The same where a write mints a version: lower, so that what several coordinators minted can be merged. */
   mintClockEntries: 1024,
-  /** Requests a version remembers having replaced, to know a late retry of one; those it saw itself always. */
+  /** Requests an object remembers to be replaced, to know a late retry of one. */
   replacedRequests: 64,
   /** Writes that a coordinator remembers having acknowledged, to know one that comes again; at most twice as many. */
   recentRequests: 4096,

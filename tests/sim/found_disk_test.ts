@@ -319,3 +319,20 @@ Deno.test("FAULTS 50: a node with an older copy of its disk does not vote on wha
     assert(asked.includes(cluster.node(0).id) && !asked.includes(cluster.node(2).id));
   });
 });
+
+Deno.test("a node whose own journal takes nothing says so, and whoever heals starts it again (seed 47)", () =>
+  onStage({ nodes: 3 }, async (stage) => {
+    const { cluster, world } = stage;
+    const disk = world.disk(machine(2));
+    // A ring vote or a member's new life is the next thing it has to remember.
+    disk.beforeEach = (operation, path) => {
+      disk.faults.writeErrorRate = operation === "write" && path.startsWith("data/node/") ? 1 : 0;
+    };
+    cluster.kill(1);
+    await cluster.start(1);
+    await stage.until(async () => (await statusOf(stage, 2)).state.startsWith("poisoned: "));
+    disk.beforeEach = null;
+    disk.faults.writeErrorRate = 0;
+    await cluster.heal();
+    assertEquals((await statusOf(stage, 2)).state, "serving");
+  }));

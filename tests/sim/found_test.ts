@@ -4,11 +4,11 @@
  * @module
  */
 
-import { assertEquals } from "../../actors/runtime/testing/assert.ts";
+import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
 import type { DiskSnapshot } from "../../actors/simulated/disk.ts";
 import { Client } from "../../net/client.ts";
 import { Node } from "../../net/node.ts";
-import { failureOf, machine, onStage } from "./stage.ts";
+import { failureOf, machine, onStage, replicasOf } from "./stage.ts";
 
 for (const restarts of [false, true]) {
   const how = restarts ? "even when it restarts meanwhile" : "without being told";
@@ -86,6 +86,32 @@ Deno.test("a write that arrives again long after it was replaced is not made aga
     await sleep(1_000);
     assertEquals((await other.get("k", { r: 3 })).texts(), []);
   }));
+
+for (const link of ["from the client", "from node to node"] as const) {
+  Deno.test(`a write that was refused for certain happened when the network repeated it ${link} (seeds 6000392, 6000911)`, () =>
+    onStage({ nodes: 3 }, async ({ cluster, world, sleep }) => {
+      const setCapacity = (bytes: number) => {
+        for (const index of [0, 1, 2]) world.disk(machine(index)).faults.capacityBytes = bytes;
+      };
+      const [first, second] = await replicasOf(await cluster.connect(), "k");
+      const environment = world.environment("writer");
+      const writer = await Client.connect(cluster.node(first!).address, { environment });
+      setCapacity(0);
+      assert(!(await failureOf(writer.put("k", "fills the disks", { w: 3 }))).definite);
+      await sleep(100);
+      const [from, to] = link === "from the client" ? ["writer", first!] : [machine(first!), second!];
+      world.network.link(from, machine(to)).duplicateRate = 1;
+      const failure = failureOf(writer.put("k", "refused"));
+      await sleep(1);
+      world.network.cut(from, machine(to)); // the second one is on its way, and is held up
+      assert((await failure).definite);
+      setCapacity(Infinity);
+      await sleep(3_000);
+      world.heal();
+      await sleep(1_000);
+      assertEquals((await writer.get("k", { r: 3 })).texts(), ["fills the disks"]);
+    }));
+}
 
 Deno.test("two writes under one request id are two writes, unless they are the same", () =>
   onStage({ nodes: 3 }, async ({ cluster, world }) => {

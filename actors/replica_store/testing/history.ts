@@ -216,6 +216,7 @@ export const SENDS_ONLY_THE_NEW_VERSION: Core = {
   toSend: (merged, { dot, context }) => ({
     clock: clockOf(...context, dot),
     siblings: merged.siblings.filter((sibling) => sibling.dot === dot),
+    replaced: merged.replaced,
   }),
 };
 

@@ -6,6 +6,7 @@
 
 import { type Clock, type Dot, EMPTY_CLOCK, withDot } from "../../../actors/replica_store/clock.ts";
 import { merge, mint, type Sibling, type StoredObject } from "../../../actors/replica_store/object.ts";
+import { NONE } from "../../../actors/replica_store/replaced.ts";
 import type { ReplicaStoreCore } from "../../../actors/replica_store/replica_store.ts";
 import { APART, type Bug, type Plant, TORN } from "./bug.ts";
 
@@ -61,12 +62,11 @@ function mergeWithoutClock(a: StoredObject, b: StoredObject): StoredObject {
 }
 
 /**
- * An object that knows nothing of what is gone: its clock is what the siblings need, and these do not say which
- * writes they replaced.
+ * An object that knows nothing of what is gone: its clock is what the siblings need, and it does not say which
+ * writes were replaced.
  */
 function forgetful(object: StoredObject): StoredObject {
-  const siblings = object.siblings.map((sibling) => ({ ...sibling, replaced: [] }));
-  return { clock: clockOf(object), siblings };
+  return { clock: clockOf(object), siblings: object.siblings, replaced: NONE };
 }
 
 /** A deleted key remembers that it is deleted, and no longer what was. */
@@ -97,10 +97,11 @@ function mergeWithoutRequests(a: StoredObject, b: StoredObject): StoredObject {
   const all = [...a.siblings, ...b.siblings];
   const masked = ({ clock, siblings }: StoredObject): StoredObject => ({
     clock,
-    siblings: siblings.map((one) => ({ ...one, requestId: requestOf(one.dot), replaced: [] })),
+    siblings: siblings.map((one) => ({ ...one, requestId: requestOf(one.dot) })),
+    replaced: NONE,
   });
-  const { clock, siblings } = merge(masked(a), masked(b));
-  return { clock, siblings: siblings.map(({ dot }) => all.find((one) => isSame(one.dot, dot))!) };
+  const { clock, siblings, replaced } = merge(masked(a), masked(b));
+  return { clock, siblings: siblings.map(({ dot }) => all.find((one) => isSame(one.dot, dot))!), replaced };
 }
 
 /** See the module. */
