@@ -301,7 +301,7 @@ Deno.test("FAULTS 31: who replaces a retried write under one of its names, repla
 });
 
 Deno.test("FAULTS 31: what replaced a retried write is replaced by one who never met it, and the retry is still known", () => {
-  // Found by seed 915992275: b1 was read, replaced and deleted, while the first try, a1, lay on a node that was cut off.
+  // Seed 915992275: b1 was read, replaced and deleted while the first try, a1, lay on a node that was cut off.
   const first = minted(null, write(1, at(A, 1)));
   const retried = minted(null, write(1, at(B, 1)));
   const deleted = minted(retried, write(2, at(B, 2), { value: null, context: retried.clock }));

@@ -157,27 +157,43 @@ export class SimulatedFile {
   #scatter(changes: readonly Change[], random: SimulatedRandom): void {
     const truncation = changes.findIndex((change) => change.kind === "truncate");
     const writes = truncation < 0 ? changes : changes.slice(0, truncation);
-    const before = this.#durable.size;
-    let size = before; // the length, too, is as it was at some moment
+    let size = this.#durable.size; // the length, too, is as it was at some moment
     const sizeMoment = random.integer(writes.length + 1);
-    const moments = new Map<number, number>(); // sector -> how many of the writes it has seen
-    writes.forEach((change, i) => {
+    const pieces = new Map<
+      number,
+      { readonly moment: number; readonly at: number; readonly bytes: Uint8Array }[]
+    >();
+    writes.forEach((change, moment) => {
       if (change.kind !== "write") return;
       const end = change.position + change.bytes.length;
-      if (i < sizeMoment) size = Math.max(size, end);
+      if (moment < sizeMoment) size = Math.max(size, end);
       for (let at = change.position; at < end;) {
         const sector = Math.floor(at / SECTOR_BYTES);
         const stop = Math.min(end, (sector + 1) * SECTOR_BYTES);
-        const moment = moments.get(sector) ?? random.integer(writes.length + 1);
-        moments.set(sector, moment);
-        if (i < moment) {
-          const piece = change.bytes.subarray(at - change.position, stop - change.position);
-          this.#durable.write(at, random.chance(0.1) ? head(piece, random) : piece);
-        }
+        const bytes = change.bytes.subarray(at - change.position, stop - change.position);
+        pieces.set(sector, [...pieces.get(sector) ?? [], { moment, at, bytes }]);
         at = stop;
       }
     });
+    for (const all of pieces.values()) {
+      const until = random.integer(writes.length + 1);
+      this.#writeBack(all.filter(({ moment }) => moment < until), random);
+    }
     this.#durable.resize(size);
+  }
+
+  /** A sector with what was written to it by some moment, in one go: sometimes only the first part of that. */
+  #writeBack(
+    pieces: readonly { readonly at: number; readonly bytes: Uint8Array }[],
+    random: SimulatedRandom,
+  ): void {
+    if (pieces.length === 0) return;
+    const start = Math.min(...pieces.map(({ at }) => at));
+    const end = Math.max(...pieces.map(({ at, bytes }) => at + bytes.length));
+    const written = new Uint8Array(end - start);
+    written.set(this.#durable.view().subarray(start, end));
+    for (const { at, bytes } of pieces) written.set(bytes, at - start);
+    this.#durable.write(start, random.chance(0.1) ? head(written, random) : written);
   }
 }
 

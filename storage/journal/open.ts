@@ -16,13 +16,7 @@
 
 import { type Disk, DiskError, type DiskFile } from "../../actors/runtime/environment.ts";
 import { type Damage, EngineError } from "../engine.ts";
-import {
-  decodeSegmentHeader,
-  encodeSegmentHeader,
-  FORMAT_VERSION,
-  RECORD_HEADER_BYTES,
-  SEGMENT_HEADER_BYTES,
-} from "./format.ts";
+import { decodeSegmentHeader, encodeSegmentHeader, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from "./format.ts";
 import {
   copyRecords,
   createSegment,
@@ -117,8 +111,7 @@ export async function recover(options: JournalOptions, replay: Replay): Promise<
 async function begin({ disk, directory, random }: JournalOptions): Promise<Continuation> {
   const header = encodeSegmentHeader(1, random.bytes(8));
   const file = await createSegment(disk, directory, 1, header);
-  const end = SEGMENT_HEADER_BYTES;
-  return { file, number: 1, seed: decodeSegmentHeader(header)!.seed, end, durable: end };
+  return { file, number: 1, seed: decodeSegmentHeader(header)!.seed, end: SEGMENT_HEADER_BYTES };
 }
 
 /** Look before touching anything. */
@@ -204,9 +197,15 @@ async function goOn(options: JournalOptions, newest: Inspected, scar: Scar | nul
   if (seed === null || endedAt === null || mustMend || scar !== null) {
     return await mend(options, newest, scar);
   }
-  // The end record itself may not be durable.
+  // The end records may not be durable, and after a failed sync they never will be: nothing is written behind them.
   const file = options.disk.open(path, { write: true });
-  return { file, number, seed, end: endedAt + RECORD_HEADER_BYTES, durable: endedAt };
+  try {
+    file.truncate(endedAt);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return { file, number, seed, end: endedAt };
 }
 
 /** Copy what is whole to a new file in the segment's place. */
@@ -224,7 +223,7 @@ async function mend(
     let end = SEGMENT_HEADER_BYTES;
     const fill = (copy: DiskFile) => void (end = copyRecords(from, copy, toSeed, scar));
     const file = await createSegment(disk, directory, number, fresh, fill);
-    return { file, number, seed: toSeed, end, durable: end };
+    return { file, number, seed: toSeed, end };
   } finally {
     old.close();
   }

@@ -14,8 +14,9 @@
  * says up to where the file was durable when it was written: a hole before that is damage. What was synced last of
  * all has nothing behind it that says so. But nothing is ever written over, and where nothing was written a file has
  * zeros: of a record that a crash has torn, some sector ends in a zero. One that does not, and does not verify, has
- * been written as a whole, and spoiled later. So has one that verifies with a single bit flipped, for the odds that a
- * torn one does are those of its bits to 2^32. (Two flipped bits, and a zero at the end of a sector, pass for torn.)
+ * been written as a whole, and spoiled later. So has one that verifies with a single bit flipped, unless nothing but
+ * zeros follows that in its sector: for a torn one the odds are those of its bits to 2^32. (Two flipped bits, and a
+ * zero at the end of a sector, pass for torn.)
  *
  * What does not verify is read again before it counts as damage: what a cable, a controller or a bit of memory has
  * spoiled on the way is whole the next time, and nothing that is whole on the medium may be cut.
@@ -126,7 +127,7 @@ export function* readSegment(
     const at = window.seek(offset, RECORD_HEADER_BYTES);
     if (at < 0) return false;
     const header = window.bytes.slice(at, at + RECORD_HEADER_BYTES);
-    return noSectorEndsInZero(header, offset) || headerHasFlippedBit(header, seed, offset);
+    return isWhole(header, offset, () => bitFlippedInHeader(header, seed, offset));
   };
   const nextHeader = (offset: number) => {
     let next = offset + ALIGNMENT_BYTES;
@@ -146,8 +147,8 @@ export function* readSegment(
     }
     const payload = window.bytes.subarray(at, at + payloadBytes);
     if (crc32c(payload) === payloadCrc) return { kind: "record", offset, end: next, type, durable, payload };
-    const wasWritten = noSectorEndsInZero(payload, offset + RECORD_HEADER_BYTES) ||
-      hasFlippedBit(payload, payloadCrc);
+    const start = offset + RECORD_HEADER_BYTES;
+    const wasWritten = isWhole(payload, start, () => bitFlippedIn(payload, payloadCrc));
     const detail = "the payload fails its checksum";
     return { kind: "damage", offset, end: Math.min(next, end), detail, wasWritten };
   };
@@ -171,41 +172,48 @@ export function* readSegment(
   }
 }
 
-/** Whether each part of `bytes`, which stand at `offset` of their file, that lies in one sector ends in another byte. */
-function noSectorEndsInZero(bytes: Uint8Array, offset: number): boolean {
-  for (let end = SECTOR_BYTES - offset % SECTOR_BYTES; end < bytes.length; end += SECTOR_BYTES) {
-    if (bytes[end - 1] === 0) return false;
+/**
+ * Whether `bytes`, which stand at `offset` of their file and do not verify, have certainly all been written. `flipped`
+ * gives the one byte that would make them verify with one of its bits flipped, -1 when there is none.
+ */
+function isWhole(bytes: Uint8Array, offset: number, flipped: () => number): boolean {
+  const endOfSector = (at: number) =>
+    Math.min(bytes.length, at + SECTOR_BYTES - (offset + at) % SECTOR_BYTES);
+  let isTornable = false;
+  for (let end = endOfSector(0); !isTornable; end = endOfSector(end)) {
+    isTornable = bytes[end - 1] === 0;
+    if (end === bytes.length) break;
   }
-  return bytes.at(-1) !== 0;
+  if (!isTornable) return true;
+  const at = flipped();
+  return at >= 0 && bytes.subarray(at, endOfSector(at)).some((byte) => byte !== 0);
 }
 
-/** Whether a record header that does not verify would with one bit flipped. */
-function headerHasFlippedBit(header: Uint8Array, seed: number, offset: number): boolean {
+/** Where a record header that does not verify has the bit that would make it, -1 when there is none. */
+function bitFlippedInHeader(header: Uint8Array, seed: number, offset: number): number {
   for (let bit = 0; bit < 8 * header.length; bit++) {
-    header[bit >> 3]! ^= 1 << bit % 8;
-    if (decodeRecordHeader(seed, offset, header, 0) !== null) return true;
-    header[bit >> 3]! ^= 1 << bit % 8;
+    const mended = header.with(bit >> 3, header[bit >> 3]! ^ 1 << bit % 8);
+    if (decodeRecordHeader(seed, offset, mended, 0) !== null) return bit >> 3;
   }
-  return false;
+  return -1;
 }
 
 /** What one byte does to a CRC-32C of zeros: the checksum is linear in the bits it is of. */
-const DIFFERENCE = Uint32Array.from(
-  { length: 256 },
-  (_, byte) => crc32c(Uint8Array.of(byte)) ^ crc32c(Uint8Array.of(0)),
-);
+const DIFFERENCE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  return crc32c(Uint8Array.of(byte)) ^ crc32c(Uint8Array.of(0));
+});
 
-/** Whether one bit explains why `bytes` have not this CRC-32C. */
-function hasFlippedBit(bytes: Uint8Array, expected: number): boolean {
+/** The byte in which one flipped bit explains why `bytes` have not this CRC-32C, -1 when none does. */
+function bitFlippedIn(bytes: Uint8Array, expected: number): number {
   const difference = (crc32c(bytes) ^ expected) >>> 0;
   // What a flipped bit in the last byte does; and then, byte by byte, one so much earlier.
   const flips = Uint32Array.from({ length: 8 }, (_, bit) => DIFFERENCE[1 << bit]!);
-  for (let left = bytes.length; left > 0; left--) {
+  for (let at = bytes.length - 1; at >= 0; at--) {
     for (let bit = 0; bit < 8; bit++) {
       const flip = flips[bit]!;
-      if (flip === difference) return true;
+      if (flip === difference) return at;
       flips[bit] = (flip >>> 8) ^ DIFFERENCE[flip & 0xff]!;
     }
   }
-  return false;
+  return -1;
 }

@@ -53,7 +53,7 @@ export interface Scan {
   readonly lost: readonly FoundDamage[];
   /** Damaged stretches that may never have been: what a crash leaves. */
   readonly torn: readonly FoundDamage[];
-  /** Where the last thing in it stands, if that is an end record: all before was durable when it was written. */
+  /** Where the end records stand that it ends in, if it does: all before was durable when the first was written. */
   readonly endedAt: number | null;
   /** Checksum over all its records, for comparing two passes. */
   readonly digest: number;
@@ -84,7 +84,7 @@ export function scanSegment(
       continue;
     }
     durable = Math.max(durable, found.durable);
-    endedAt = found.type === END_RECORD ? found.offset : null;
+    endedAt = found.type === END_RECORD ? endedAt ?? found.offset : null;
     if (endedAt !== null) continue;
     digest = digestOf(digest, found.type, found.payload);
     onRecord(found.type, found.payload, found.offset);

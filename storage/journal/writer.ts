@@ -42,10 +42,8 @@ export interface Continuation {
   readonly number: number;
   /** Its seed. */
   readonly seed: number;
-  /** Its size. */
+  /** Its size, all of it durable. */
   readonly end: number;
-  /** How much of it is certainly durable. */
-  readonly durable: number;
 }
 
 const DONE = Promise.resolve();
@@ -86,13 +84,12 @@ export class Writer {
   onSegment: (number: number, sizeBytes: number) => void = ignore;
 
   /** @param options what it needs @param continuation where it goes on */
-  constructor(options: JournalOptions, { file, number, seed, end, durable }: Continuation) {
+  constructor(options: JournalOptions, { file, number, seed, end }: Continuation) {
     this.#options = options;
     this.#segmentBytes = options.segmentBytes ?? LIMITS.segmentBytes;
     this.#file = file;
     this.#tail = this.#written = { number, seed, header: new Uint8Array(0) };
-    this.#tailEnd = this.#writtenEnd = end;
-    this.#durableEnd = durable;
+    this.#tailEnd = this.#writtenEnd = this.#durableEnd = end;
   }
 
   /** The segment that the last append went to. */

@@ -73,8 +73,8 @@ Deno.test("page: pointing at the middle of an arrow or a bar finds it, pointing 
 Deno.test("page: from far away what covers itself is drawn once", () => {
   const near = countingContext();
   const far = countingContext();
-  drawScene(near.context, sceneAt({ fromMs: 0, toMs: 40_000 }));
-  const scene = sceneAt({ fromMs: 0, toMs: 40_000 });
+  drawScene(near.context, sceneAt({ fromMs: 0, toMs: 50_000 }));
+  const scene = sceneAt({ fromMs: 0, toMs: 50_000 });
   const hits = drawScene(far.context, scene);
   const arrows = hits.filter(({ isArea }: { isArea: boolean }) => !isArea);
   assert(arrows.length < scene.messages.events.length, `${arrows.length} of ${scene.messages.events.length}`);
