@@ -103,7 +103,8 @@ export async function shrinkFailure(
   const { explained } = await pool.run(small.plan);
   return [
     `shrunk from ${sizeOf(plan)} to ${sizeOf(small.plan)} in ${counted(small.runs, "run")}; ` +
-    (small.isMinimal ? "nothing can be left out any more" : "time was up"),
+    (small.isMinimal ? "nothing can be left out any more" : "time was up") +
+    (small.plan.seed === plan.seed ? "" : `; it is easier to have with seed ${small.plan.seed}`),
     describePlan(small.plan),
     explained,
     "",

@@ -22,9 +22,10 @@ import { type Plan, planOf, type PlanOptions } from "./plan.ts";
 import { describePlan, MOST_NODES, readPlan } from "./plan_file.ts";
 import { Pool } from "./pool.ts";
 import { Progress } from "./progress.ts";
-import { type Looks, replay } from "./replay.ts";
+import { faultOfFile, type Looks, replay } from "./replay.ts";
 import { summarize } from "./summary.ts";
 import { kindOf, type Verdict } from "./verdict.ts";
+import { keysOf } from "./workload.ts";
 
 const SEEDS = 1_000;
 /** Seeds are numbers that people can read out. */
@@ -160,12 +161,29 @@ async function ofFile(file: string, flags: Flagged, terminal: Terminal): Promise
     terminal.err(`sim: ${file}: ${(error as Error).message}\n`);
     return USAGE;
   }
+  const fault = faultOfLooks(flags, plan);
+  if (fault !== null) return refuse(fault, terminal);
   return end(await replay(plan, looksOf(flags, plan), terminal), terminal);
+}
+
+function refuse(fault: string, terminal: Terminal): number {
+  terminal.err(`sim: ${fault}\n`);
+  return USAGE;
+}
+
+/** Why a history cannot be looked at as was asked, null when it can. */
+function faultOfLooks(flags: Flagged, plan: Plan): string | null {
+  const { key, trace, html } = looksOf(flags, plan);
+  const keys = [...keysOf(plan), "last"];
+  if (key !== undefined && !keys.includes(key)) return `no key ${key}: there are ${keys.join(", ")}`;
+  return [trace, html].map((file) => file ? faultOfFile(file) : null).find((fault) => fault !== null) ?? null;
 }
 
 /** The plan of a seed. */
 async function ofSeed(seed: number, flags: Flagged, terminal: Terminal): Promise<number> {
   const plan = planOf(seed, optionsOf(flags));
+  const fault = faultOfLooks(flags, plan);
+  if (fault !== null) return refuse(fault, terminal);
   const verdict = await replay(plan, looksOf(flags, plan), terminal);
   if (verdict.violations.length > 0 && !flags["no-shrink"]) {
     await using pool = new Pool({ workers: flags.workers });
@@ -190,16 +208,23 @@ async function many(flags: Flagged, terminal: Terminal): Promise<number> {
   const { from = randomSeed(), time, workers } = flags;
   const plan = optionsOf(flags);
   const seeds = time === undefined ? flags.seeds ?? SEEDS : Infinity;
-  terminal.err(`seeds from ${from} on${argumentsOf(plan)}, ${workers} at once\n`);
   const start = performance.now();
   const elapsedMs = () => performance.now() - start;
   const progress = new Progress(terminal);
+  let isStopped = false;
+  const unhook = terminal.onStop(() => {
+    if (isStopped) terminal.exit(1);
+    isStopped = true;
+    progress.clear();
+    terminal.err("no more histories are begun; once more to end at once\n");
+  });
+  terminal.err(`seeds from ${from} on${argumentsOf(plan)}, ${workers} at once\n`);
   await using pool = new Pool({ workers });
   const { totals, failures } = await campaign(pool, {
     from,
     seeds,
     plan,
-    isOver: () => time !== undefined && elapsedMs() > time * 1_000,
+    isOver: () => isStopped || (time !== undefined && elapsedMs() > time * 1_000),
     onVerdict: (verdict, { histories, failed }) => {
       if (verdict.violations.length > 0) {
         progress.clear();
@@ -210,11 +235,12 @@ async function many(flags: Flagged, terminal: Terminal): Promise<number> {
       progress.show(share, `${histories} done, ${failed} failed, ${rate} per second`);
     },
   });
+  unhook();
   progress.clear();
   const summary = summarize(totals, plan, elapsedMs());
   await explain(failures, pool, flags, terminal);
   terminal.out(`seeds ${from} to ${from + totals.histories - 1}\n${summary}`);
-  return failures.length > 0 || totals.missing(plan).length > 0 ? 1 : 0;
+  return failures.length > 0 || totals.missing(plan).length > 0 || isStopped ? 1 : 0;
 }
 
 function randomSeed(): number {

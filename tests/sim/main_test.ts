@@ -56,6 +56,8 @@ Deno.test("what makes no sense is said, with exit code 2", async () => {
       ["--trace", /--trace goes with --seed or --plan/],
       ["--seed 1 --key key0", /--key goes with --trace/],
       ["17", /unexpected argument "17"/],
+      ["--seed 1 --trace --key nokey", /no key nokey: there are key0, .*, last/],
+      ["--seed 1 --html /dev/null/page.html", /\/dev\/null\/page\.html: /],
     ] as const
   ) {
     const { code, err } = await run(line.split(" "));
@@ -113,6 +115,31 @@ Deno.test("--time makes as many histories as fit, from a seed that is drawn", as
   assertMatch(first.err, new RegExp(`^seeds from ${from} on`));
   const [, other] = /^seeds from (\d+) on/.exec((await run(line)).err)!;
   assert(from !== other);
+});
+
+Deno.test("Ctrl-C: what was begun ends, and is summed up", async () => {
+  const task = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      "--allow-all",
+      new URL("main.ts", import.meta.url).pathname,
+      "--seeds",
+      "100000",
+    ],
+    env: { DENO_NO_UPDATE_CHECK: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const [errors, heard] = task.stderr.tee();
+  for await (const text of errors.pipeThrough(new TextDecoderStream())) {
+    if (text.includes("seeds from")) break;
+  }
+  task.kill("SIGINT");
+  const [{ code }, out] = await Promise.all([task.status, new Response(task.stdout).text()]);
+  assertEquals(code, 1);
+  assertMatch(await new Response(heard).text(), /no more histories are begun/);
+  assertMatch(out, /^\d+ histor(y|ies) in /m);
 });
 
 Deno.test("a plan that fails: exit code 1, what is wrong, what led to it, and the same trace each time", async () => {

@@ -59,8 +59,18 @@ function logLine({ at, node, level, message, fields }: LogLine): string {
   return `${at.toFixed(1).padStart(10)} ${node} ${level} ${message} ${JSON.stringify(fields)}\n`;
 }
 
+/** Why a file cannot be written, null when it can; it is there afterwards. */
+export function faultOfFile(file: string): string | null {
+  try {
+    Deno.mkdirSync(dirname(file), { recursive: true });
+    Deno.openSync(file, { write: true, create: true }).close();
+    return null;
+  } catch (error) {
+    return `${file}: ${(error as Error).message}`;
+  }
+}
+
 function write(file: string, text: string, terminal: Terminal): void {
-  Deno.mkdirSync(dirname(file), { recursive: true });
   Deno.writeTextFileSync(file, text);
   terminal.err(`wrote ${file}\n`);
 }

@@ -285,6 +285,6 @@ export function explainRun({ plan, violations, troubles, operations, trace }: Re
     `seed ${plan.seed}: ${violations.length} violations`,
     ...violations.slice(0, 10).map(({ checker, detail }) => `  ${checker}: ${detail}`),
     ...events.slice(-120).map(({ line }) => `  ${line}`),
-    `  the last events: ${trace.slice(-5).join("; ")}`,
+    `  the last events: ${trace.slice(-5).map((line) => line.replace(/(?<=^\d+\.\d)\d+/, "")).join("; ")}`,
   ].join("\n");
 }

@@ -8,6 +8,9 @@
 import { eachLine } from "../../cli/local_node.ts";
 import { judge, VERDICT } from "./verdict.ts";
 
+// Ctrl-C is for the one who gave it the work, and who has it ended.
+Deno.addSignalListener("SIGINT", () => {});
+
 let turn = Promise.resolve();
 await eachLine(Deno.stdin.readable, (line) => {
   turn = turn.then(async () => say(`${VERDICT}${JSON.stringify(await judge(JSON.parse(line)))}`));
