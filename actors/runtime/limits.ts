@@ -99,6 +99,8 @@ export const LIMITS = {
   redialMinMs: 50,
   /** See `redialMinMs`. */
   redialMaxMs: 2_000,
+  /** The end record of a journal that nothing more is written to is made durable after so long. */
+  endSyncMs: 250,
   /** Peers are pinged this often, and idle connections looked at. */
   pingMs: 2_000,
   /** A connection to a peer that has said nothing for so long, not even to a ping, does not pass for one. */

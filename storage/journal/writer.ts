@@ -77,6 +77,9 @@ export class Writer {
   #refusal: EngineError | null = null;
   #probe: Timer | null = null;
   #syncTimer: Timer | null = null;
+  /** Where the last end record ends, and when that is synced. */
+  #endedAt = -1;
+  #endTimer: Timer | null = null;
 
   /** Records made durable, and syncs that took, since the start. */
   readonly counts = { records: 0, syncs: 0 };
@@ -162,6 +165,7 @@ export class Writer {
       await this.sync();
     } finally {
       this.#syncTimer?.cancel();
+      this.#endTimer?.cancel();
       this.#probe?.cancel();
       this.#refuse(this.#refusal ?? this.#closed());
       await this.#idle;
@@ -251,15 +255,21 @@ export class Writer {
 
   /**
    * Say that all before is durable, where nothing more is to be written for the time being: that the last batch is
-   * missing would else look like the trace of a crash. Nobody waits for its sync, which the next batch brings.
+   * missing, or spoiled, would else look like the trace of a crash. Its sync comes with the next batch, or a moment later.
    */
   #writeEnd(): void {
-    if (this.#unsynced) return;
+    if (this.#unsynced || this.#writtenEnd === this.#endedAt) return;
     const { seed } = this.#written;
     const buffer = new RecordBuffer(this.#slab);
     buffer.append({ seed, durable: this.#writtenEnd }, this.#writtenEnd, END_RECORD, []);
     try {
-      this.#tailEnd = this.#writtenEnd = this.#writeWhole(buffer);
+      this.#tailEnd = this.#writtenEnd = this.#endedAt = this.#writeWhole(buffer);
+      this.#endTimer ??= this.#options.clock.after(LIMITS.endSyncMs, () => {
+        this.#endTimer = null;
+        if (this.#writtenEnd !== this.#endedAt) return; // a batch brings its sync
+        this.#unsynced = true;
+        this.sync().catch(ignore);
+      });
     } catch (error) {
       if (!isFull(error)) this.poison(String(error));
     }
@@ -286,7 +296,7 @@ export class Writer {
   async #sync(): Promise<void> {
     if (!this.#unsynced) return;
     this.#durableEnd = this.#writtenEnd;
-    this.counts.syncs++;
+    if (this.#writtenEnd !== this.#endedAt) this.counts.syncs++; // an end record is no work of anybody's
     try {
       await this.#file.sync();
     } catch (error) {
