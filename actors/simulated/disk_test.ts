@@ -311,7 +311,7 @@ Deno.test("simulated disk: reads and writes that fail say io and do nothing", as
 });
 
 Deno.test("simulated disk: a full disk takes a part first, then nothing; overwriting still works", async () => {
-  const { file, disk, hardware } = await machine({ capacityBytes: 1100 });
+  const { file, disk, hardware } = await machine({ capacityBytes: 1100.7 });
   assertEquals(file.write(new Uint8Array(300), 900), 200);
   assertEquals(code(() => file.write(new Uint8Array(300), 1100)), "no-space");
   assertEquals(code(() => file.truncate(2000)), "no-space");

@@ -302,6 +302,6 @@ class ProcessFile implements DiskFile {
     let used = 0;
     for (const file of names.files().add(this.#file)) used += file.view().length;
     const inPlace = Math.max(0, Math.min(length, this.#file.view().length - position));
-    return Math.min(length, inPlace + Math.max(0, faults.capacityBytes - used));
+    return Math.min(length, inPlace + Math.max(0, Math.floor(faults.capacityBytes) - used));
   }
 }
