@@ -255,7 +255,7 @@ export class Writer {
 
   /**
    * Say that all before is durable, where nothing more is to be written for the time being: that the last batch is
-   * missing, or spoiled, would else look like the trace of a crash. Its sync comes with the next batch, or a moment later.
+   * missing, or spoiled, would else look like the trace of a crash. It is synced with the next batch or a moment later.
    */
   #writeEnd(): void {
     if (this.#unsynced || this.#writtenEnd === this.#endedAt) return;
