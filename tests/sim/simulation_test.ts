@@ -91,8 +91,8 @@ Deno.test(`${KNOWN} known seeds: whatever goes wrong, what was promised holds`, 
 });
 
 /**
- * Real seconds of fresh seeds, 0 for none. Not yet part of every run: about one history in two hundred still fails,
- * and one in some hundreds without lost disks and joins (README, "The simulator").
+ * Real seconds of fresh seeds, 0 for none. Not yet part of every run: about one history in ten thousand still fails
+ * (README, "The simulator").
  */
 const SECONDS = Number(Deno.env.get("SIM_SECONDS") ?? 0);
 
