@@ -14,9 +14,13 @@
  * does not know it. A node that is turned away so knows that its memory is an older copy (`Node`, `outlive`). What
  * it acknowledged or promised to somebody it had said on a connection to them: whoever heard it will turn it away.
  *
- * What is left open: a member that never heard of the forgotten life, neither from the node nor by gossip, lets the
- * older copy in, and while neither of the two reaches anybody who has heard of it, a read may count what is not
- * there, and a vote be given twice.
+ * A member that never heard of the forgotten life, neither from the node nor by gossip, lets the older copy in. So a
+ * node whose directory was made anew (`NodeJournal.isCopy`) votes and counts in reads only once every member has let
+ * it in: what it acknowledged, it had said to one of them. A directory that was merely moved has lost nothing, and
+ * soon learns it.
+ *
+ * What is left open: a snapshot of the whole disk looks like the disk. While such a one reaches nobody who has heard
+ * of its last life, a read may count what is not there, and a vote be given twice.
  *
  * @module
  */

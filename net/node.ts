@@ -206,7 +206,7 @@ function partsOf(materials: Materials): NodeParts {
     ringManager: {
       node,
       load: () => loadVote(journal),
-      mayVote: () => !life.isOlderCopy && mayVote(journal),
+      mayVote: () => !life.isOlderCopy && !journal.isCopy && mayVote(journal),
       save: (vote) => saveVote(journal, vote),
       core: { ...RING_MANAGER_CORE, ...cores.ringManager },
       onCurrent: (current) => life.current = current,
@@ -305,7 +305,7 @@ function socketsOf(
         if (forgotten !== null) onForgotten(forgotten);
         // Nobody sends a new ring to one who is not in it: a member that was removed while away hears it here.
         if (code === "removed") onRemoved();
-        if (event === "connected") return life.onLetIn();
+        if (event === "connected") return life.onLetIn(member);
         system.ref<CoordinatorProtocol>("coordinator").tell("peerLost", { node: member });
       },
     }),

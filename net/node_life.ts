@@ -22,6 +22,8 @@ import type { Settings } from "./node_options.ts";
  * connection that an earlier process left behind (a machine lost its power) is in the way for two pings at most.
  */
 const TWIN_MS = 3 * LIMITS.pingMs;
+/** Shown to an operator; see {@link Life.isVouchedFor}. */
+const MOVED = "moved: reads here count once every member has been met";
 
 /** Who the node is in this life: what it read from its journal, and what has changed since. */
 export class Life {
@@ -44,7 +46,10 @@ export class Life {
   readonly member: Member;
   readonly #journal: NodeJournal;
   readonly #startedAt: number;
-  #isLetIn: boolean;
+  /** Members that have let this life in. */
+  readonly #vouchers = new Set<NodeId>();
+  /** It began alone, with nobody to ask. */
+  readonly #wasAlone: boolean;
   /** Members that take this process for a second one under its id, and since when. */
   readonly #refusedSince = new Map<NodeId, number>();
 
@@ -61,7 +66,7 @@ export class Life {
     this.current = { ring, isFenced: false };
     const lives = this.lives = new Lives(journal);
     this.#startedAt = clock.now();
-    this.#isLetIn = ring.members.length === 1; // by whom?
+    this.#wasAlone = ring.members.length === 1;
     this.member = { id: journal.identity, address, zone: settings.zone, weight: settings.weight };
     const current = () => this.ring;
     this.facts = {
@@ -93,6 +98,7 @@ export class Life {
       isRemoved: (id) => current().removed.includes(id),
       isMember: (id) => current().members.some((member) => member.id === id),
     };
+    this.#settle();
   }
 
   /**
@@ -111,13 +117,26 @@ export class Life {
   }
 
   /** A member has let this life of the node in: it knows none that the node does not. */
-  onLetIn(): void {
-    this.#isLetIn = true;
+  onLetIn(member: NodeId): void {
+    this.#vouchers.add(member);
+    this.#settle();
   }
 
-  /** Whether a member has had the chance to say that this node has forgotten a life, and did not. */
+  /** A directory that has changed its place is this node's once it is known to be the newest copy. */
+  #settle(): void {
+    if (!this.#journal.isCopy || !this.isVouchedFor) return;
+    // Until that is remembered it goes on being asked.
+    const { log } = this.environment;
+    this.#journal.settle().catch((error) => log.warn("a moved directory is not settled", { error }));
+  }
+
+  /**
+   * Whether members have had the chance to say that this node has forgotten a life, and did not: one of them, and
+   * every one when the directory is a copy.
+   */
   get isVouchedFor(): boolean {
-    return this.#isLetIn;
+    if (!this.#journal.isCopy) return this.#wasAlone || this.#vouchers.size > 0;
+    return this.ring.members.every(({ id }) => id === this.facts.nodeId || this.#vouchers.has(id));
   }
 
   /** The newest ring this node knows. */
@@ -130,7 +149,8 @@ export class Life {
     const stats = system.stats();
     return {
       uptimeMs: Math.round(this.environment.clock.now() - this.#startedAt),
-      condition: this.condition ?? this.#journal.refusing,
+      condition: this.condition ?? this.#journal.refusing ??
+        (this.#journal.isCopy && !this.isVouchedFor ? MOVED : null),
       messages: { deadLetters: stats.deadLetters, lostToPeers: stats.remoteLost },
       actors: stats.perActor.map(({ name, restarts, mailboxDepth, handled, overloaded }) => ({
         name,

@@ -63,7 +63,7 @@ export async function openJournal(options: JournalOptions, replay: Replay): Prom
   let lock: Lock | null = null;
   try {
     await makeDurableDirectory(disk, directory);
-    lock = disk.lock(`${directory}/lock`);
+    lock = disk.lock(lockOf(directory));
     const recovered = await recover(options, replay);
     for (const damage of recovered.damage) {
       const fields = { ...damage };
@@ -75,6 +75,10 @@ export async function openJournal(options: JournalOptions, replay: Replay): Prom
     lock?.release();
     throw asEngineError(error);
   }
+}
+
+function lockOf(directory: string): string {
+  return `${directory}/lock`;
 }
 
 /** An open journal; made by {@link openJournal}. */
@@ -134,6 +138,11 @@ export class Journal {
   get oldest(): number {
     for (const number of this.#segments.keys()) return number;
     return this.#writer.written.number;
+  }
+
+  /** When the file was made that keeps other processes out: another time in every copy of the directory. */
+  get birthMs(): number | null {
+    return this.#options.disk.birthMs(lockOf(this.#options.directory));
   }
 
   /** Size of all segments, as written. */

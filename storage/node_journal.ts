@@ -12,13 +12,14 @@
  *   {@link openNodeJournal} returns, so no two lives of a node ever share a number; but for damage, or an older copy of
  *   the directory put back. Who learns of that from others says so ({@link NodeJournal.outlive}).
  *
- * After either, any fact may be older than what was promised. Which facts say so is its owner's to choose
- * ({@link NodeJournalOptions.doubts}); they are set by the same stroke that cuts the damage out.
+ * The table also knows whether it is where it was ({@link NodeJournal.isCopy}): a copy may be an older one. After
+ * damage, or in an older copy, any fact may be older than what was promised. Which facts say so is its owner's to
+ * choose ({@link NodeJournalOptions.doubts}); they are set by the same stroke that cuts the damage out.
  *
  * @module
  */
 
-import { concatBytes, decodeUtf8, encodeUtf8, fromHex, toHex } from "../actors/runtime/bytes.ts";
+import { concatBytes, decodeUtf8, encodeUtf8, equalBytes, fromHex, toHex } from "../actors/runtime/bytes.ts";
 import { type Damage, EngineError, type SyncPolicy } from "./engine.ts";
 import {
   asEngineError,
@@ -33,7 +34,8 @@ const FACT_RECORD = 1;
 const IDENTITY = "identity";
 const INCARNATION = "incarnation";
 const BOOTS = "boots";
-const OWN = new Set([IDENTITY, INCARNATION, BOOTS]);
+const BIRTH = "birth";
+const OWN = new Set([IDENTITY, INCARNATION, BOOTS, BIRTH]);
 const BOOT_BYTES = 8;
 /** So many boot ids are kept: of this life, and of the latest before it. */
 const MOST_BOOTS = 200;
@@ -94,14 +96,26 @@ export async function openNodeJournal(options: NodeJournalOptions): Promise<Node
     const incarnation = decodeCount(facts.get(INCARNATION)) + 1;
     const boots = withBoot(facts.get(BOOTS), options.random.bytes(BOOT_BYTES));
     facts.set(IDENTITY, identity).set(INCARNATION, encodeCount(incarnation)).set(BOOTS, boots);
+    const birth = journal.birthMs === null ? null : encodeUtf8(String(journal.birthMs));
+    if (incarnation === 1 && birth !== null) facts.set(BIRTH, birth);
     // All of them, once more: then it takes damage in two places to lose one of an earlier life.
     for (const fact of facts) journal.append(FACT_RECORD, encodeFact(fact));
     await journal.sync();
-    return new NodeJournal(journal, facts, { identity: toHex(identity), incarnation, boots, doubts });
+    return new NodeJournal(journal, facts, { identity: toHex(identity), incarnation, boots, birth, doubts });
   } catch (error) {
     await journal.close().catch(() => {});
     throw asEngineError(error);
   }
+}
+
+/** What {@link openNodeJournal} has found out. */
+interface Own {
+  readonly identity: string;
+  readonly incarnation: number;
+  readonly boots: Uint8Array;
+  /** When the directory was made, null when nobody knows. */
+  readonly birth: Uint8Array | null;
+  readonly doubts: readonly Fact[];
 }
 
 /** A node's own facts; made by {@link openNodeJournal}. */
@@ -110,6 +124,7 @@ export class NodeJournal {
   readonly identity: string;
   readonly #journal: Journal;
   readonly #doubts: readonly Fact[];
+  readonly #birth: Uint8Array | null;
   /** What is durable. */
   readonly #facts: Map<string, Uint8Array>;
   /**
@@ -132,11 +147,12 @@ export class NodeJournal {
   constructor(
     journal: Journal,
     facts: Map<string, Uint8Array>,
-    own: { identity: string; incarnation: number; boots: Uint8Array; doubts: readonly Fact[] },
+    own: Own,
   ) {
     this.#journal = journal;
     this.#facts = facts;
     this.#doubts = own.doubts;
+    this.#birth = own.birth;
     this.identity = own.identity;
     this.#incarnation = own.incarnation;
     this.#boots = own.boots;
@@ -204,6 +220,22 @@ export class NodeJournal {
     await this.#set([...this.#doubts, [INCARNATION, encodeCount(next)], [BOOTS, boots]]);
     this.#incarnation = Math.max(this.#incarnation, next);
     this.#boots = boots;
+  }
+
+  /**
+   * The directory is not where it was made or last settled: somebody moved it, or put back a copy of some age. A
+   * snapshot of the whole disk, put back, cannot be told from the disk; nor can anything on a file system that does
+   * not remember when a file was made.
+   */
+  get isCopy(): boolean {
+    if (this.#birth === null) return false;
+    const known = this.#facts.get(BIRTH);
+    return known === undefined || !equalBytes(known, this.#birth);
+  }
+
+  /** It is the newest copy, and this is its place. */
+  async settle(): Promise<void> {
+    if (this.#birth !== null) await this.#set([[BIRTH, this.#birth]]);
   }
 
   /** Make everything durable and let go. Closing twice gives the same promise. */

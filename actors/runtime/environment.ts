@@ -93,6 +93,11 @@ export interface Disk {
   list(directory: string): string[];
   /** Whether a file or directory is there. */
   exists(path: string): boolean;
+  /**
+   * When the file was made, in milliseconds since 1970 as the file system has it: the same however it is written or
+   * renamed, another for whatever is made in its place, a copy of it too. Null where that is not remembered.
+   */
+  birthMs(path: string): number | null;
   /** Atomically give a file a new name, replacing what had it. */
   rename(from: string, to: string): void;
   /** Give a file a second name (a hard link); `exists` when the name is taken. */

@@ -158,6 +158,21 @@ conforms("disk: syncs", async ({ environment: { disk }, root, settle }) => {
   }
 });
 
+conforms("disk: a file was made when it was made", async ({ environment: { disk, clock }, root, settle }) => {
+  const make = (name: string) => disk.open(`${root}/${name}`, WRITE);
+  const file = make("a");
+  const birthMs = disk.birthMs(`${root}/a`);
+  assert(birthMs !== null && birthMs <= clock.wall());
+  await settle(new Promise<void>((resolve) => void clock.after(5, resolve)));
+  file.write(Uint8Array.of(1), 0);
+  file.close();
+  disk.rename(`${root}/a`, `${root}/b`);
+  assertEquals(disk.birthMs(`${root}/b`), birthMs);
+  make("a").close();
+  assert(disk.birthMs(`${root}/a`)! > birthMs);
+  refuses("not-found", () => disk.birthMs(`${root}/c`));
+});
+
 conforms("disk: a lock has one holder", ({ environment: { disk }, root }) => {
   const lock = disk.lock(`${root}/lock`);
   refuses("locked", () => disk.lock(`${root}/lock`));

@@ -116,12 +116,12 @@ export class SimulatedDisk {
     );
   }
 
-  /** An older copy in its place, durably. Not while a process uses it. */
+  /** An older copy in its place, durably, its files made now. Not while a process uses it. */
   restore(snapshot: DiskSnapshot): void {
     if (this.#user?.alive) throw new Error("kill the process before its disk is exchanged");
     this.#names = new Names();
     for (const [path, bytes] of snapshot) {
-      this.#names.set(path, bytes ? SimulatedFile.of(bytes) : "directory");
+      this.#names.set(path, bytes ? SimulatedFile.of(bytes, this.#events.now) : "directory");
     }
     for (const directory of new Set([...snapshot.keys()].map(parentOf))) {
       this.#names.synced(directory, this.#names.mark());

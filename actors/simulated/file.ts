@@ -76,9 +76,12 @@ export class SimulatedFile {
   #pending: Change[] = [];
   #sequence = 0;
 
+  /** An empty file. @param birthMs when it is made */
+  constructor(readonly birthMs = 0) {}
+
   /** A file that holds `bytes`, durably. */
-  static of(bytes: Uint8Array): SimulatedFile {
-    const file = new SimulatedFile();
+  static of(bytes: Uint8Array, birthMs: number): SimulatedFile {
+    const file = new SimulatedFile(birthMs);
     file.#visible.write(0, bytes);
     file.#durable.write(0, bytes);
     return file;

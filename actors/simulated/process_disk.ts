@@ -63,6 +63,13 @@ export class ProcessDisk implements Disk {
     return this.#parts.names.get(normalize(path)) !== undefined;
   }
 
+  /** See {@link Disk.birthMs}. */
+  birthMs(path: string): number | null {
+    this.#parts.guard("exists", path);
+    const entry = this.#get(path);
+    return entry === "directory" ? null : entry.birthMs;
+  }
+
   /** See {@link Disk.rename}. */
   rename(from: string, to: string): void {
     const { names } = this.#change("rename", from);
@@ -166,7 +173,7 @@ export class ProcessDisk implements Disk {
   }
 
   #file(path: string, options: OpenOptions): SimulatedFile {
-    const { names } = this.#parts;
+    const { names, events } = this.#parts;
     const target = this.#target(path);
     const entry = names.get(target);
     if (entry && options.create && options.createNew) throw new DiskError("exists", path, "file exists");
@@ -174,7 +181,7 @@ export class ProcessDisk implements Disk {
     if (options.write && (entry || options.create)) this.#refuseReadOnly(path);
     if (entry) return entry;
     if (!options.create) throw new DiskError("not-found", path, "no such file or directory");
-    const file = new SimulatedFile();
+    const file = new SimulatedFile(events.now);
     names.set(target, file);
     return file;
   }

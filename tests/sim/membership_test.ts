@@ -69,6 +69,17 @@ Deno.test("a join with data on either side is refused, and says on which", () =>
     await empty.put("k", "v");
   }));
 
+Deno.test("a lone node whose directory was moved lets others in", () =>
+  onStage({ nodes: 1 }, async (stage) => {
+    const { cluster, world } = stage;
+    cluster.kill(0);
+    world.disk(machine(0)).restore(world.disk(machine(0)).snapshot());
+    await cluster.start(0);
+    const { client } = await loner(stage, 4001);
+    const outcome = await join(client, cluster.node(0).address);
+    assert(outcome.ok, JSON.stringify(outcome));
+  }));
+
 Deno.test("FAULTS 55: two joins at once through two members: both are let in, one ring", () =>
   onStage({ nodes: 3 }, async (stage) => {
     const { cluster, until } = stage;

@@ -143,6 +143,11 @@ export class RealDisk implements Disk {
     }
   }
 
+  /** See {@link Disk.birthMs}. */
+  birthMs(path: string): number | null {
+    return call(path, () => Deno.lstatSync(path).birthtime?.getTime() ?? null);
+  }
+
   /** See {@link Disk.rename}. */
   rename(from: string, to: string): void {
     call(from, () => Deno.renameSync(from, to));
