@@ -93,6 +93,8 @@ export class Cluster implements AsyncDisposable {
   readonly #options: ClusterOptions;
   readonly #directory: string | null;
   readonly #nodes: (Node | null)[] = [];
+  /** How often each node was started by its nemesis. */
+  readonly #starts: number[] = [];
   readonly #ports: number[] = [];
   readonly #nemesis: Nemesis | null;
   #isTroubled = false;
@@ -307,6 +309,12 @@ export class Cluster implements AsyncDisposable {
     return drawFaults(random, { nodes, forMs: FAULTS_MS, kinds, all: true });
   }
 
+  /** Tells whether the start that begins now is still the node's latest. */
+  #beginStart(index: number): () => boolean {
+    const start = this.#starts[index] = (this.#starts[index] ?? 0) + 1;
+    return () => this.#starts[index] === start;
+  }
+
   /** This cluster as its nemesis sees it. */
   #victims(): Victims {
     return {
@@ -317,10 +325,12 @@ export class Cluster implements AsyncDisposable {
       isUp: (index) => this.simulation!.isAlive(machineOf(index)),
       kill: (index, power) => this.kill(index, { power }),
       start: async (index) => {
+        const isLatest = this.#beginStart(index);
         try {
           await this.start(index);
         } catch (error) {
-          this.simulation!.killNode(machineOf(index)); // its process is over
+          // Its process is over; but who was killed while starting may say so when the next one starts already.
+          if (isLatest()) this.simulation!.killNode(machineOf(index));
           throw error;
         }
       },
