@@ -112,10 +112,7 @@ Deno.test(`${KNOWN} known seeds: whatever goes wrong, what was promised holds`, 
   );
 });
 
-/**
- * Real seconds of fresh seeds, 0 for none. Not yet part of every run: about one history in ten thousand still fails
- * (README, "The simulator").
- */
+/** Real seconds of fresh seeds, 0 for none; `.ci/run` asks for some. */
 const SECONDS = Number(Deno.env.get("SIM_SECONDS") ?? 0);
 
 Deno.test({
