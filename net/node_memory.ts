@@ -128,7 +128,7 @@ export type NodeMemoryCore = typeof NODE_MEMORY_CORE;
 
 /** What is known of a store that was opened. */
 interface StoreFacts {
-  /** Something in it was damaged. */
+  /** Something in it was damaged, or torn by a crash. */
   readonly isDamaged: boolean;
   /** What was lost before has not all been fetched back. */
   readonly wasNotWhole: boolean;
@@ -178,7 +178,9 @@ async function noteStore(
   const id = storeId === null ? VOLATILE : fromHex(storeId)!;
   const known = journal.get(STORE);
   const isTheSame = storeId !== null && known !== null && equalBytes(known, id);
-  const isDamaged = damageAtOpen.some(({ kind }) => kind === "corrupt");
+  // A torn tail too: what a crash leaves of writes that nobody was told of looks like damage to the last that somebody
+  // was. Who has others asks them.
+  const isDamaged = damageAtOpen.length > 0;
   const wasNotWhole = (journal.get(NOT_WHOLE)?.length ?? 0) > 0;
   const lossy = core.mayHaveLost({ isDamaged, wasNotWhole, hadStore: known !== null, isTheSame });
   // Remembered until everything has been fetched back, and before the new id is: a crash between the two must not
