@@ -53,6 +53,8 @@ export interface Call<T extends { readonly ok: true }> {
 }
 
 interface Pending {
+  /** The number its caller knows it by; that on the wire may be a later one. */
+  readonly handle: number;
   readonly call: Call<{ readonly ok: true }>;
   sent: boolean;
   /** Where its answer will come. */
@@ -151,6 +153,7 @@ export class Calls {
     } else {
       if (this.#pending.size === 0) this.#busySince = this.#clock.now();
       const pending = {
+        handle: number,
         call: call as unknown as Pending["call"],
         sent: false,
         on: null,
@@ -167,7 +170,9 @@ export class Calls {
 
   /** Give a call up. Nothing happens when it is over. */
   abort(number: number): void {
-    this.#fail(number, "aborted", "the caller gave up");
+    for (const [current, { handle }] of this.#pending) {
+      if (handle === number) return this.#fail(current, "aborted", "the caller gave up");
+    }
   }
 
   /** End everything. */
@@ -194,7 +199,7 @@ export class Calls {
     const { number } = frame;
     const pending = this.#pending.get(number);
     if (channel === this.#channel) this.#window.onAnswer();
-    if (!pending) return; // given up before
+    if (pending?.on !== channel) return; // given up before, or an answer that comes twice
     const outcome = pending.call.read(frame);
     if (outcome.ok) this.#finish(number, outcome);
     else if (
@@ -227,7 +232,11 @@ export class Calls {
       if (this.#pending.get(number) !== pending || pending.on !== channel) return;
       pending.sent = false; // it was not done
       this.#release(pending);
-      this.#send(channel, number, pending);
+      // Under another number: should the answer come twice, it is not the answer to this.
+      this.#pending.delete(number);
+      const next = ++this.#last;
+      this.#pending.set(next, pending);
+      this.#send(channel, next, pending);
     });
     return true;
   }

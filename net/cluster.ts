@@ -326,9 +326,9 @@ export class Cluster implements AsyncDisposable {
     return drawFaults(random, { nodes, forMs: FAULTS_MS, kinds, all: true });
   }
 
-  /** Tells whether the start that begins now is still the node's latest. */
-  #beginStart(index: number): () => boolean {
-    const start = this.#starts[index] = (this.#starts[index] ?? 0) + 1;
+  /** Tells whether the latest start of a node is still the one that is the latest now. */
+  #lifeOf(index: number): () => boolean {
+    const start = this.#starts[index];
     return () => this.#starts[index] === start;
   }
 
@@ -341,8 +341,14 @@ export class Cluster implements AsyncDisposable {
       machine: machineOf,
       isUp: (index) => this.simulation!.isAlive(machineOf(index)),
       kill: (index, power) => this.kill(index, { power }),
+      stop: async (index) => {
+        const isSameLife = this.#lifeOf(index);
+        await this.stop(index).catch(() => {});
+        if (isSameLife()) this.simulation!.killNode(machineOf(index)); // its process is over
+      },
       start: async (index) => {
-        const isLatest = this.#beginStart(index);
+        this.#starts[index] = (this.#starts[index] ?? 0) + 1;
+        const isLatest = this.#lifeOf(index);
         try {
           await this.start(index);
         } catch (error) {

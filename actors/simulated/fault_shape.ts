@@ -58,6 +58,7 @@ export const MEASURES: Readonly<Record<FaultKind, Measure>> = {
   "wipe": NOTHING,
   "restore": NOTHING,
   "join": NOTHING,
+  "stop": NOTHING,
 };
 
 /** A fault that may befall so many machines; `time`: what {@link Fault.atMs} and {@link Fault.lastsMs} may be. */

@@ -67,7 +67,8 @@ export type FaultKind =
   | "bit-rot"
   | "wipe"
   | "restore"
-  | "join";
+  | "join"
+  | "stop";
 
 /** Every kind of fault there is. */
 export const FAULTS: Readonly<Record<FaultKind, KindFacts>> = {
@@ -190,6 +191,8 @@ export const FAULTS: Readonly<Record<FaultKind, KindFacts>> = {
   },
   // Membership.
   "join": { what: "a node asks to be a member", on: "one", amount: [0, 1], lastsMs: [1, 2] },
+  // An operator.
+  "stop": { what: "SIGTERM, then a restart", on: "one", amount: [0, 1], lastsMs: [10, 5_000] },
 };
 
 /** The kinds, in the order of {@link FAULTS}. */

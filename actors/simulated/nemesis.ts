@@ -26,6 +26,8 @@ export interface Victims {
   isUp(index: number): boolean;
   /** `kill -9`, or a power cut. */
   kill(index: number, power: boolean): void;
+  /** Stop it in order; resolves when its process is over, however it ended. */
+  stop(index: number): Promise<void>;
   /** Start it; rejects when it does not start. */
   start(index: number): Promise<void>;
   /** Make an actor of it crash. */
@@ -51,7 +53,15 @@ const ACTORS = [
 ];
 
 /** Faults that hold their node down from beginning to end. */
-const DOWN: ReadonlySet<string> = new Set(["kill", "power", "all-power", "wipe", "restore", "bit-rot"]);
+const DOWN: ReadonlySet<string> = new Set([
+  "stop",
+  "kill",
+  "power",
+  "all-power",
+  "wipe",
+  "restore",
+  "bit-rot",
+]);
 /** Faults that are met by a process that starts: the node is restarted at their beginning. */
 const AT_START: ReadonlySet<string> = new Set(["read-error", "bit-flip", "misdirected-read"]);
 
@@ -103,6 +113,7 @@ export class Nemesis {
   readonly #guests: () => readonly string[];
   readonly #active = new Set<Fault>();
   readonly #starting = new Map<number, Promise<void>>();
+  readonly #stopping = new Set<number>();
   #restarts = 0;
   readonly #wanted = new Set<number>();
   /** Nodes that are members: a copy of what one was before is no backup of it. */
@@ -196,7 +207,8 @@ export class Nemesis {
     this.#active.add(fault);
     this.#refresh();
     for (const index of nodes) {
-      if (DOWN.has(kind) || AT_START.has(kind)) this.#kill(index, kind.endsWith("power"));
+      if (kind === "stop") this.#stop(index);
+      else if (DOWN.has(kind) || AT_START.has(kind)) this.#kill(index, kind.endsWith("power"));
       this.#harm(kind, index, fault, random);
       if (kind === "pause") this.#world.pauseNode(this.#victims.machine(index));
       if (AT_START.has(kind)) this.#see(index);
@@ -284,7 +296,7 @@ export class Nemesis {
   }
 
   #isServing(index: number): boolean {
-    return this.#victims.isUp(index) && !this.#starting.has(index);
+    return this.#victims.isUp(index) && !this.#starting.has(index) && !this.#stopping.has(index);
   }
 
   #isHeld(index: number): boolean {
@@ -300,8 +312,20 @@ export class Nemesis {
     if (this.#victims.isUp(index)) this.#victims.kill(index, power);
     else if (power) this.#world.disk(this.#victims.machine(index)).crash();
     this.#starting.delete(index);
+    this.#stopping.delete(index);
     if (!this.#members.has(index) || this.#backups.has(index)) return;
     this.#backups.set(index, this.#world.disk(this.#victims.machine(index)).snapshot());
+  }
+
+  #stop(index: number): void {
+    if (!this.#isServing(index)) return;
+    this.#wanted.add(index);
+    this.#stopping.add(index);
+    // It takes its time to end: the fault may be over before it is down.
+    void this.#victims.stop(index).then(() => {
+      if (!this.#stopping.delete(index)) return; // killed meanwhile
+      if (!this.#over) this.#see(index);
+    });
   }
 
   /** Start a node that should run and does not; look again until it does. */

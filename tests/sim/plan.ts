@@ -70,7 +70,9 @@ const MOST_NODES = 7;
 const OPS = 200;
 const FOR_MS = 30_000;
 /** One history in so many has members join while everything else goes on. */
-const JOIN_EVERY = 4;
+const JOIN_EVERY = 2;
+/** One history in so many has nodes stopped in order. */
+const STOP_EVERY = 3;
 /**
  * One of so many members may lose its disk. Of fewer, W is not more than one; and a member that lost what it had
  * promised votes no more, so that no vote of two ever ends.
@@ -78,6 +80,9 @@ const JOIN_EVERY = 4;
 const FEWEST_TO_LOSE = 3;
 /** Joining ends with the first write; until then clients of such a history mostly wait. */
 const FOUNDING_MS = 6_000;
+
+/** Drawn on their own, so that plans without them are what they were. */
+const DRAWN_APART: ReadonlySet<FaultKind> = new Set(["join", "stop"]);
 
 /** Draw a plan. */
 export function planOf(seed: number, options: PlanOptions = {}): Plan {
@@ -90,15 +95,21 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const members = joins ? 1 + random.fork("members").integer(nodes - 1) : nodes;
   const joining = joins ? drawJoins(random.fork("join"), members, nodes) : [];
   const kinds = (asked ?? FAULT_KINDS).filter((kind) =>
-    kind !== "join" && !except.includes(kind) && !(FAULTS[kind].loses && members < FEWEST_TO_LOSE)
+    !DRAWN_APART.has(kind) && !except.includes(kind) && !(FAULTS[kind].loses && members < FEWEST_TO_LOSE)
   );
   const others = drawFaults(random.fork("faults"), { nodes, forMs: FOR_MS, kinds, all: asked !== undefined });
+  const isStopped = asked
+    ? asked.includes("stop")
+    : !except.includes("stop") && random.fork("stops").integer(STOP_EVERY) === 0;
+  const stops = isStopped
+    ? drawFaults(random.fork("stop"), { nodes, forMs: FOR_MS, kinds: ["stop"], all: true })
+    : [];
   return {
     seed,
     nodes,
     members,
     ...drawWorkload(random.fork("workload"), options.ops ?? OPS, joins),
-    faults: [...others, ...joining].sort((a, b) => a.atMs - b.atMs),
+    faults: [...others, ...stops, ...joining].sort((a, b) => a.atMs - b.atMs),
     forMs: FOR_MS,
   };
 }

@@ -11,7 +11,8 @@ import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
 import { FAULTS } from "../../actors/simulated/faults.ts";
 import type { Client } from "../../net/client.ts";
 import { Cluster, type ClusterOptions } from "../../net/cluster.ts";
-import type { NodeOptions } from "../../net/node.ts";
+import type { NodeCores, NodeOptions } from "../../net/node.ts";
+import { NODE_MEMORY_CORE } from "../../net/node_memory.ts";
 import {
   check,
   type Ending,
@@ -24,6 +25,7 @@ import {
 import { leadingTo } from "./conviction.ts";
 import { History, type Operation } from "./history.ts";
 import type { Plan } from "./plan.ts";
+import { withOneDown } from "./one_down.ts";
 import { Caller, keysOf, work } from "./workload.ts";
 
 /** What a plan does not say: how it is looked at, and what is wrong with the nodes on purpose. */
@@ -87,6 +89,8 @@ const FINAL_TIMEOUT_MS = 10_000;
 const SETTLE_MS = 3_000;
 const REPAIR_MS = 500;
 const CONNECT_MS = 100;
+/** A history writes little. With logs so short, segments end and are cleaned in it as in months of use. */
+const STORE = { segmentBytes: 16 * 1024, deadBytes: 8 * 1024 };
 
 /** Make the history of a plan. */
 export async function simulate(plan: Plan, options: SimulateOptions = {}): Promise<Report> {
@@ -98,7 +102,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     machines: plan.nodes,
     faults: plan.faults,
     node: { partitions: PARTITIONS, ...node, quorum: plan.quorum },
-    ...(cores && { cores }),
+    cores: withSmallStore(cores),
     ...(client && { client }),
     onLog: (line) => {
       if (isCrash(line)) crashes.push(crashOf(line));
@@ -120,6 +124,9 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
       violations.push({ checker: "the cluster cannot be asked after healing", detail: error.message });
       return { nodes: [], replicas: [] };
     });
+    if (violations.length === 0) {
+      violations.push(...await withOneDown(plan, cluster, membersOf(cluster, ending)));
+    }
   });
   const losses = plan.faults.some(({ kind }) => FAULTS[kind].loses);
   const { operations } = history;
@@ -149,6 +156,17 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
   };
   await cluster[Symbol.asyncDispose]();
   return report;
+}
+
+function withSmallStore(cores: ClusterOptions["cores"] = {}): (index: number) => NodeCores {
+  return (index) => {
+    const own = typeof cores === "function" ? cores(index) : cores;
+    const { openEngine } = { ...NODE_MEMORY_CORE, ...own.memory };
+    return {
+      ...own,
+      memory: { ...own.memory, openEngine: (options) => openEngine({ ...options, ...STORE }) },
+    };
+  };
 }
 
 /** Whether a line tells of an actor that no fault made crash: supervisors hide such bugs. */
@@ -214,13 +232,23 @@ export async function endingOf(plan: Plan, cluster: Cluster, history: History): 
 /** A client for each node that says it belongs to the first one's cluster. One that was not let in is on its own. */
 async function connectToMembers(cluster: Cluster): Promise<Client[]> {
   const all = await Promise.all(
-    cluster.addresses.map((address) => cluster.connect({ to: [Number(address.split(":")[1]) - 3001] })),
+    cluster.addresses.map((address) => cluster.connect({ to: [indexOf(address)] })),
   );
   const states = await Promise.all(all.map((client) => client.admin("clusterState", {})));
   const isMember = (_: unknown, index: number) => states[index]!.clusterId === states[0]!.clusterId;
   const clients = all.filter(isMember);
   await Promise.all(all.filter((client) => !clients.includes(client)).map((client) => client.close()));
   return clients;
+}
+
+/** Indexes of the nodes that belong to the first one's cluster. */
+function membersOf(cluster: Cluster, { nodes }: Ending): number[] {
+  const ids = new Set(nodes.map(({ status }) => status.node));
+  return cluster.addresses.map(indexOf).filter((index) => ids.has(cluster.node(index).id));
+}
+
+function indexOf(address: string): number {
+  return Number(address.split(":")[1]) - 3001;
 }
 
 /** What a node says of itself and its cluster. */

@@ -17,6 +17,9 @@ export const ENOUGH = 200;
 /** What power cuts do to bytes that were not synced. */
 const UNSYNCED = ["unsynced-lost", "unsynced-torn", "unsynced-reordered"] as const;
 
+/** Of honest nodes one history in some seventy shows a late retry. */
+const LATE_RETRY_EVERY = 20;
+
 /** A ring of three machines is whole: everyone is everyone's neighbour. */
 const RING_NODES = 4;
 
@@ -44,6 +47,14 @@ export class Totals {
   /** How much there was of one thing. */
   of(name: string): number {
     return this.#counts.get(name) ?? 0;
+  }
+
+  /**
+   * Whether retries came back late more often than once in so many histories: it may happen, for what
+   * a node remembers of requests is bounded, but where it is not rare something has forgotten.
+   */
+  get areRetriesLate(): boolean {
+    return this.histories >= ENOUGH && this.of(LATE_RETRIES) * LATE_RETRY_EVERY > this.histories;
   }
 
   /** What should have happened by now and never did; nothing before there were enough histories. */
@@ -81,6 +92,7 @@ export function summarize(totals: Totals, options: PlanOptions, elapsedMs: numbe
     ...(kinds.length > 0 ? ["faults injected", ...columns([...kinds, ...UNSYNCED], totals)] : []),
     "what came of it",
     ...columns([...FIGURES, LATE_RETRIES], totals),
+    ...(totals.areRetriesLate ? ["FAILED: late retries are not rare"] : []),
     enoughSaid(totals, options),
   ].join("\n") + "\n";
 }

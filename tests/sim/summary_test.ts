@@ -7,7 +7,7 @@ import { FAULT_KINDS } from "../../actors/simulated/faults.ts";
 import { planOf } from "./plan.ts";
 import { FIGURES } from "./scenario.ts";
 import { ENOUGH, summarize, Totals } from "./summary.ts";
-import type { Verdict } from "./verdict.ts";
+import { LATE_RETRIES, type Verdict } from "./verdict.ts";
 
 const UNSYNCED = ["unsynced-lost", "unsynced-torn", "unsynced-reordered"];
 const EVERYTHING: readonly string[] = [...FAULT_KINDS, ...UNSYNCED, ...FIGURES];
@@ -98,4 +98,12 @@ Deno.test("the summary counts", () => {
   );
   assertMatch(summary, /^ {2}loss +1,200 {3}delay +0 /m);
   assert(EVERYTHING.every((name) => new RegExp(` ${name} +[\\d,]+`).test(summary)));
+});
+
+Deno.test("late retries may happen, and fail a run in which they are not rare", () => {
+  const rare = totalsOf(ENOUGH, EVERYTHING);
+  assert(!rare.areRetriesLate);
+  const often = totalsOf(ENOUGH, [...EVERYTHING, LATE_RETRIES]);
+  assert(often.areRetriesLate);
+  assertMatch(summarize(often, {}, 1_000), /^FAILED: late retries are not rare$/m);
 });

@@ -126,6 +126,24 @@ export const QUORUM_BUGS: readonly Bug[] = [
     plant: () => coordinator({ readQuorum: (options) => new ReadQuorum({ ...options, needed: 1 }) }),
   },
   {
+    name: "waits for every replica of a read",
+    breaks: "one node that is down is enough, and nothing can be read: not what R is for",
+    plan: { faults: ["delay"], quorum: TWO_OF_THREE },
+    plant: () =>
+      coordinator({
+        readQuorum: (options) => new ReadQuorum({ ...options, needed: options.replicas.length }),
+      }),
+  },
+  {
+    name: "waits for every replica of a write",
+    breaks: "one node that is down is enough, and nothing can be written",
+    plan: { faults: ["delay"], quorum: TWO_OF_THREE },
+    plant: () =>
+      coordinator({
+        writeQuorum: (options) => new WriteQuorum({ ...options, needed: options.replicas.length }),
+      }),
+  },
+  {
     name: "answers with one reply instead of merging",
     breaks: "R answers came, and R - 1 were not looked at",
     plan: APART,

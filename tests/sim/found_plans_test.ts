@@ -1,0 +1,57 @@
+/**
+ * Bugs that the simulator found, each as the smallest plan that shrinking left of its history.
+ *
+ * @module
+ */
+
+import { assertEquals } from "../../actors/runtime/testing/assert.ts";
+import type { Plan, PlannedCall } from "./plan.ts";
+import { explainRun, simulate } from "./scenario.ts";
+
+const SMALL = { nodes: 3, members: 3, quorum: { n: 1, r: 1, w: 1 }, keys: 1 } as const;
+
+function call([kind, atMs]: readonly [PlannedCall["kind"], number]): PlannedCall {
+  return { kind, atMs, key: 0, informed: false, quorum: 0, sizeBytes: 0 };
+}
+
+const PLANS: Readonly<Record<string, Plan>> = {
+  "a node killed while it started took with it the process that was started next": {
+    ...SMALL,
+    seed: 982718873,
+    timeoutMs: 1000,
+    clients: [],
+    faults: [
+      { kind: "bit-flip", atMs: 56, lastsMs: 11, nodes: [0], amount: 0.1485, draw: 1345046474 },
+      { kind: "misdirected-read", atMs: 56, lastsMs: 10, nodes: [0], amount: 0.2378, draw: 1247809682 },
+    ],
+    forMs: 56,
+  },
+  "an answer that came twice was taken for the answer to what was sent again": {
+    ...SMALL,
+    seed: 47602175,
+    timeoutMs: 2000,
+    clients: [
+      [],
+      [],
+      ([["get", 2995], ["get", 3610], ["put", 3957], ["put", 4036], ["get", 4977], ["get", 5220], [
+        "get",
+        5567,
+      ], ["put", 5861]] as const).map(call),
+    ],
+    faults: [
+      { kind: "majority", atMs: 2779, lastsMs: 4483, nodes: [1], amount: 0.7095, draw: 1493491858 },
+      { kind: "all-power", atMs: 3347, lastsMs: 20, nodes: [], amount: 0.2745, draw: 1942489204 },
+      { kind: "pause", atMs: 6823, lastsMs: 2739, nodes: [0], amount: 0.934, draw: 742033942 },
+      { kind: "duplicate", atMs: 7416, lastsMs: 2261, nodes: [], amount: 0.02487, draw: 112956997 },
+      { kind: "delay", atMs: 9152, lastsMs: 762, nodes: [], amount: 193.1, draw: 1400231375 },
+    ],
+    forMs: 9152,
+  },
+};
+
+for (const [name, plan] of Object.entries(PLANS)) {
+  Deno.test(`${name} (seed ${plan.seed})`, async () => {
+    const report = await simulate(plan);
+    assertEquals(report.violations.length, 0, explainRun(report));
+  });
+}

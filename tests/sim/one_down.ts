@@ -1,0 +1,46 @@
+/**
+ * What a store that is always writeable must still do when one node is gone: after everything has healed a node is
+ * killed, and through another one every key is read and written, wherever N leaves a replica to spare.
+ *
+ * A checker of histories cannot tell a request that had to fail from one that did not: while faults go on, too much
+ * may be in its way. Here there is one fault, and nothing is in the way.
+ *
+ * @module
+ */
+
+import type { Cluster } from "../../net/cluster.ts";
+import type { Violation } from "./checkers.ts";
+import type { Plan } from "./plan.ts";
+import { keysOf } from "./workload.ts";
+
+/** What failed while one of `members`, indexes of nodes, was down; it stays down. */
+export async function withOneDown(
+  plan: Plan,
+  cluster: Cluster,
+  members: readonly number[],
+): Promise<Violation[]> {
+  const { seed, quorum } = plan;
+  const n = Math.min(quorum.n, members.length);
+  const isSpared = (needed: number) => Math.min(needed, n) < n;
+  if (!isSpared(quorum.r) && !isSpared(quorum.w)) return [];
+  const down = members[seed % members.length]!;
+  cluster.kill(down);
+  const others = members.filter((index) => index !== down);
+  const client = await cluster.connect({ to: [others[seed % others.length]!] });
+  const failed: Violation[] = [];
+  const attempt = async (what: string, key: string, call: Promise<unknown>) => {
+    await call.catch((error: Error) => {
+      failed.push({
+        checker: `node${down + 1} is down, and a key cannot be ${what}`,
+        detail: error.message,
+        key,
+      });
+    });
+  };
+  for (const key of keysOf(plan)) {
+    if (isSpared(quorum.r)) await attempt("read", key, client.get(key));
+    if (isSpared(quorum.w)) await attempt("written", key, client.put(key, "one is down"));
+  }
+  await client.close();
+  return failed;
+}
