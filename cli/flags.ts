@@ -113,7 +113,7 @@ export function parseFlags<F extends Flags>(line: readonly string[], flags: F): 
     const value = flag.kind.fromText(given[0]!);
     if (value === undefined) {
       const problem = `${spelled(name, flag)}: expected ${flag.kind.expected}, not "${given[0]}"`;
-      return { ok: false, problem };
+      return { ok: false, problem: problem + (flag.kind.hint?.(given[0]!) ?? "") };
     }
     values[name] = value;
   }

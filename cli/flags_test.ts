@@ -65,3 +65,21 @@ Deno.test("flags: words come back in order, after -- whatever they look like", (
   const parsed = parseFlags(["one", "-k", "a", "12", "--", "-k", "b"], FLAGS);
   assertEquals(parsed.ok && parsed.words, ["one", "12", "-k", "b"]);
 });
+
+Deno.test("flags: a word that is none of those known, alone or in a list, is told the nearest", () => {
+  const flags = {
+    level: optional(kind.choice("debug", "warn"), "How much"),
+    kinds: optional(kind.list(kind.choice("loss", "delay")), "Which"),
+  };
+  const problem = (word: string) => {
+    const parsed = parseFlags([word], flags);
+    return parsed.ok ? "" : parsed.problem;
+  };
+  assertEquals(
+    problem("--level=wran"),
+    '--level: expected one of "debug", "warn", not "wran"; did you mean warn?',
+  );
+  const list = '--kinds: expected a list of one of "loss", "delay", not "loss,dealy"; did you mean delay?';
+  assertEquals(problem("--kinds=loss,dealy"), list);
+  assertEquals(problem("--level=quiet"), '--level: expected one of "debug", "warn", not "quiet"');
+});

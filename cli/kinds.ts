@@ -6,6 +6,7 @@
  */
 
 import { LIMITS } from "../actors/runtime/limits.ts";
+import { didYouMean } from "./suggest.ts";
 
 /** How to read one kind of value; `undefined` means that it is not one. */
 export interface Kind<T> {
@@ -13,6 +14,8 @@ export interface Kind<T> {
   readonly expected: string;
   /** What help shows in the value's place, e.g. `PORT`; empty for a switch, which takes no value. */
   readonly placeholder: string;
+  /** What follows an error about such a text, where it is known what was meant. */
+  hint?(text: string): string;
   /** From a flag or a variable. */
   fromText(text: string): T | undefined;
   /** From a configuration file. */
@@ -106,6 +109,7 @@ export function choice<const W extends string>(...words: readonly W[]): Kind<W> 
   return {
     expected: words.length === 1 ? `"${words[0]}"` : `one of ${words.map((word) => `"${word}"`).join(", ")}`,
     placeholder: words.join("|"),
+    hint: (text) => didYouMean(text, words),
     fromText,
     fromJson: (value) => typeof value === "string" ? fromText(value) : undefined,
   };
@@ -146,10 +150,15 @@ export const reachable: Kind<string> = {
 export function list<T>(item: Kind<T>): Kind<readonly T[]> {
   const whole = (items: (T | undefined)[]) =>
     items.some((item) => item === undefined) ? undefined : items as T[];
+  const parts = (text: string) => text === "" ? [] : text.split(",").map((part) => part.trim());
   return {
     expected: `a list of ${item.expected}`,
     placeholder: `${item.placeholder},…`,
-    fromText: (text) => text === "" ? [] : whole(text.split(",").map((part) => item.fromText(part.trim()))),
+    hint: (text) => {
+      const wrong = parts(text).find((part) => item.fromText(part) === undefined);
+      return wrong === undefined ? "" : item.hint?.(wrong) ?? "";
+    },
+    fromText: (text) => whole(parts(text).map(item.fromText)),
     fromJson: (value) => Array.isArray(value) ? whole(value.map((part) => item.fromJson(part))) : undefined,
   };
 }

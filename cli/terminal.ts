@@ -33,6 +33,9 @@ export interface Terminal {
   exit(code: number): never;
 }
 
+/** Signals that ask a process to stop; Windows has one of them. */
+export const STOPS: readonly Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+
 /** Signals closer than this are one key press. */
 const ONE_PRESS_MS = 300;
 
@@ -47,8 +50,12 @@ export class RealTerminal implements Terminal {
   readonly watched: boolean = Deno.stderr.isTerminal();
   readonly coloured: boolean = this.interactive && !Deno.noColor;
 
-  /** Write to this process's streams, or others. */
-  constructor(readonly stdout: Stream = Deno.stdout, readonly stderr: Stream = Deno.stderr) {}
+  /** Write to this process's streams, or others; `program` names itself where writing fails. */
+  constructor(
+    readonly stdout: Stream = Deno.stdout,
+    readonly stderr: Stream = Deno.stderr,
+    readonly program = "denamo",
+  ) {}
 
   /** See {@link Terminal.columns}. */
   get columns(): number {
@@ -64,7 +71,7 @@ export class RealTerminal implements Terminal {
   outBytes(bytes: Uint8Array): void {
     const problem = writeAll(this.stdout, bytes);
     if (problem === undefined) return;
-    this.err(`denamo: cannot write to standard output: ${problem}\n`);
+    this.err(`${this.program}: cannot write to standard output: ${problem}\n`);
     this.exit(1);
   }
 
@@ -98,9 +105,8 @@ export class RealTerminal implements Terminal {
       last = now;
       task();
     };
-    const signals = Deno.build.os === "windows" ? ["SIGINT"] as const : ["SIGINT", "SIGTERM"] as const;
-    for (const signal of signals) Deno.addSignalListener(signal, handler);
-    return () => signals.forEach((signal) => Deno.removeSignalListener(signal, handler));
+    for (const signal of STOPS) Deno.addSignalListener(signal, handler);
+    return () => STOPS.forEach((signal) => Deno.removeSignalListener(signal, handler));
   }
 
   /** See {@link Terminal.exit}. */

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "../actors/runtime/testing/assert.ts";
+import { assert, assertEquals, assertMatch } from "../actors/runtime/testing/assert.ts";
 import { RealTerminal } from "./terminal.ts";
 import { Exited } from "./testing/world.ts";
 
@@ -50,6 +50,12 @@ Deno.test("terminal: output that cannot be written is one line on standard error
     const line = "denamo: cannot write to standard output: No space left on device (os error 28)\n";
     assertEquals(stderr.text, line);
   }
+});
+
+Deno.test("terminal: whose output it is says the program that writes it", () => {
+  const stderr = new Pipe(100, Infinity, FULL);
+  assertEquals(exitOf(() => new Stage(new Pipe(1, 2, FULL), stderr, "sim").out("text")), 1);
+  assertMatch(stderr.text, /^sim: cannot write to standard output: /);
 });
 
 Deno.test("terminal: a reader who has gone is no failure, nor is a standard error nobody reads", () => {

@@ -38,6 +38,15 @@ const JOIN_LIMIT_MS = 20_000;
 
 const LEVELS: readonly string[] = ["debug", "info", "warn", "error", "silent"];
 
+/** An error of the class of another, with all that it carries and another message; that one is its cause. */
+function likeness(cause: unknown, message: string): Error {
+  const error = new Error(message, { cause });
+  if (!(cause instanceof Error)) return error;
+  const { message: _message, cause: _cause, stack: _stack, ...more } = cause;
+  Object.defineProperty(Object.assign(error, more), "name", { value: cause.name });
+  return Object.setPrototypeOf(error, Object.getPrototypeOf(cause));
+}
+
 /** The simulated machine of a node. */
 function machineOf(index: number): string {
   return `node${index + 1}`;
@@ -105,7 +114,6 @@ export class Cluster implements AsyncDisposable {
     const { seed, onLog, onMessage } = options;
     this.#options = options;
     this.#directory = directory;
-    judgeOptions(options);
     const least = LEVELS.indexOf(options.node?.logLevel ?? "debug");
     const hear = onLog && ((line: LogLine) => LEVELS.indexOf(line.level) >= least && onLog(line));
     const watch = { ...(hear && { onLog: hear }), ...(onMessage && { onMessage }) };
@@ -120,6 +128,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Start the nodes and join them; resolves when every one of them is a member. */
   static async inProcess(options: ClusterOptions = {}): Promise<Cluster> {
+    judgeOptions(options);
     const directory = options.seed === undefined ? await temporaryDirectory("denamo-cluster-") : null;
     const cluster = new Cluster(options, directory);
     await cluster.run(async () => {
@@ -237,30 +246,38 @@ export class Cluster implements AsyncDisposable {
   /**
    * Do something with the cluster and give what it gives. In a simulation this is where time passes: everything
    * that `task` waits for must be of the simulation, and it may take ten simulated minutes. With
-   * {@link ClusterOptions.faults} this is also where things begin to go wrong; an error then says with which seed, and
-   * what had gone wrong before it.
+   * {@link ClusterOptions.faults} this is also where things begin to go wrong. An error says with which seed, and
+   * what had gone wrong before it; it is of the class of the one thrown, which is its cause.
    */
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.simulation === null) return await task();
+    if (this.#isRunning) {
+      throw new Error("run: it is not over yet: await the last one first; within run() no other is needed");
+    }
     if (this.#isTroubled) void this.#nemesis?.play(this.#timetable());
     this.#isTroubled = false;
     this.#isRunning = true;
     try {
       return await this.simulation.complete(task(), RUN_LIMIT_MS);
     } catch (error) {
-      throw this.troubles.length === 0 ? error : this.#explained(error);
+      throw this.#explained(error);
     } finally {
       this.#isRunning = false;
     }
   }
 
+  /** The same error, as far as assertions can tell, which also says how to have it again. */
   #explained(error: unknown): Error {
-    const lines = this.troubles.slice(-MOST_TROUBLES).map(({ atMs, what }) =>
+    const message = error instanceof Error ? error.message : String(error);
+    const seed = `seed ${this.#options.seed}: `;
+    const troubles = this.troubles.slice(-MOST_TROUBLES).map(({ atMs, what }) =>
       `  ${Math.round(atMs)} ms: ${what}`
     );
-    const message = error instanceof Error ? error.message : String(error);
-    const text = `seed ${this.#options.seed}: ${message}\nWhat had gone wrong by then:\n${lines.join("\n")}`;
-    return new Error(text, { cause: error });
+    const lines = [
+      message.startsWith(seed) ? message : `${seed}${message}`,
+      ...(troubles.length > 0 ? ["What had gone wrong by then:", ...troubles] : []),
+    ];
+    return likeness(error, lines.join("\n"));
   }
 
   /** Let time pass; within {@link Cluster.run} of a simulated cluster it is simulated. */
@@ -304,7 +321,7 @@ export class Cluster implements AsyncDisposable {
     const { faults = [], nodes = 3 } = this.#options;
     const kinds = faults.filter((fault) => typeof fault === "string");
     const given = faults.filter((fault) => typeof fault !== "string");
-    if (kinds.length === 0) return given;
+    if (kinds.length === 0) return given.sort((a, b) => a.atMs - b.atMs);
     const random = this.simulation!.random.fork("faults");
     return drawFaults(random, { nodes, forMs: FAULTS_MS, kinds, all: true });
   }

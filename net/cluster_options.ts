@@ -4,6 +4,8 @@
  * @module
  */
 
+import { real } from "../actors/runtime/shape.ts";
+import { faultShape } from "../actors/simulated/fault_shape.ts";
 import { type Fault, FAULT_KINDS, type FaultKind, FAULTS } from "../actors/simulated/faults.ts";
 import type { SeenMessage } from "../actors/simulated/links.ts";
 import type { LogLine } from "../actors/simulated/log.ts";
@@ -35,6 +37,9 @@ export interface ClusterOptions {
   readonly onMessage?: (message: SeenMessage) => void;
 }
 
+/** Nobody waits longer for a fault, nor for its end: a simulated day. */
+const MOST_MS = 24 * 3_600_000;
+
 /** Throws, with what is wrong, when there can be no such cluster. */
 export function judgeOptions({ nodes = 3, machines = nodes, seed, faults }: ClusterOptions): void {
   const counts = { nodes, machines, seed: seed ?? 0 };
@@ -47,16 +52,11 @@ export function judgeOptions({ nodes = 3, machines = nodes, seed, faults }: Clus
   if (faults === undefined) return;
   if (seed === undefined) throw new TypeError("faults need a simulation: give a seed");
   if (!Array.isArray(faults)) throw new TypeError("faults: a list of kinds, or a timetable");
+  const timetable = faultShape(machines, real(0, MOST_MS));
   for (const [index, fault] of (faults as readonly (FaultKind | Fault)[]).entries()) {
-    const kind = typeof fault === "string" ? fault : fault.kind;
-    if (!Object.hasOwn(FAULTS, kind)) {
-      throw new TypeError(`faults[${index}]: ${kind} is none of ${FAULT_KINDS.join(", ")}`);
-    }
-    const stranger = typeof fault === "string" ? undefined : fault.nodes.find((node) => !(node < machines));
-    if (stranger !== undefined) {
-      throw new RangeError(
-        `faults[${index}].nodes: ${stranger}, but the last of ${machines} is ${machines - 1}`,
-      );
+    if (typeof fault !== "string") timetable(fault, `faults[${index}]`);
+    else if (!Object.hasOwn(FAULTS, fault)) {
+      throw new TypeError(`faults[${index}]: ${fault} is none of ${FAULT_KINDS.join(", ")}`);
     }
   }
 }

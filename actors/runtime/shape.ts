@@ -171,6 +171,19 @@ export function record<const F extends Fields>(fields: F): Shape<RecordOf<F>> {
   };
 }
 
+/** A {@link record} with no other fields: for what people write, where a slip of the pen must not pass unseen. */
+export function exact<const F extends Fields>(fields: F): Shape<RecordOf<F>> {
+  const known = record(fields);
+  return (value, path) => {
+    for (const [name, stranger] of Object.entries(isPlain(value) ? value : {})) {
+      if (Object.hasOwn(fields, name)) continue;
+      const expected = `no field but ${Object.keys(fields).join(", ")}`;
+      throw new ShapeError(path === "" ? name : `${path}.${name}`, expected, stranger);
+    }
+    return known(value, path);
+  };
+}
+
 /** One of several records, told apart by the text in field `tag`, which stays in the value. */
 export function tagged<const K extends string, const C extends { readonly [tag: string]: Fields }>(
   tag: K,

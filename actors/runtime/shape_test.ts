@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import {
   bytes,
+  exact,
   flag,
   hexId,
   integer,
@@ -87,4 +88,14 @@ Deno.test("shape: a wrong field is named, an unknown one left out", () => {
   refuses(change, Object.create({ kind: "leave", id }), "kind");
   refuses(list(change, 2), [{ kind: "leave", id }, { kind: "leave" }], "[1].id");
   refuses(list(flag, 1), [true, true], "");
+});
+
+Deno.test("shape: where a record is exact, an unknown field is refused by name", () => {
+  const fault = exact({ at: integer(), who: exact({ node: integer() }) });
+  const known = { at: 1, who: { node: 2 } };
+  assertEquals(shape(fault, known), known);
+  refuses(fault, { ...known, amuont: 1 }, "amuont");
+  refuses(fault, { ...known, who: { node: 2, name: "n" } }, "who.name");
+  refuses(fault, { at: 1 }, "who");
+  refuses(fault, [], "");
 });

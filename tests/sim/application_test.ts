@@ -141,7 +141,10 @@ for (const Wrong of [LastWriterWins, WithoutContext, UnionOnly]) {
       const convict = () => shop(seed, (client) => new Wrong(client)).then(() => "", String);
       const verdict = await convict();
       if (!/is lost|is back/.test(verdict)) continue;
-      assert(verdict.startsWith(`Error: seed ${seed}: `) && /\d ms: pause node/.test(verdict), verdict);
+      assert(
+        verdict.startsWith(`AssertionError: seed ${seed}: `) && /\d ms: pause node/.test(verdict),
+        verdict,
+      );
       assertEquals(await convict(), verdict, "the seed is all that it takes to see it again");
       return;
     }

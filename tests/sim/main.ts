@@ -4,6 +4,7 @@
  * @module
  */
 
+import { resolve } from "node:path";
 import {
   defaulted,
   describeFlags,
@@ -14,10 +15,10 @@ import {
   type Values,
 } from "../../cli/flags.ts";
 import * as kind from "../../cli/kinds.ts";
-import { paint, table } from "../../cli/paint.ts";
 import { RealTerminal, type Terminal } from "../../cli/terminal.ts";
-import { FAULT_KINDS, FAULTS } from "../../actors/simulated/faults.ts";
+import { FAULT_KINDS } from "../../actors/simulated/faults.ts";
 import { campaign, oneOfEach, shrinkFailure } from "./campaign.ts";
+import { faultTable } from "./fault_table.ts";
 import { type Plan, planOf, type PlanOptions } from "./plan.ts";
 import { describePlan, MOST_NODES, readPlan } from "./plan_file.ts";
 import { Pool } from "./pool.ts";
@@ -29,14 +30,14 @@ import { keysOf } from "./workload.ts";
 
 const SEEDS = 1_000;
 /** Seeds are numbers that people can read out. */
-const MOST_SEED = 1_000_000_000;
+const MOST_SEED = 2_000_000_000;
 /** So many failures are explained, each of another kind. */
 const EXPLAINED = 3;
 
-const seed = kind.integer(0, 2 * MOST_SEED, "SEED");
+const seed = kind.integer(0, MOST_SEED, "SEED");
 
 const FLAGS = {
-  seeds: optional(kind.integer(1, MOST_SEED), `How many histories (default ${SEEDS})`),
+  seeds: optional(kind.integer(1, MOST_SEED / 2), `How many histories (default ${SEEDS})`),
   time: optional(kind.positive, "Seconds instead: as many histories as fit"),
   from: optional(seed, "The first seed; the others follow (default: drawn at random, and printed)"),
   seed: optional(seed, "One history alone"),
@@ -69,7 +70,7 @@ type Flagged = Values<typeof FLAGS>;
 
 const USAGE = 2;
 
-if (import.meta.main) Deno.exit(await main(Deno.args, new RealTerminal()));
+if (import.meta.main) Deno.exit(await main(Deno.args, new RealTerminal(Deno.stdout, Deno.stderr, "sim")));
 
 /** Run a command line; the result is the exit code: 0 all is well, 1 something failed, 2 usage. */
 export async function main(line: readonly string[], terminal: Terminal): Promise<number> {
@@ -116,18 +117,15 @@ function problemOf(parsed: Parsed<typeof FLAGS>): string | null {
     clash("seed", ["seeds", "time", "from"]) ??
     clash("plan", ["seeds", "time", "from"]) ??
     clash("seeds", ["time"]) ??
+    tooFar(parsed.values) ??
     alone("log") ?? alone("trace") ?? alone("html") ??
     (given("key") && !given("trace") ? "--key goes with --trace" : null);
 }
 
-function faultTable({ coloured }: Terminal): string {
-  const rows = Object.entries(FAULTS).map(([name, { what, amount, lastsMs }]) => [
-    name,
-    what,
-    amount.join(" to "),
-    `${lastsMs.join(" to ")} ms`,
-  ]);
-  return table(paint(coloured), ["kind", "what", "how much", "for"], rows);
+/** Every seed of a run can be played alone. */
+function tooFar({ from = 0, seeds = SEEDS, time }: Flagged): string | undefined {
+  const last = from + (time === undefined ? seeds : 1) - 1;
+  return last > MOST_SEED ? `the last seed would be ${last}, and ${MOST_SEED} is the largest` : undefined;
 }
 
 /** What all plans have in common. */
@@ -145,7 +143,7 @@ function argumentsOf({ nodes, ops, faults, except }: PlanOptions): string {
   return [
     nodes === undefined ? "" : ` --nodes ${nodes}`,
     ops === undefined ? "" : ` --ops ${ops}`,
-    faults === undefined ? "" : ` --faults ${faults.join(",")}`,
+    faults === undefined ? "" : ` --faults ${faults.join(",") || '""'}`,
     except === undefined ? "" : ` --except ${except.join(",")}`,
   ].join("");
 }
@@ -174,6 +172,7 @@ function refuse(fault: string, terminal: Terminal): number {
 /** Why a history cannot be looked at as was asked, null when it can. */
 function faultOfLooks(flags: Flagged, plan: Plan): string | null {
   const { key, trace, html } = looksOf(flags, plan);
+  if (trace && html && resolve(trace) === resolve(html)) return `--trace and --html both into ${html}`;
   const keys = [...keysOf(plan), "last"];
   if (key !== undefined && !keys.includes(key)) return `no key ${key}: there are ${keys.join(", ")}`;
   return [trace, html].map((file) => file ? faultOfFile(file) : null).find((fault) => fault !== null) ?? null;
@@ -207,7 +206,7 @@ function end({ traceHash, violations }: Verdict, terminal: Terminal): number {
 async function many(flags: Flagged, terminal: Terminal): Promise<number> {
   const { from = randomSeed(), time, workers } = flags;
   const plan = optionsOf(flags);
-  const seeds = time === undefined ? flags.seeds ?? SEEDS : Infinity;
+  const seeds = time === undefined ? flags.seeds ?? SEEDS : MOST_SEED - from + 1;
   const start = performance.now();
   const elapsedMs = () => performance.now() - start;
   const progress = new Progress(terminal);
@@ -245,7 +244,7 @@ async function many(flags: Flagged, terminal: Terminal): Promise<number> {
 }
 
 function randomSeed(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0]! % MOST_SEED;
+  return crypto.getRandomValues(new Uint32Array(1))[0]! % (MOST_SEED / 2);
 }
 
 /** Of each kind of failure one example, as small as it gets; of all of them how to have them again. */

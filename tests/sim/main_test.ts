@@ -57,6 +57,11 @@ Deno.test("what makes no sense is said, with exit code 2", async () => {
       ["--seed 1 --key key0", /--key goes with --trace/],
       ["17", /unexpected argument "17"/],
       ["--seed 1 --trace --key nokey", /no key nokey: there are key0, .*, last/],
+      ["--seed 1 --trace a/b --html a/./b", /--trace and --html both into a\/\.\/b/],
+      ["--faults loss,dealy", /not "loss,dealy"; did you mean delay\?/],
+      ["--seed 2000000001", /--seed: expected an integer from 0 to 2000000000/],
+      ["--from 2000000000 --seeds 3", /the last seed would be 2000000002, and 2000000000 is the largest/],
+      ["--from 2000000000", /the last seed would be 2000000999/],
       ["--seed 1 --html /dev/null/page.html", /\/dev\/null\/page\.html: /],
     ] as const
   ) {
@@ -75,6 +80,8 @@ Deno.test("--help lists the flags, --list-faults the kinds of fault", async () =
   const { code, out } = await run(["--list-faults"]);
   assertEquals(code, 0);
   for (const kind of FAULT_KINDS) assertMatch(out, new RegExp(`^${kind} `, "m"));
+  assertMatch(out, /^wipe .* a node +yes +- +- +- +10 to 2000 ms$/m);
+  assertMatch(out, /^clock-drift .* a node +no +0\.8 to 1\.25 +0\.1 to 10 +times as fast +500 to 20000 ms$/m);
 });
 
 Deno.test("a plan that is none is refused with exit code 2", async () => {
@@ -82,6 +89,17 @@ Deno.test("a plan that is none is refused with exit code 2", async () => {
   assertEquals(code, 2);
   assertMatch(err, /bad\.json: it is no plan: seed: expected a whole number/);
   assertEquals((await run(["--plan", "missing.json"])).code, 2);
+  const refused = async (change: object, why: RegExp) => {
+    const { code, err } = await run(["--plan", "p.json"], {
+      "p.json": JSON.stringify({ ...doomed(), ...change }),
+    });
+    assertEquals(code, 2);
+    assertMatch(err, why);
+  };
+  const drift = { kind: "clock-drift", atMs: 1, lastsMs: 1, nodes: [0], amount: -1, draw: 1 };
+  await refused({ faults: [drift] }, /^sim: p\.json: it is no plan: faults\[0\]\.amount: .* got -1$/m);
+  await refused({ seed: -4 }, /^sim: p\.json: it is no plan: seed: .* got -4$/m);
+  await refused({ sede: 4 }, /^sim: p\.json: it is no plan: sede: expected no field but /m);
 });
 
 Deno.test("a few seeds: green, counted, and which seeds they were", async () => {
@@ -117,29 +135,52 @@ Deno.test("--time makes as many histories as fit, from a seed that is drawn", as
   assert(from !== other);
 });
 
-Deno.test("Ctrl-C: what was begun ends, and is summed up", async () => {
-  const task = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--quiet",
-      "--allow-all",
-      new URL("main.ts", import.meta.url).pathname,
-      "--seeds",
-      "100000",
-    ],
-    env: { DENO_NO_UPDATE_CHECK: "1" },
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const [errors, heard] = task.stderr.tee();
-  for await (const text of errors.pipeThrough(new TextDecoderStream())) {
-    if (text.includes("seeds from")) break;
-  }
-  task.kill("SIGINT");
-  const [{ code }, out] = await Promise.all([task.status, new Response(task.stdout).text()]);
-  assertEquals(code, 1);
-  assertMatch(await new Response(heard).text(), /no more histories are begun/);
-  assertMatch(out, /^\d+ histor(y|ies) in /m);
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test(`${signal}, to all processes as a terminal sends it: what was begun ends, and is summed up`, async () => {
+    const main = new URL("main.ts", import.meta.url).pathname;
+    const task = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--allow-all", main, "--seeds", "100000", "--workers", "1"],
+      detached: true, // leads a group of its own
+      env: { DENO_NO_UPDATE_CHECK: "1" },
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const [errors, heard] = task.stderr.tee();
+    for await (const text of errors.pipeThrough(new TextDecoderStream())) {
+      if (text.includes("seeds from")) break;
+    }
+    Deno.kill(-task.pid, signal);
+    const [{ code }, out] = await Promise.all([task.status, new Response(task.stdout).text()]);
+    assertEquals(code, 1);
+    const said = await new Response(heard).text();
+    assertMatch(said, /no more histories are begun/);
+    assert(!said.includes("took its process along"), said);
+    assertMatch(out, /^\d+ histor(y|ies) in .* 0 failed$/m);
+  });
+}
+
+Deno.test("a plan that asks for more than is promised says so before its verdict", async () => {
+  const unfair = /^ {2}it asks for more than is promised: [^]*^seed 1: \d+ violations$/m;
+  assertMatch((await run(["--plan", "p.json"], { "p.json": writePlan(doomed()) })).out, unfair);
+  const fair = writePlan({ ...doomed(), faults: [] });
+  assert(!(await run(["--plan", "p.json"], { "p.json": fair })).out.includes("promised"));
+});
+
+Deno.test("without faults, that there are none is said, and how to have it again is a line that works", async () => {
+  const { out, err } = await run([
+    "--seeds",
+    "1",
+    "--nodes",
+    "3",
+    "--ops",
+    "6",
+    "--workers",
+    "1",
+    "--faults",
+    "",
+  ]);
+  assertMatch(out, /^no faults are played/m);
+  assertMatch(err, / --faults "", 1 at once$/m);
 });
 
 Deno.test("a plan that fails: exit code 1, what is wrong, what led to it, and the same trace each time", async () => {

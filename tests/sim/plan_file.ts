@@ -5,8 +5,18 @@
  * @module
  */
 
-import { flag, integer, list, oneOf, real, record, shape, ShapeError } from "../../actors/runtime/shape.ts";
-import { FAULT_KINDS, FAULTS } from "../../actors/simulated/faults.ts";
+import {
+  exact,
+  flag,
+  integer,
+  list,
+  oneOf,
+  type Shape,
+  shape,
+  ShapeError,
+} from "../../actors/runtime/shape.ts";
+import { faultShape } from "../../actors/simulated/fault_shape.ts";
+import type { Fault } from "../../actors/simulated/faults.ts";
 import { counted } from "../../cli/paint.ts";
 import { callsOf, type Plan } from "./plan.ts";
 
@@ -18,16 +28,16 @@ const MOST_MS = 300_000;
 
 const ms = integer(0, MOST_MS);
 
-const plan = record({
-  seed: integer(),
+const plan = exact({
+  seed: integer(0),
   nodes: integer(1, MOST_NODES),
   members: integer(1, MOST_NODES),
-  quorum: record({ n: integer(1, 16), r: integer(1, 16), w: integer(1, 16) }),
+  quorum: exact({ n: integer(1, 16), r: integer(1, 16), w: integer(1, 16) }),
   keys: integer(1, 1_000),
   timeoutMs: integer(1, MOST_MS),
   clients: list(
     list(
-      record({
+      exact({
         atMs: ms,
         kind: oneOf("get", "put", "del"),
         key: integer(0, 999),
@@ -39,19 +49,14 @@ const plan = record({
     ),
     1_000,
   ),
-  faults: list(
-    record({
-      kind: oneOf(...FAULT_KINDS),
-      atMs: ms,
-      lastsMs: ms,
-      nodes: list(integer(0, MOST_NODES - 1), MOST_NODES),
-      amount: real(-Number.MAX_VALUE, Number.MAX_VALUE),
-      draw: integer(),
-    }),
-    MOST_CALLS,
-  ),
+  faults: faultsOf(MOST_NODES),
   forMs: ms,
 });
+
+/** What may befall so many machines. */
+function faultsOf(machines: number): Shape<readonly Fault[]> {
+  return list(faultShape(machines, ms), MOST_CALLS);
+}
 
 /** The text of a plan's file. */
 export function writePlan(plan: Plan): string {
@@ -75,26 +80,21 @@ export function readPlan(text: string): Plan {
     if (read.members > read.nodes) throw new Error(`members: ${read.members} of ${read.nodes} nodes`);
     const { n, r, w } = read.quorum;
     if (r > n || w > n) throw new Error(`quorum: R ${r} and W ${w} of N ${n}`);
-    for (const [index, { kind, nodes }] of read.faults.entries()) {
-      const stranger = nodes.find((node) => node >= read.nodes);
-      if (stranger !== undefined) {
-        throw new Error(
-          `faults[${index}].nodes: ${stranger}, but the last of ${read.nodes} is ${read.nodes - 1}`,
-        );
-      }
-      if (FAULTS[kind].on !== "all" && nodes.length === 0) {
-        throw new Error(`faults[${index}].nodes: ${kind} of whom?`);
-      }
-    }
+    faultsOf(read.nodes)(read.faults, "faults");
     for (const calls of read.clients) {
       const key = calls.findIndex((call) => call.key >= read.keys);
       if (key >= 0) throw new Error(`key ${calls[key]!.key} of ${read.keys} keys`);
     }
-    return read;
+    return { ...read, clients: read.clients.map(byTime), faults: byTime(read.faults) };
   } catch (error) {
     if (error instanceof ShapeError) throw new Error(`it is no plan: ${error.message}`);
     throw error;
   }
+}
+
+/** Who edits a plan need not mind the order. */
+function byTime<T extends { readonly atMs: number }>(some: readonly T[]): T[] {
+  return some.toSorted((a, b) => a.atMs - b.atMs);
 }
 
 /** What a plan is made of, in a few lines for people. */

@@ -6,6 +6,7 @@
  */
 
 import { eachLine } from "../../cli/local_node.ts";
+import { STOPS } from "../../cli/terminal.ts";
 import type { Plan } from "./plan.ts";
 import { brokenOff, VERDICT, type Verdict } from "./verdict.ts";
 
@@ -49,7 +50,7 @@ export class Pool implements AsyncDisposable {
     const next = this.#waiting.shift();
     if (next) next(worker.isUp ? worker : this.#start());
     else if (worker.isUp) this.#idle.push(worker);
-    return verdict;
+    return worker.isStopped ? await this.run(plan) : verdict;
   }
 
   async #take(): Promise<Worker> {
@@ -75,6 +76,8 @@ export class Pool implements AsyncDisposable {
 class Worker {
   /** Whether it can take another plan. */
   isUp = true;
+  /** Whether somebody asked it to stop, before it could say no: that tells nothing about its history. */
+  isStopped = false;
   readonly #process: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   readonly #over: Promise<unknown>;
@@ -101,6 +104,7 @@ class Worker {
       }),
     ];
     this.#over = Promise.all([this.#process.status, ...outputs]).then(([{ code, signal }]) => {
+      this.isStopped = signal !== null && STOPS.includes(signal);
       this.#lastWords += signal === null ? `exit code ${code}` : `ended by ${signal}`;
       this.#onOver();
     });

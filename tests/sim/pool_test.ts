@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "../../actors/runtime/testing/assert.ts";
+import { STOPS } from "../../cli/terminal.ts";
 import { callsOf, planOf } from "./plan.ts";
 import { Pool } from "./pool.ts";
 import { kindOf, verdictOf } from "./verdict.ts";
@@ -38,6 +39,41 @@ Deno.test("a process that ends is a failure with its last words, and another one
     const verdict = await pool.run(planOf(seed, SMALL));
     assertEquals([verdict.seed, kindOf(verdict)], [seed, "the history took its process along"]);
     assertMatch(verdict.violations[0]!.detail, /out of memory, say[^]*exit code 1$/);
+  }
+});
+
+for (const signal of STOPS) {
+  Deno.test(`${signal} does not end a process that makes histories`, async () => {
+    const worker = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--no-prompt", new URL("./worker.ts", import.meta.url).href],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const plans = worker.stdin.getWriter();
+    const verdicts = worker.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const line = new TextEncoder().encode(`${JSON.stringify(planOf(1, SMALL))}\n`);
+    await plans.write(line);
+    assertMatch((await verdicts.read()).value!, /^verdict /);
+    worker.kill(signal);
+    await plans.write(line);
+    assertMatch((await verdicts.read()).value ?? "it is gone", /^verdict /);
+    await plans.close();
+    await verdicts.cancel();
+    assertEquals((await worker.status).signal, null);
+  });
+}
+
+Deno.test("a process that somebody asked to stop is no failure: another one makes its history", async () => {
+  const mark = Deno.makeTempFileSync();
+  try {
+    const worker = new URL("./worker.ts", import.meta.url).href;
+    const code = `if (Deno.statSync("${mark}").size > 0) await import("${worker}");
+      else Deno.writeTextFileSync("${mark}", "stopped"), Deno.kill(Deno.pid, "SIGTERM");`;
+    await using pool = new Pool({ workers: 1, program: ["eval", "--quiet", code] });
+    assertEquals((await pool.run(planOf(1, SMALL))).violations, []);
+    assertEquals(Deno.readTextFileSync(mark), "stopped");
+  } finally {
+    Deno.removeSync(mark);
   }
 });
 

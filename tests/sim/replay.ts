@@ -7,12 +7,16 @@
 import { dirname } from "node:path";
 import type { LogLine } from "../../actors/simulated/log.ts";
 import type { Terminal } from "../../cli/terminal.ts";
-import type { Plan } from "./plan.ts";
+import { isFair, type Plan } from "./plan.ts";
 import { describePlan } from "./plan_file.ts";
 import { timelineOf, watch } from "./timeline.ts";
 import { drawTimeline } from "./timeline_html.ts";
 import { printTimeline } from "./timeline_text.ts";
 import { attempt, type Verdict } from "./verdict.ts";
+
+/** What is said of a plan that is not fair. */
+const UNFAIR =
+  "  it asks for more than is promised: too many lose what they made durable; a violation need be no bug\n";
 
 /** How a history is looked at. */
 export interface Looks {
@@ -36,6 +40,7 @@ export async function replay(plan: Plan, looks: Looks, terminal: Terminal): Prom
     if (isWatched) eyes.onLog(line);
   };
   terminal.out(`${describePlan(plan)}\n`);
+  if (!isFair(plan)) terminal.out(UNFAIR);
   const { verdict, report } = await attempt(plan, {
     ...(isWatched && { onMessage: eyes.onMessage }),
     ...((isWatched || log !== undefined) && { onLog, node: { logLevel: log ?? "info" } }),

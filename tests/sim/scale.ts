@@ -37,7 +37,7 @@ const FLAGS = {
 
 const USAGE = 2;
 
-if (import.meta.main) Deno.exit(await main(Deno.args, new RealTerminal()));
+if (import.meta.main) Deno.exit(await main(Deno.args, new RealTerminal(Deno.stdout, Deno.stderr, "scale")));
 
 /** Run a command line; the result is the exit code: 0 all limits are kept, 1 one is not, 2 usage. */
 export async function main(line: readonly string[], terminal: Terminal): Promise<number> {

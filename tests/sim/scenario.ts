@@ -22,7 +22,8 @@ import {
   type ReplicaState,
   type Violation,
 } from "./checkers.ts";
-import { describe, History, type Operation } from "./history.ts";
+import { leadingTo } from "./conviction.ts";
+import { History, type Operation } from "./history.ts";
 import type { Plan } from "./plan.ts";
 import { withOneDown } from "./one_down.ts";
 import { Caller, keysOf, work } from "./workload.ts";
@@ -298,21 +299,13 @@ function figuresOf(operations: readonly Operation[], cluster: Cluster, { nodes }
   };
 }
 
-/** A failing history for people: what is wrong, and what led to it. */
-export function explainRun({ plan, violations, troubles, operations, trace }: Report): string {
-  const keys = new Set(violations.map(({ key }) => key));
-  const events = [
-    ...troubles.map(({ atMs, nodes, what }) => {
-      const who = what.includes("node") ? "" : nodes.map((index) => `node${index + 1} `).join("");
-      return { atMs, line: `fault ${atMs.toFixed(1)} ${who}${what}` };
-    }),
-    ...operations.filter(({ key }) => keys.has(key))
-      .map((one) => ({ atMs: one.startMs, line: describe(one) })),
-  ].sort((a, b) => a.atMs - b.atMs);
+/** A failing history for people: what is wrong, and what led to the first of it. */
+export function explainRun(report: Report): string {
+  const { plan, violations, trace } = report;
   return [
     `seed ${plan.seed}: ${violations.length} violations`,
     ...violations.slice(0, 10).map(({ checker, detail }) => `  ${checker}: ${detail}`),
-    ...events.slice(-120).map(({ line }) => `  ${line}`),
+    ...violations.slice(0, 1).flatMap((first) => leadingTo(first, report)).map((line) => `  ${line}`),
     `  the last events: ${trace.slice(-5).map((line) => line.replace(/(?<=^\d+\.\d)\d+/, "")).join("; ")}`,
   ].join("\n");
 }

@@ -66,6 +66,7 @@ export class Totals {
 /** What can happen under these options: faults chosen by hand allow little else. */
 function expected({ nodes, faults, except }: PlanOptions): string[] {
   const kinds = kindsOf({ ...(faults && { faults }), ...(except && { except }) });
+  if (kinds.length === 0) return ["operations"];
   const possible = kinds.filter((kind) => kind !== "ring" || nodes === undefined || nodes >= RING_NODES);
   const cuts = kinds.includes("power") || kinds.includes("all-power");
   const figures: readonly Figure[] = faults
@@ -84,24 +85,31 @@ export function summarize(totals: Totals, options: PlanOptions, elapsedMs: numbe
   const { histories, failed, events, simulatedMs } = totals;
   const perSecond = histories / Math.max(elapsedMs, 1) * 1_000;
   const kinds = kindsOf(options).map((kind) => kind as string);
-  const missing = totals.missing(options);
   return [
     `${number(histories)} ${histories === 1 ? "history" : "histories"} in ${duration(elapsedMs)}, ` +
     `${perSecond.toFixed(1)} per second: ${number(histories - failed)} green, ${number(failed)} failed`,
     `${number(events)} events in ${duration(simulatedMs)} of simulated time`,
-    "faults injected",
-    ...columns([...kinds, ...UNSYNCED], totals),
+    ...(kinds.length > 0 ? ["faults injected", ...columns([...kinds, ...UNSYNCED], totals)] : []),
     "what came of it",
     ...columns([...FIGURES, LATE_RETRIES], totals),
     ...(totals.areRetriesLate ? ["FAILED: late retries are not rare"] : []),
-    missing.length > 0
-      ? `FAILED: there was no ${missing.join(", no ")}: the simulator went easy on ${
-        counted(missing.length, "thing")
-      }`
-      : histories < ENOUGH
-      ? `(whether everything happened at least once is checked from ${ENOUGH} histories on)`
-      : "everything happened at least once",
+    enoughSaid(totals, options),
   ].join("\n") + "\n";
+}
+
+/** Whether there was enough of everything, in a line. */
+function enoughSaid(totals: Totals, options: PlanOptions): string {
+  const missing = totals.missing(options);
+  if (missing.length > 0) {
+    return `FAILED: there was no ${missing.join(", no ")}: the simulator went easy on ${
+      counted(missing.length, "thing")
+    }`;
+  }
+  if (kindsOf(options).length === 0) return "no faults are played: no kind of them is left to play";
+  const all = options.faults ? "every kind of fault that was asked for" : "everything";
+  return totals.histories < ENOUGH
+    ? `(whether ${all} happened at least once is checked from ${ENOUGH} histories on)`
+    : `${all} happened at least once`;
 }
 
 const COLUMNS = 4;

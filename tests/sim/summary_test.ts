@@ -54,6 +54,31 @@ Deno.test("of faults chosen by hand those are asked for that can be", () => {
   assertEquals(none.missing({ faults: ["ring", "two-way"], nodes: 3 }), ["two-way", "operations"]);
 });
 
+Deno.test("without faults none is asked for, and that there are none is said", () => {
+  for (
+    const options of [{ faults: [] }, { except: FAULT_KINDS }, {
+      faults: ["loss"],
+      except: ["loss"],
+    }] as const
+  ) {
+    assertEquals(totalsOf(ENOUGH, []).missing(options), ["operations"]);
+    const summary = summarize(totalsOf(ENOUGH, ["operations"]), options, 1_000);
+    assertMatch(summary, /^no faults are played/m);
+    assert(!/at least once|faults injected/.test(summary), summary);
+  }
+});
+
+Deno.test("with faults chosen by hand no more than those is said to have happened", () => {
+  const options = { faults: ["loss"] } as const;
+  const said = (histories: number) => summarize(totalsOf(histories, ["loss", "operations"]), options, 1_000);
+  assertMatch(said(ENOUGH), /^every kind of fault that was asked for happened at least once$/m);
+  assertMatch(
+    said(1),
+    /^\(whether every kind of fault that was asked for happened at least once is checked/m,
+  );
+  assertMatch(summarize(totalsOf(ENOUGH, ["operations"]), options, 1_000), /^FAILED: there was no loss: /m);
+});
+
 Deno.test("what is left out is not asked for, and planned nowhere", () => {
   const except = ["wipe", "join"] as const;
   const possible = EVERYTHING.filter((name) => !/^(wipe|joins?)$/.test(name));

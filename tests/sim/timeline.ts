@@ -8,6 +8,8 @@
 import type { FaultKind } from "../../actors/simulated/faults.ts";
 import type { SeenMessage } from "../../actors/simulated/links.ts";
 import type { LogLine } from "../../actors/simulated/log.ts";
+import type { Violation } from "./checkers.ts";
+import { convictionOf } from "./conviction.ts";
 import type { Operation } from "./history.ts";
 import type { Report } from "./scenario.ts";
 import { READINGS, type Spoken, spokenIn } from "./tap.ts";
@@ -181,27 +183,16 @@ function lineLogged(
   return { type: "log", atMs: at, who: nameOf(node), level, text };
 }
 
-function violationFound(
-  { checker, detail, key }: Report["violations"][number],
-  operations: readonly Operation[],
-): ViolationFound {
-  // Calls are named as `describe` names them.
-  const named = [...detail.matchAll(/#(\d+) \d+\.\d/g)].map(([, id]) => Number(id)).filter((id) =>
-    operations[id]
-  );
-  const about = named.length > 0
-    ? named.map((id) => operations[id]!)
-    : operations.filter((one) => one.key === key);
-  const ends = (about.length > 0 ? about : operations).map(({ startMs, endMs }) =>
-    Number.isFinite(endMs) ? endMs : startMs
-  );
+function violationFound(violation: Violation, operations: readonly Operation[]): ViolationFound {
+  const { checker, detail, key } = violation;
+  const { calls, atMs } = convictionOf(violation, operations);
   return {
     type: "violation",
-    atMs: Math.max(0, ...ends),
+    atMs,
     checker,
     text: detail,
     key: key ?? null,
-    calls: [...new Set(named)],
+    calls: calls.map(({ id }) => id),
   };
 }
 

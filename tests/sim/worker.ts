@@ -6,10 +6,11 @@
  */
 
 import { eachLine } from "../../cli/local_node.ts";
+import { STOPS } from "../../cli/terminal.ts";
 import { judge, VERDICT } from "./verdict.ts";
 
-// Ctrl-C is for the one who gave it the work, and who has it ended.
-Deno.addSignalListener("SIGINT", () => {});
+// Ctrl-C and SIGTERM are for the one who gave it the work, and who has it ended.
+for (const signal of STOPS) Deno.addSignalListener(signal, () => {});
 
 let turn = Promise.resolve();
 await eachLine(Deno.stdin.readable, (line) => {
