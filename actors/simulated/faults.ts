@@ -261,7 +261,8 @@ function drawFault(
   const who = on === "all" ? [] : on === "some" ? some(random, indexes(nodes), 1, nodes - 1) : [victim];
   // Short ones are as likely as long ones: a node is back before, or long after, the others have noticed.
   const lastsMs = Math.round(shortest * (longest / shortest) ** random.next());
-  const amount = Number(random.between(low, high).toPrecision(4));
+  const rounded = Number(random.between(low, high).toPrecision(4));
+  const amount = Math.min(high, Math.max(low, rounded)); // rounding may leave the range
   const draw = random.integer(2 ** 31);
   return { kind, atMs, lastsMs, nodes: loses ? [loser] : who, amount, draw };
 }
