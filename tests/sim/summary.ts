@@ -17,7 +17,7 @@ export const ENOUGH = 200;
 /** What power cuts do to bytes that were not synced. */
 const UNSYNCED = ["unsynced-lost", "unsynced-torn", "unsynced-reordered"] as const;
 
-/** Of honest nodes one history in some seventy shows a late retry. */
+/** Of honest nodes fewer than one history in fifty shows a late retry. */
 const LATE_RETRY_EVERY = 20;
 
 /** A ring of three machines is whole: everyone is everyone's neighbour. */
