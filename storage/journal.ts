@@ -14,6 +14,7 @@
 
 import { DiskError, type Lock } from "../actors/runtime/environment.ts";
 import { type Damage, EngineError } from "./engine.ts";
+import { copySegments, makeCopy, refuseUnfinished } from "./journal/copy.ts";
 import { makeDurableDirectory, recover, type Recovered, type Replay } from "./journal/open.ts";
 import type { JournalOptions } from "./journal/options.ts";
 import { readSegment } from "./journal/reader.ts";
@@ -39,7 +40,7 @@ export function asEngineError(error: unknown): unknown {
  * to `replay`, oldest first (and perhaps records that were appended last and never acknowledged). One process at
  * a time may have it open.
  *
- * @throws {EngineError} `locked`, `newer`, `corrupt` (a segment is missing), `full`, `io`
+ * @throws {EngineError} `locked`, `newer`, `corrupt` (a segment is missing, or this is half a copy), `full`, `io`
  * @example
  * ```ts
  * import { openJournal } from "./journal.ts";
@@ -64,6 +65,7 @@ export async function openJournal(options: JournalOptions, replay: Replay): Prom
   try {
     await makeDurableDirectory(disk, directory);
     lock = disk.lock(lockOf(directory));
+    refuseUnfinished(disk, directory);
     const recovered = await recover(options, replay);
     for (const damage of recovered.damage) {
       const fields = { ...damage };
@@ -195,6 +197,27 @@ export class Journal {
         throw this.#writer.refusal;
       }
     }
+  }
+
+  /**
+   * Copy everything that has been written, which is more than what is durable, into a directory that does not exist
+   * yet, durably and in slices. See `Engine.copyTo`.
+   *
+   * @throws {EngineError} rejects with `poisoned` or `closed` when what can be read is not to be relied on, `corrupt`
+   * when the newest segment is damaged, `full`, `io`; what was made of the copy is removed
+   */
+  async copyTo(directory: string, onProgress: (fraction: number) => void = () => {}): Promise<void> {
+    const { refusal } = this.#writer;
+    if (refusal !== null && refusal.code !== "full") throw refusal;
+    try {
+      await makeCopy(this.#options.disk, directory, () => {
+        const written = { complete: [...this.#segments.keys()], newest: this.#writer.written };
+        return copySegments(this.#options, directory, written, onProgress);
+      });
+    } catch (error) {
+      throw asEngineError(error);
+    }
+    onProgress(1);
   }
 
   /** Read everything that has been written and report what is damaged, in slices. See `Engine.verify`. */

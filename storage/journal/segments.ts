@@ -105,7 +105,7 @@ export async function createSegment(
   directory: string,
   number: number,
   header: Uint8Array,
-  fill?: (file: DiskFile) => void,
+  fill?: (file: DiskFile) => void | Promise<void>,
 ): Promise<DiskFile> {
   const path = segmentPath(directory, number);
   const temporary = path + TEMPORARY_SUFFIX;
@@ -113,7 +113,7 @@ export async function createSegment(
   try {
     file.truncate(0);
     writeAll(file, [header], 0);
-    fill?.(file);
+    await fill?.(file);
     await file.sync();
     disk.rename(temporary, path);
   } catch (error) {
@@ -131,6 +131,44 @@ export async function createSegment(
   return disk.open(path, { write: true });
 }
 
+/** Writes the first records of a segment that is being made, behind its header, and an end record behind them. */
+export class FirstRecords {
+  readonly #file: DiskFile;
+  readonly #seed: number;
+  #buffer = new RecordBuffer();
+  #end = SEGMENT_HEADER_BYTES;
+
+  /** @param file the segment @param seed its own */
+  constructor(file: DiskFile, seed: number) {
+    this.#file = file;
+    this.#seed = seed;
+  }
+
+  /** Add a record; the payload is not needed afterwards. */
+  append(type: number, payload: Uint8Array): void {
+    this.#add(type, payload, SEGMENT_HEADER_BYTES);
+    // A long payload is kept by reference, and is gone after this call.
+    if (payload.length >= BY_REFERENCE_BYTES || this.#buffer.sizeBytes >= FLUSH_BYTES) this.#flush();
+  }
+
+  /** Write the end record and all that is not written yet. */
+  finish(): { readonly endedAt: number; readonly end: number } {
+    const endedAt = this.#end + this.#buffer.sizeBytes;
+    this.#add(END_RECORD, new Uint8Array(0), endedAt);
+    this.#flush();
+    return { endedAt, end: this.#end };
+  }
+
+  #add(type: number, payload: Uint8Array, durable: number): void {
+    this.#buffer.append({ seed: this.#seed, durable }, this.#end + this.#buffer.sizeBytes, type, [payload]);
+  }
+
+  #flush(): void {
+    this.#end = writeAll(this.#file, this.#buffer.pieces(), this.#end);
+    this.#buffer = new RecordBuffer(this.#buffer.release());
+  }
+}
+
 /**
  * Copy what is whole in `from`, which was read before as `digest` says, into the new segment `to` with the seed
  * `toSeed`, with `scar` and an end record behind it, and read it back. `to` is durable before anyone finds it. Returns
@@ -142,26 +180,16 @@ export function copyRecords(
   toSeed: number,
   scar: Scar | null,
 ): number {
-  let buffer = new RecordBuffer();
-  let end = SEGMENT_HEADER_BYTES;
+  const records = new FirstRecords(to, toSeed);
   let digest = 0;
-  const flush = () => {
-    writeAll(to, buffer.pieces(), end);
-    end += buffer.sizeBytes;
-    buffer = new RecordBuffer(buffer.release());
-  };
   const append = (type: number, payload: Uint8Array) => {
     digest = digestOf(digest, type, payload);
-    buffer.append({ seed: toSeed, durable: SEGMENT_HEADER_BYTES }, end + buffer.sizeBytes, type, [payload]);
-    // A long payload is kept by reference, and is gone after this call.
-    if (payload.length >= BY_REFERENCE_BYTES || buffer.sizeBytes >= FLUSH_BYTES) flush();
+    records.append(type, payload);
   };
   if (from !== null) scanSegment(from.file, from.seed, append);
   const isAsBefore = digest === (from?.digest ?? 0);
   if (scar !== null) append(scar.type, scar.payload);
-  const endedAt = end + buffer.sizeBytes;
-  buffer.append({ seed: toSeed, durable: endedAt }, endedAt, END_RECORD, []);
-  flush();
+  const { endedAt, end } = records.finish();
   const copied = scanSegment(to, toSeed, () => {});
   const whole = copied.lost.length + copied.torn.length === 0;
   if (!isAsBefore || copied.digest !== digest || copied.endedAt !== endedAt || !whole) {
