@@ -39,7 +39,7 @@ import {
   encodeChanges,
   encodeDrop,
 } from "./codec.ts";
-import { LARGE_BYTES } from "./arena.ts";
+import { LARGE_BYTES } from "../keys/arena.ts";
 import { KeySpace } from "./key_space.ts";
 
 /** What {@link openMemoryEngine} wants to know; spread an `Environment` into it. */
@@ -159,12 +159,12 @@ class MemoryEngine implements Engine, Cleanable {
 
   partitions(): number[] {
     this.#check();
-    return this.#space.partitions();
+    return this.#space.index.partitions();
   }
 
   count(partition: number): number {
     this.#check();
-    return this.#space.count(partition);
+    return this.#space.index.count(partition);
   }
 
   async dropPartition(partition: number): Promise<void> {
@@ -248,7 +248,7 @@ class MemoryEngine implements Engine, Cleanable {
 
   *rewrite(segment: number): Generator<Promise<void> | null, void, void> {
     const journal = this.#journal!;
-    const { arena } = this.#space;
+    const { arena } = this.#space.index;
     for (let entry = 0; entry < arena.end;) {
       const end = Math.min(arena.end, entry + SLICE_ENTRIES);
       let durable: Promise<void> | null = null;

@@ -1,5 +1,5 @@
 /**
- * Where the memory engine keeps keys and records: bytes in slabs, facts about them in typed arrays.
+ * Where engines keep keys, and records that stay in memory: bytes in slabs, facts about them in typed arrays.
  *
  * Naive: an object per key in a Map. A million keys are then several million objects that the garbage collector
  * walks again and again, and requests wait while it does. Here an entry is a small integer, its facts are
