@@ -5,7 +5,7 @@
  */
 
 import type { Random } from "../actors/runtime/environment.ts";
-import type { Journal, JournalRecord } from "./journal.ts";
+import type { Journal } from "./journal.ts";
 
 /** The type of a record that says which store this is. */
 export const STORE_ID_RECORD = 3;
@@ -30,7 +30,7 @@ export function appendStoreId(journal: Journal, bytes: Uint8Array): StoreId {
   return { bytes, segment: journal.segment };
 }
 
-/** The id that a record holds, null when it is none. */
-export function decodeStoreId({ payload, segment }: JournalRecord): StoreId | null {
-  return payload.length === STORE_ID_BYTES ? { bytes: payload.slice(), segment } : null;
+/** The id that a record's payload is, null when it is none. */
+export function decodeStoreId(payload: Uint8Array): Uint8Array | null {
+  return payload.length === STORE_ID_BYTES ? payload.slice() : null;
 }

@@ -80,11 +80,13 @@ export async function copySegments(
   { complete, newest }: Written,
   onProgress: (fraction: number) => void,
 ): Promise<void> {
-  const { disk } = options;
+  const { disk, companion } = options;
   const from = disk.open(segmentPath(options.directory, newest.number));
   try {
     for (const number of complete) {
       disk.link(segmentPath(options.directory, number), segmentPath(directory, number));
+      const beside = companion && segmentPath(options.directory, number, companion);
+      if (beside && disk.exists(beside)) disk.link(beside, segmentPath(directory, number, companion));
     }
     const header = encodeSegmentHeader(newest.number, options.random.bytes(8));
     const { seed } = decodeSegmentHeader(header)!;

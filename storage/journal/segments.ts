@@ -11,28 +11,62 @@
 import { crc32c } from "../../actors/runtime/crc32c.ts";
 import { type Disk, DiskError, type DiskFile } from "../../actors/runtime/environment.ts";
 import { BY_REFERENCE_BYTES, RecordBuffer, writeAll } from "./batch.ts";
-import { decodeSegmentHeader, END_RECORD, SEGMENT_HEADER_BYTES, type SegmentHeader } from "./format.ts";
+import {
+  decodeRecordHeader,
+  decodeSegmentHeader,
+  END_RECORD,
+  RECORD_HEADER_BYTES,
+  SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
+} from "./format.ts";
 import { type FoundDamage, READ_TRIES, readSegment } from "./reader.ts";
 
 const SUFFIX = ".log";
 const TEMPORARY_SUFFIX = ".tmp";
 const QUARANTINE_SUFFIX = ".damaged";
 const FLUSH_BYTES = 192 * 1024;
-const NAME = /^(\d{10})\.log$/;
+/** A segment has few end records one after the other: one of a pause, one of a close. */
+const MOST_END_BYTES = 64 * RECORD_HEADER_BYTES;
+const NAME = /^(\d{10})(\.[a-z]+)$/;
 
-/** The path of segment `number`. */
-export function segmentPath(directory: string, number: number): string {
-  return `${directory}/${String(number).padStart(10, "0")}${SUFFIX}`;
+/** Which segment a file is, and how it can be told from an earlier one in its place. */
+export interface SegmentIdentity {
+  /** Its number. */
+  readonly number: number;
+  /** Its seed. */
+  readonly seed: number;
+  /** Its size. */
+  readonly sizeBytes: number;
 }
 
-/** The numbers of the segments in a directory, ascending, and the temporary files that a crash left there. */
-export function listSegments(disk: Disk, directory: string): { numbers: number[]; rubbish: string[] } {
+/** The path of segment `number`, or of what its owner keeps beside it. */
+export function segmentPath(directory: string, number: number, suffix = SUFFIX): string {
+  return `${directory}/${String(number).padStart(10, "0")}${suffix}`;
+}
+
+/**
+ * The numbers of the segments in a directory, ascending, and what is rubbish: temporary files that a crash left there,
+ * companions without their segment.
+ */
+export function listSegments(
+  disk: Disk,
+  directory: string,
+  companion = SUFFIX,
+): { numbers: number[]; rubbish: string[] } {
   const numbers: number[] = [];
+  const companions: number[] = [];
   const rubbish: string[] = [];
   for (const name of disk.list(directory)) {
-    const match = NAME.exec(name);
-    if (match) numbers.push(Number(match[1]));
-    else if (name.endsWith(SUFFIX + TEMPORARY_SUFFIX)) rubbish.push(`${directory}/${name}`);
+    const [, number, suffix] = NAME.exec(name) ?? [];
+    if (suffix === SUFFIX) numbers.push(Number(number));
+    else if (suffix === companion) companions.push(Number(number));
+    else if (name.endsWith(SUFFIX + TEMPORARY_SUFFIX) || name.endsWith(companion + TEMPORARY_SUFFIX)) {
+      rubbish.push(`${directory}/${name}`);
+    }
+  }
+  const isThere = new Set(numbers);
+  for (const number of companions) {
+    if (!isThere.has(number)) rubbish.push(segmentPath(directory, number, companion));
   }
   return { numbers: numbers.sort((a, b) => a - b), rubbish };
 }
@@ -45,6 +79,18 @@ export function readHeader(file: DiskFile): SegmentHeader | null {
     if (header !== null) return header;
   }
   return null;
+}
+
+/** Whether nothing but end records stands in a segment from `offset` on; at least one, if it has to be closed. */
+export function endsAt(file: DiskFile, seed: number, offset: number, mustBeClosed: boolean): boolean {
+  const length = file.size() - offset;
+  if (length < 0 || length > MOST_END_BYTES || mustBeClosed && length === 0) return false;
+  const bytes = new Uint8Array(length);
+  if (file.read(bytes, offset) < length) return false;
+  for (let at = 0; at < length; at += RECORD_HEADER_BYTES) {
+    if (decodeRecordHeader(seed, offset + at, bytes, at)?.type !== END_RECORD) return false;
+  }
+  return true;
 }
 
 /** What one pass over a segment found. */

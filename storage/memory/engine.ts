@@ -79,9 +79,9 @@ export async function openMemoryEngine(options: MemoryEngineOptions): Promise<En
   let id: StoreId | null = null;
   const replayAll: Replay = (record) => {
     if (record.type !== STORE_ID_RECORD) return replay(space, record);
-    const found = decodeStoreId(record);
-    id = found ?? id;
-    return found !== null;
+    const bytes = decodeStoreId(record.payload);
+    if (bytes !== null) id = { bytes, segment: record.segment };
+    return bytes !== null;
   };
   // A store that has lost something is another one than it was.
   const scar = () => ({ type: STORE_ID_RECORD, payload: drawStoreId(options.random) });
