@@ -1,4 +1,3 @@
-import { fromHex } from "../actors/runtime/bytes.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
 import { assert, assertEquals, assertNotEquals, assertRejects } from "../actors/runtime/testing/assert.ts";
 import { EngineError } from "./engine.ts";

@@ -32,15 +32,7 @@ import {
 } from "../engine.ts";
 import { asEngineError, type Journal, type JournalOptions, openJournal, segmentPath } from "../journal.ts";
 import { appendStoreId, drawStoreId, STORE_ID_RECORD, type StoreId } from "../store_id.ts";
-import {
-  CHANGE_HEADER_BYTES,
-  changeBytes,
-  CHANGES_RECORD,
-  dropOf,
-  encodeChanges,
-  NOTHING,
-  REMOVED,
-} from "./codec.ts";
+import { changeBytes, CHANGES_RECORD, dropOf, encodeChanges, NOTHING, REMOVED } from "./codec.ts";
 import { BITCASK_CORE, type BitcaskCore } from "./core.ts";
 import { HINT_SUFFIX } from "./hint.ts";
 import { Hints } from "./hints.ts";

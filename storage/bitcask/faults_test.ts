@@ -31,13 +31,6 @@ import {
   smallStore,
 } from "./testing/small_store.ts";
 
-/** Bytes with some of them replaced. */
-function patched(bytes: Uint8Array, at: number, by: Uint8Array): Uint8Array {
-  const copy = bytes.slice();
-  copy.set(by, at);
-  return copy;
-}
-
 function flipped(bytes: Uint8Array, bit: number): Uint8Array {
   return bytes.with(bit >> 3, bytes[bit >> 3]! ^ 1 << bit % 8);
 }
