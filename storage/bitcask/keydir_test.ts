@@ -1,6 +1,8 @@
+import v8 from "node:v8";
+import vm from "node:vm";
 import fc from "fast-check";
 import { compareBytes, toHex } from "../../actors/runtime/bytes.ts";
-import { assertEquals } from "../../actors/runtime/testing/assert.ts";
+import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
 import { changeBytes, REMOVED } from "./codec.ts";
 import { Keydir, type Place } from "./keydir.ts";
 
@@ -96,4 +98,32 @@ Deno.test("keydir: which partitions stand in a stretch of a segment", () => {
   assertEquals(keydir.partitionsIn(1, 130, 131), [4]);
   assertEquals(keydir.partitionsIn(1, 160, 1000), []);
   assertEquals(keydir.partitionsIn(2, 0, 1000), [3]);
+});
+
+v8.setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = vm.runInNewContext("gc");
+
+/** Memory in use, garbage not counted. */
+function usedBytes(): number {
+  collectGarbage();
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
+}
+
+Deno.test("keydir: under 100 bytes of memory a key, beside the key itself", () => {
+  const KEY_BYTES = 16;
+  const before = usedBytes();
+  const keydir = new Keydir();
+  let largest = 0;
+  for (let n = 1; n <= 150_000; n++) {
+    const key = new Uint8Array(KEY_BYTES);
+    new DataView(key.buffer).setUint32(n % 12, n);
+    keydir.apply(n % 64, key, { segment: n >> 10, offset: 99 * n, recordBytes: 100, sequence: n });
+    if (n < 60_000 || n % 10_000 !== 0) continue;
+    largest = Math.max(largest, (usedBytes() - before) / n - KEY_BYTES);
+  }
+  // deno-lint-ignore no-console -- a figure that people ask for
+  console.log(`${largest.toFixed(0)} bytes a key at most, beside the key`);
+  assert(largest < 100, `${largest} bytes a key, beside the key`);
+  assertEquals(keydir.keys, 150_000);
 });
