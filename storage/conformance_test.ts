@@ -1,4 +1,5 @@
 import { assertRejects } from "../actors/runtime/testing/assert.ts";
+import { openBitcaskEngine } from "./bitcask/engine.ts";
 import { openMemoryEngine } from "./memory/engine.ts";
 import { CONTRACT } from "./testing/contract.ts";
 import { FAULTS } from "./testing/faults.ts";
@@ -11,6 +12,7 @@ const SMALL = { segmentBytes: 2048, deadBytes: 1024, sync: "always" } as const;
 
 const SUBJECTS: readonly Subject[] = [
   { name: "memory", open: (place) => openMemoryEngine({ ...place, ...SMALL }) },
+  { name: "bitcask", open: (place) => openBitcaskEngine({ ...place, ...SMALL }) },
   naiveEngine("none"),
 ];
 
@@ -23,9 +25,11 @@ for (const subject of SUBJECTS) {
   }
 }
 
-for (const [name, check] of Object.entries(CONTRACT)) {
-  Deno.test(`memory on the real disk: ${name}`, () =>
-    onRealDisk((newWorld) => check(SUBJECTS[0]!, newWorld)));
+for (const subject of SUBJECTS.slice(0, 2)) {
+  for (const [name, check] of Object.entries(CONTRACT)) {
+    Deno.test(`${subject.name} on the real disk: ${name}`, () =>
+      onRealDisk((newWorld) => check(subject, newWorld)));
+  }
 }
 
 /** Which check notices which bug. */

@@ -73,9 +73,10 @@ export interface Damage {
   /**
    * `torn-tail`: a place in the part of a log that may never have been synced does not verify, which is what a
    * crash leaves; it may hide damage to the very last writes that were acknowledged. `corrupt`: something that was
-   * durable is gone.
+   * durable is gone. `rebuilt`: a file that only saves time was damaged and is made anew from the others: nothing is
+   * lost.
    */
-  readonly kind: "torn-tail" | "corrupt";
+  readonly kind: "torn-tail" | "corrupt" | "rebuilt";
   /** The file. */
   readonly path: string;
   /** Where in it. */
@@ -162,6 +163,20 @@ export interface Engine {
   stats(): EngineStats;
   /** Read everything and report what is damaged; `onProgress` gets the fraction done, 0 to 1. */
   verify(onProgress?: (fraction: number) => void): Promise<readonly Damage[]>;
+  /**
+   * Rewrite until no dead byte is left that may go, while service goes on; `onProgress` gets the fraction done.
+   *
+   * @throws {EngineError} rejects when it cannot go on; nothing is lost then
+   */
+  compact(onProgress?: (fraction: number) => void): Promise<void>;
+  /**
+   * Make a copy that can be opened as a store, durably, while service goes on: everything that was acknowledged before
+   * the call is in it. `directory` must not exist yet, and be on the same file system: files that do not change any
+   * more are hard links. Until the copy is finished it does not open. `onProgress` gets the fraction done.
+   *
+   * @throws {EngineError} rejects when it cannot be made; what was made of it is removed
+   */
+  copyTo(directory: string, onProgress?: (fraction: number) => void): Promise<void>;
   /** What opening the store had to cut, skip or repair; empty after a clean open. */
   readonly damageAtOpen: readonly Damage[];
   /**

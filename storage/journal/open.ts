@@ -20,6 +20,7 @@ import { decodeSegmentHeader, encodeSegmentHeader, FORMAT_VERSION, SEGMENT_HEADE
 import {
   copyRecords,
   createSegment,
+  endsAt,
   listSegments,
   quarantine,
   readHeader,
@@ -48,6 +49,8 @@ export type Replay = (record: JournalRecord) => boolean;
 export interface Recovered {
   /** Segments and their sizes. */
   readonly segments: Map<number, number>;
+  /** Those that were not read, because their owner knows what they hold. */
+  readonly unread: ReadonlySet<number>;
   /** What was cut or skipped. */
   readonly damage: Damage[];
   /** Where writing goes on. */
@@ -74,19 +77,26 @@ export async function makeDurableDirectory(disk: Disk, directory: string): Promi
 /** Read all segments through `replay` and leave a journal that can be written; see the module. */
 export async function recover(options: JournalOptions, replay: Replay): Promise<Recovered> {
   const { disk, directory } = options;
-  const { numbers, rubbish } = listSegments(disk, directory);
+  const { numbers, rubbish } = listSegments(disk, directory, options.companion);
   refuseForeign(disk, directory, numbers);
   let records = 0;
   const counted: Replay = (record) => replay(record) && ++records > 0;
-  const inspected = numbers.map((number) => inspect(options, number, number === numbers.at(-1), counted));
+  const isNewest = (number: number) => number === numbers.at(-1);
+  let inspected = numbers.map((number) => inspect(options, number, isNewest(number), counted));
+  if (inspected.some(isCorrupt)) {
+    // The newest will tell of it, and so has to be copied: then it is read after all.
+    inspected = inspected.map((one) =>
+      one.isKnown && isNewest(one.number) ? inspect(withoutKnowing(options), one.number, true, counted) : one
+    );
+  }
   // A power cut takes the end of a journal, not all of one that has seen several segments.
-  const isEmptied = records === 0 && (numbers.at(-1) ?? 1) > 1;
+  const isEmptied = records === 0 && (numbers.at(-1) ?? 1) > 1 && !inspected.some(({ isKnown }) => isKnown);
   const damage = inspected.flatMap((segment) => segment.damage)
     .map((one): Damage => isEmptied ? { ...one, kind: "corrupt" } : one);
-  const isCorrupt = damage.some(({ kind }) => kind === "corrupt");
-  const scar = isCorrupt && options.scar?.() || null;
+  const scar = damage.some(({ kind }) => kind === "corrupt") && options.scar?.() || null;
   for (const path of rubbish) disk.remove(path);
   const segments = new Map(inspected.map(({ number, sizeBytes }) => [number, sizeBytes]));
+  const unread = new Set(inspected.filter(({ isKnown }) => isKnown).map(({ number }) => number));
   const newest = inspected.pop();
   const continuation = newest ? await goOn(options, newest, scar) : await begin(options);
   try {
@@ -104,7 +114,7 @@ export async function recover(options: JournalOptions, replay: Replay): Promise<
     throw error;
   }
   segments.delete(continuation.number);
-  return { segments, damage, continuation };
+  return { segments, unread, damage, continuation };
 }
 
 /** The first segment of a new journal. */
@@ -146,6 +156,8 @@ interface Inspected {
   /** Null when the segment is not to be read at all. */
   readonly seed: number | null;
   readonly scan: Scan;
+  /** Whether the owner knew what is in it, so that it was not read. */
+  readonly isKnown: boolean;
   readonly damage: readonly Damage[];
   /** Whether something has to be cut out. */
   readonly mustMend: boolean;
@@ -153,9 +165,17 @@ interface Inspected {
 
 const NOTHING: Scan = { lost: [], torn: [], endedAt: null, digest: 0 };
 
+function isCorrupt({ damage }: Inspected): boolean {
+  return damage.some(({ kind }) => kind === "corrupt");
+}
+
+function withoutKnowing(options: JournalOptions): JournalOptions {
+  return { ...options, knows: () => null };
+}
+
 /** Read a segment through `replay`, and change nothing. */
 function inspect(
-  { disk, directory }: JournalOptions,
+  { disk, directory, knows }: JournalOptions,
   number: number,
   isNewest: boolean,
   replay: Replay,
@@ -171,6 +191,13 @@ function inspect(
     const isOurs = header?.number === number;
     if (header === null) say("corrupt", 0, "no header verifies");
     else if (!isOurs) say("corrupt", 0, `this is segment ${header.number}, misplaced`);
+    const sizeBytes = file.size();
+    const known = isOurs ? knows?.({ number, seed: header.seed, sizeBytes }) ?? null : null;
+    const isKnown = known !== null && isOurs && endsAt(file, header.seed, known, isNewest);
+    if (isKnown) {
+      const scan = { ...NOTHING, endedAt: known };
+      return { number, path, sizeBytes, seed: header.seed, scan, isKnown, damage, mustMend: false };
+    }
     const scan = !isOurs ? NOTHING : scanSegment(file, header.seed, (type, payload, offset) => {
       if (replay({ type, payload, segment: number })) return;
       senseless.push({ kind: "corrupt", path, offset, detail: "the record does not decode" });
@@ -180,9 +207,10 @@ function inspect(
     return {
       number,
       path,
-      sizeBytes: file.size(),
+      sizeBytes,
       seed: isOurs ? header.seed : null,
       scan,
+      isKnown,
       damage: [...damage, ...senseless],
       mustMend: damage.length > 0,
     };

@@ -183,6 +183,14 @@ class NaiveEngine implements Engine {
     return this.journal.verify(onProgress);
   }
 
+  async compact(): Promise<void> {
+    await (this.#cleaning ??= this.#clean().finally(() => this.#cleaning = null));
+  }
+
+  copyTo(directory: string, onProgress?: (fraction: number) => void): Promise<void> {
+    return this.journal.copyTo(directory, onProgress);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#cleaning;
