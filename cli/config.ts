@@ -8,6 +8,7 @@
  * @module
  */
 
+import { DEFAULT_ENGINE, type EngineName, ENGINES } from "../storage/engines.ts";
 import { type Flag, optional } from "./flags.ts";
 import * as kind from "./kinds.ts";
 import { didYouMean } from "./suggest.ts";
@@ -53,7 +54,12 @@ export const FIELDS = {
   "quorum.w": field(kind.integer(1, 16), 2, "Replicas that must acknowledge a write"),
   "heartbeat.fanout": field(kind.integer(1, 16), 2, "Peers gossiped to at each beat"),
   "heartbeat.interval": field(kind.integer(10, 60_000, "MS"), 500, "Milliseconds between beats"),
-  "storage.engine": field(kind.choice("memory"), "memory", "Where records rest; writes are journalled"),
+  "storage.engine": field<EngineName | undefined>(
+    kind.choice(...ENGINES),
+    undefined,
+    "Where records rest: see Engines",
+    DEFAULT_ENGINE,
+  ),
   "storage.path": field<string | undefined>(
     kind.name("DIR"),
     undefined,
@@ -65,7 +71,11 @@ export const FIELDS = {
     "always",
     "When a write counts as durable: synced, unsynced, or within MS",
   ),
-  "storage.persist": field(kind.boolean, true, "False keeps nothing on disk: a restart begins empty"),
+  "storage.persist": field(
+    kind.boolean,
+    true,
+    "False keeps nothing on disk (memory engine only): a restart begins empty",
+  ),
   "resp.port": field<number | undefined>(kind.port, undefined, "Reserved for RESP; not served yet", "off"),
   "http.port": field<number | undefined>(kind.port, undefined, "Reserved for HTTP; not served yet", "off"),
   "log.level": field(kind.choice("debug", "info", "warn", "error", "silent"), "info", "How much is logged"),
@@ -231,6 +241,10 @@ export function resolve(...sources: readonly PartialConfig[]): Resolution {
     if (count > config["quorum.n"]) {
       problems.push(`quorum.${part}: expected at most quorum.n, ${config["quorum.n"]}, not ${count}`);
     }
+  }
+  const engine = config["storage.engine"];
+  if (!config["storage.persist"] && engine !== undefined && engine !== "memory") {
+    problems.push(`storage.persist: only the memory engine can do without files, ${engine} cannot`);
   }
   if (!isLoopback(config.host)) {
     problems.push(

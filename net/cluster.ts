@@ -17,11 +17,15 @@ import { Nemesis, type Trouble, type Victims } from "../actors/simulated/nemesis
 import { Simulation } from "../actors/simulated/simulation.ts";
 import { Client, type ConnectOptions } from "./client.ts";
 import { type ClusterOptions, judgeOptions } from "./cluster_options.ts";
+import { storeDirectory } from "../storage/engines.ts";
 import { Node, type NodeOptions } from "./node.ts";
+import { settingsOf } from "./node_options.ts";
 import { untilServing } from "./recovery.ts";
 
 export type { ClusterOptions };
 
+/** The data directory of a simulated node, on the disk of its machine. */
+const SIMULATED_PATH = "data";
 /** The first simulated node's port; the others follow. */
 const FIRST_PORT = 3001;
 
@@ -195,7 +199,7 @@ export class Cluster implements AsyncDisposable {
   async start(index: number): Promise<Node> {
     if (this.#nodes[index]) throw new Error(`node ${index} runs already`);
     const port = this.simulation ? FIRST_PORT + index : this.#ports[index] ?? 0;
-    const path = this.simulation ? "data" : `${this.#directory}/node_${index + 1}`;
+    const path = this.simulation ? SIMULATED_PATH : `${this.#directory}/node_${index + 1}`;
     const { node = {}, cores = {} } = this.#options;
     const own = typeof cores === "function" ? cores(index) : cores;
     const options: NodeOptions = {
@@ -336,8 +340,8 @@ export class Cluster implements AsyncDisposable {
   #victims(): Victims {
     return {
       count: this.#options.machines ?? this.#options.nodes ?? 3,
-      store: "data/memory",
-      journal: "data/node",
+      store: storeDirectory(SIMULATED_PATH, settingsOf(this.#options.node ?? {}).engine),
+      journal: `${SIMULATED_PATH}/node`,
       machine: machineOf,
       isUp: (index) => this.simulation!.isAlive(machineOf(index)),
       kill: (index, power) => this.kill(index, { power }),

@@ -11,7 +11,8 @@ import { createRing, type Ring } from "../actors/ring_manager/ring.ts";
 import { decodeUtf8, encodeUtf8, equalBytes, fromHex, toHex } from "../actors/runtime/bytes.ts";
 import type { Environment } from "../actors/runtime/environment.ts";
 import type { Engine } from "../storage/engine.ts";
-import { openMemoryEngine } from "../storage/memory/engine.ts";
+import { type EngineName, ENGINES, storeDirectory } from "../storage/engines.ts";
+import { lookInto, openEngine } from "../storage/open.ts";
 import { type Fact, type NodeJournal, openNodeJournal } from "../storage/node_journal.ts";
 import type { Settings } from "./node_options.ts";
 
@@ -121,7 +122,7 @@ function checkKept(ring: Ring, settings: Settings, journal: NodeJournal, address
 }
 
 /** The decisions about a node's memory that are pure functions; a test plants a bug by substituting one. */
-export const NODE_MEMORY_CORE = { openEngine: openMemoryEngine, mayHaveLost };
+export const NODE_MEMORY_CORE = { openEngine, mayHaveLost };
 
 /** See {@link NODE_MEMORY_CORE}. */
 export type NodeMemoryCore = typeof NODE_MEMORY_CORE;
@@ -154,8 +155,9 @@ export async function openStore(
   core: NodeMemoryCore,
 ): Promise<{ engine: Engine; lossy: boolean }> {
   const { sync, persist } = settings;
-  const directory = `${settings.path}/memory`;
-  const engine = await core.openEngine({ ...environment, directory, sync, persist });
+  await refuseOtherStores(settings, environment);
+  const directory = storeDirectory(settings.path, settings.engine);
+  const engine = await core.openEngine(settings.engine, { ...environment, directory, sync, persist });
   try {
     if (journal.get(STORE) === null && engine.partitions().length > 0) {
       throw new Error(
@@ -167,6 +169,31 @@ export async function openStore(
   } catch (error) {
     await engine.close().catch(() => {});
     throw error;
+  }
+}
+
+/** A node that was told to use another engine than before would start empty, with its data beside it. */
+async function refuseOtherStores({ path, engine }: Settings, environment: Environment): Promise<void> {
+  for (const other of ENGINES) {
+    if (other === engine || !await mayHoldKeys(path, other, environment)) continue;
+    throw new Error(
+      `${
+        storeDirectory(path, other)
+      } holds data of the ${other} engine, but the configuration says ${engine}: ` +
+        `start with storage.engine ${other}, or move that directory away to start without what is in it`,
+    );
+  }
+}
+
+/** Whether there is a store of an engine, and it may hold anything. */
+async function mayHoldKeys(path: string, engine: EngineName, environment: Environment): Promise<boolean> {
+  const directory = storeDirectory(path, engine);
+  if (!environment.disk.exists(directory)) return false;
+  const store = await lookInto(engine, { ...environment, directory, sync: "always" });
+  try {
+    return store.partitions().length > 0 || store.damageAtOpen.some(({ kind }) => kind === "corrupt");
+  } finally {
+    await store.close();
   }
 }
 

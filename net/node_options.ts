@@ -10,6 +10,7 @@ import type { RefillerCore } from "../actors/repair/refiller.ts";
 import type { ReplicaStoreCore } from "../actors/replica_store/replica_store.ts";
 import type { RingManagerCore } from "../actors/ring_manager/ring_manager.ts";
 import type { SyncPolicy } from "../storage/engine.ts";
+import { DEFAULT_ENGINE, type EngineName } from "../storage/engines.ts";
 import type { ListenerCore } from "./listener.ts";
 import type { NodeMemoryCore } from "./node_memory.ts";
 
@@ -38,12 +39,12 @@ export interface NodeOptions {
   /** Where and how records rest. */
   readonly storage?: {
     /** The engine. Default `memory`: records in memory, every write in a journal. */
-    readonly engine?: "memory";
+    readonly engine?: EngineName;
     /** Directory of this node alone. Default `./denamo-data/PORT`. */
     readonly path?: string;
     /** When a write counts as durable. Default `always`. */
     readonly sync?: SyncPolicy;
-    /** False: records are in memory only and gone with the process. Default true. */
+    /** False: records are in memory only (no other engine will do) and gone with the process. Default true. */
     readonly persist?: boolean;
   };
   /** How much is logged. Default `info`. */
@@ -82,6 +83,7 @@ export interface Settings {
   readonly partitions: number;
   readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
   readonly heartbeat: { readonly fanout: number; readonly intervalMs: number };
+  readonly engine: EngineName;
   readonly path: string;
   readonly sync: SyncPolicy;
   readonly persist: boolean;
@@ -90,6 +92,7 @@ export interface Settings {
 /** The settings that options mean. Throws a `RangeError` that names what is wrong. */
 export function settingsOf(options: NodeOptions): Settings {
   const port = options.port ?? 3001;
+  const persist = options.storage?.persist ?? true;
   const settings: Settings = {
     host: options.host ?? "127.0.0.1",
     port,
@@ -101,12 +104,16 @@ export function settingsOf(options: NodeOptions): Settings {
     partitions: options.partitions ?? 256,
     quorum: { n: options.quorum?.n ?? 3, r: options.quorum?.r ?? 2, w: options.quorum?.w ?? 2 },
     heartbeat: { fanout: options.heartbeat?.fanout ?? 2, intervalMs: options.heartbeat?.interval ?? 500 },
+    engine: options.storage?.engine ?? (persist ? DEFAULT_ENGINE : "memory"),
     path: options.storage?.path ?? `./denamo-data/${port}`,
     sync: options.storage?.sync ?? "always",
-    persist: options.storage?.persist ?? true,
+    persist,
   };
   const { n, r, w } = settings.quorum;
   if (r > n || w > n) throw new RangeError(`quorum: R = ${r} and W = ${w} must be at most N = ${n}`);
+  if (!settings.persist && settings.engine !== "memory") {
+    throw new RangeError(`storage: only the memory engine can do without files, ${settings.engine} cannot`);
+  }
   if (!isLoopback(settings.host)) {
     throw new RangeError(
       `host: ${settings.host} is not a loopback address; without a cluster secret and client credentials ` +

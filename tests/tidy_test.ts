@@ -36,6 +36,7 @@ const PURE = new Set([
   "net/address.ts",
   "net/frame.ts",
   "storage/engine.ts",
+  "storage/engines.ts",
 ]);
 
 function isPure(path: string): boolean {

@@ -77,6 +77,7 @@ export function configure(flags: Readonly<Record<string, unknown>>, context: Con
 /** The configuration as `Node.start` takes it. */
 export function nodeOptions(config: settings.Config): NodeOptions {
   const sync = config["storage.sync"];
+  const engine = config["storage.engine"];
   return {
     host: config.host,
     port: config.port,
@@ -89,7 +90,7 @@ export function nodeOptions(config: settings.Config): NodeOptions {
     quorum: { n: config["quorum.n"], r: config["quorum.r"], w: config["quorum.w"] },
     heartbeat: { fanout: config["heartbeat.fanout"], interval: config["heartbeat.interval"] },
     storage: {
-      engine: config["storage.engine"],
+      ...(engine !== undefined && { engine }),
       path: settings.dataDirectory(config),
       sync: typeof sync === "number" ? { intervalMs: sync } : sync,
       persist: config["storage.persist"],

@@ -5,6 +5,7 @@
  */
 
 import type { NodeStatus } from "../../actors/operator/protocol.ts";
+import type { EngineStats } from "../../storage/engine.ts";
 import { answer, type Command, command, EXIT, JSON_FLAG, WHERE, withDoor } from "../command.ts";
 import type { Flags } from "../flags.ts";
 import { brief, counted, duration, type Paint, paint, size, table } from "../paint.ts";
@@ -67,16 +68,25 @@ function facts(status: NodeStatus, paint: Paint): [name: string, text: string][]
     ],
     [
       "store",
-      `${engine.engine}, ${counted(engine.keys, "key")}, ${size(engine.liveBytes)} live, ` +
-      `${size(engine.diskBytes)} in ${counted(engine.files, "file")}, ${
-        engine.writesPerSync.toFixed(1)
-      } writes per sync` +
+      `${engine.engine}, ${counted(engine.keys, "key")}, ${size(engine.liveBytes)} live` +
       (engine.refusing === null ? "" : "  " + paint.red(engine.refusing)) +
       alarm(store.notWhole, `${counted(store.notWhole, "partition")} not whole`) +
       alarm(store.damage, `${counted(store.damage, "damaged place")} found`) +
       alarm(store.alarms, counted(store.alarms, "alarm")),
     ],
+    ["disk", disk(engine)],
     ["connections", `${counted(connections.clients, "client")}, ${counted(connections.peers, "peer")}`],
     ["messages", `${counted(messages.deadLetters, "dead letter")}, ${messages.lostToPeers} lost to peers`],
   ];
+}
+
+/** What a store takes on its disk, as people read it. */
+export function disk(engine: EngineStats): string {
+  const { diskBytes, files, deadBytes, compactionDebtBytes, writesPerSync } = engine;
+  return [
+    `${size(diskBytes)} in ${counted(files, "file")}`,
+    `${size(deadBytes)} dead`,
+    ...compactionDebtBytes > 0 ? [`${size(compactionDebtBytes)} to be rewritten`] : [],
+    ...writesPerSync > 0 ? [`${writesPerSync.toFixed(1)} writes per sync`] : [],
+  ].join(", ");
 }

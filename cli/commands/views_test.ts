@@ -78,9 +78,9 @@ const STATUS: NodeStatus = {
       keys: 5,
       liveBytes: 2_000_000,
       diskBytes: 100,
-      deadBytes: 0,
+      deadBytes: 40,
       files: 1,
-      compactionDebtBytes: 0,
+      compactionDebtBytes: 60,
       writesPerSync: 3.25,
       refusing: "poisoned: a sync failed",
     },
@@ -128,9 +128,12 @@ Deno.test("explain: each replica's answer in preference order", () => {
 
 Deno.test("status names what needs a look", () => {
   const shown = showStatus(STATUS, plain);
-  for (const part of ["● serving", "2 of 3 alive", "up 1 h 1 min", "2 timeout", "poisoned", "1 alarm"]) {
-    assert(shown.includes(part), part);
-  }
+  for (
+    const part of [
+      ...["● serving", "2 of 3 alive", "up 1 h 1 min", "2 timeout", "memory, 5 keys", "poisoned", "1 alarm"],
+      "disk        100 B in 1 file, 40 B dead, 60 B to be rewritten, 3.3 writes per sync",
+    ]
+  ) assert(shown.includes(part), part);
   assertEquals(shown.trimEnd().split("\n").at(-1)!.split(/ +/), ["coordinator", "12345", "0", "0", "1"]);
 });
 
