@@ -30,11 +30,19 @@ const VOLATILE = encodeUtf8("volatile");
 /** What a journal says of which any fact may be older than it should be; once in doubt, a vote is always in doubt. */
 const DOUBTS: readonly Fact[] = [[ABSTAINS, YES], [NOT_WHOLE, YES]];
 
+/** Where in its data directory a node keeps its own journal. */
+export function journalDirectory(path: string): string {
+  return `${path}/node`;
+}
+
 /** Open the node's own journal, in its part of the directory. */
-export function openJournal(settings: Settings, environment: Environment): Promise<NodeJournal> {
+export function openJournal(
+  { path }: Pick<Settings, "path">,
+  environment: Pick<Environment, "disk" | "clock" | "random" | "log">,
+): Promise<NodeJournal> {
   return openNodeJournal({
     ...environment,
-    directory: `${settings.path}/node`,
+    directory: journalDirectory(path),
     doubts: DOUBTS,
     vital: [VOTE],
   });
@@ -161,7 +169,9 @@ export async function openStore(
   try {
     if (journal.get(STORE) === null && engine.partitions().length > 0) {
       throw new Error(
-        `${directory} holds data, but ${settings.path}/node has lost whose: bring that directory back from a backup, ` +
+        `${directory} holds data, but ${
+          journalDirectory(settings.path)
+        } has lost whose: bring that directory back from a backup, ` +
           `or move both away to start an empty node`,
       );
     }
@@ -207,14 +217,19 @@ async function noteStore(
   const isTheSame = storeId !== null && known !== null && equalBytes(known, id);
   // A torn tail too: what a crash leaves of writes that nobody was told of looks like damage to the last that somebody
   // was. Who has others asks them.
-  const isDamaged = damageAtOpen.length > 0;
-  const wasNotWhole = (journal.get(NOT_WHOLE)?.length ?? 0) > 0;
+  const isDamaged = damageAtOpen.some(({ kind }) => kind !== "rebuilt");
+  const wasNotWhole = !isWhole(journal);
   const lossy = core.mayHaveLost({ isDamaged, wasNotWhole, hadStore: known !== null, isTheSame });
   // Remembered until everything has been fetched back, and before the new id is: a crash between the two must not
   // leave an empty store that is known. Set even if it was: `markWhole` may be about to take it away.
   if (lossy) await journal.set(NOT_WHOLE, YES);
   if (!isTheSame) await journal.set(STORE, id);
   return lossy;
+}
+
+/** Whether nothing that was lost has still to be fetched back. */
+export function isWhole(journal: NodeJournal): boolean {
+  return (journal.get(NOT_WHOLE)?.length ?? 0) === 0;
 }
 
 /** Everything that may have been lost has been fetched back. */

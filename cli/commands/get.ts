@@ -49,15 +49,20 @@ export const get: Command<Flags> = command({
 
 /** What a key holds, as JSON shows it: values in UTF-8 as text, others in base64, the context in hex. */
 export function shownFound(found: GetResult): { values: Record<string, unknown>[]; context: string } {
-  const values = found.values.map((bytes, index) => {
-    const crc32c = found.checksums[index]!;
-    try {
-      return { value: UTF8.decode(bytes), crc32c };
-    } catch {
-      return { value_base64: bytes.toBase64(), crc32c };
-    }
-  });
+  const values = found.values.map((bytes, index) => ({
+    ...shownBytes("value", bytes),
+    crc32c: found.checksums[index]!,
+  }));
   return { values, context: found.context.toHex() };
+}
+
+/** Bytes in a field of JSON: UTF-8 as text, others in base64, which the field's name then says. */
+export function shownBytes(name: string, bytes: Uint8Array): Record<string, string> {
+  try {
+    return { [name]: UTF8.decode(bytes) };
+  } catch {
+    return { [`${name}_base64`]: bytes.toBase64() };
+  }
 }
 
 /** A byte order mark is kept: it is part of the value. */

@@ -22,7 +22,7 @@ import { faultTable } from "./fault_table.ts";
 import { type Plan, planOf, type PlanOptions } from "./plan.ts";
 import { describePlan, MOST_NODES, readPlan } from "./plan_file.ts";
 import { Pool } from "./pool.ts";
-import { Progress } from "./progress.ts";
+import { Progress } from "../../cli/progress.ts";
 import { faultOfFile, type Looks, replay } from "./replay.ts";
 import { summarize } from "./summary.ts";
 import { kindOf, type Verdict } from "./verdict.ts";

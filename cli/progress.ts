@@ -4,8 +4,8 @@
  * @module
  */
 
-import { bar } from "../../cli/paint.ts";
-import type { Terminal } from "../../cli/terminal.ts";
+import { bar } from "./paint.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** A line now and then. */
 const LINE_EVERY_MS = 15_000;

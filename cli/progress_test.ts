@@ -2,7 +2,7 @@
  * @module
  */
 
-import { assertEquals } from "../../actors/runtime/testing/assert.ts";
+import { assertEquals } from "../actors/runtime/testing/assert.ts";
 import { Progress } from "./progress.ts";
 
 /** What is shown, at times of its own. */
