@@ -62,6 +62,9 @@ export type {
 export type {
   ActorStatus,
   AdmitOutcome,
+  BackupBegun,
+  BackupOutcome,
+  BackupProgress,
   Candidate,
   ClusterState,
   JoinOutcome,

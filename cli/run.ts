@@ -5,6 +5,7 @@
  */
 
 import { type Command, type Context, EXIT, isRequestFailure, reportFailure } from "./command.ts";
+import { backup } from "./commands/backup.ts";
 import { cluster } from "./commands/cluster.ts";
 import { clusterState } from "./commands/cluster_state.ts";
 import { del } from "./commands/del.ts";
@@ -15,6 +16,7 @@ import { commandHelp, helpCommand, overview, unknownCommand } from "./commands/h
 import { joinCluster } from "./commands/join_cluster.ts";
 import { ping } from "./commands/ping.ts";
 import { put } from "./commands/put.ts";
+import { restore } from "./commands/restore.ts";
 import { ring } from "./commands/ring.ts";
 import { server } from "./commands/server.ts";
 import { status } from "./commands/status.ts";
@@ -42,6 +44,8 @@ export const COMMANDS: readonly Command[] = [
   storageStats,
   storageCompact,
   storageDump,
+  backup,
+  restore,
   cluster,
   demo,
   helpCommand(() => COMMANDS),

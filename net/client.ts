@@ -241,7 +241,7 @@ export class Client implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<Reply<OperatorProtocol, K>> {
     type Answered = { readonly ok: true; readonly reply: unknown };
-    const isWrite = kind === "join" || kind === "admit";
+    const isWrite = kind === "join" || kind === "admit" || kind === "backup";
     const { reply } = await this.#promise<Answered>(options, (done) =>
       this.#submit(options, {
         repeatable: !isWrite,

@@ -21,6 +21,7 @@ import { realEnvironment } from "../actors/runtime/real/mod.ts";
 import type { NodeJournal } from "../storage/node_journal.ts";
 import { formatAddress } from "./address.ts";
 import { administer } from "./administer.ts";
+import { backUp, type BackupSource, clearSnapshot } from "./backup.ts";
 import { CONTROL } from "./control.ts";
 import { ControlCodec } from "./control_codec.ts";
 import { listen, listener, LISTENER_CORE, type ListenerProtocol } from "./listener.ts";
@@ -115,6 +116,7 @@ export class Node implements AsyncDisposable {
     let journal: NodeJournal | null = null;
     try {
       journal = await openJournal(settings, env);
+      clearSnapshot({ settings, environment: env });
       return await Node.#compose(settings, env, cores, socket, journal);
     } catch (error) {
       socket.close();
@@ -249,7 +251,26 @@ function partsOf(materials: Materials): NodeParts {
       member: life.member,
       asked: askedOf(journal),
       administer: administer(env),
+      backUp: (directory, onProgress) => backUp(backupSourceOf(materials), directory, onProgress),
       runtime: () => life.figures(system),
+    },
+  };
+}
+
+/** What a backup is made of. */
+function backupSourceOf({ settings, env, journal, life, system }: Materials): BackupSource {
+  return {
+    settings,
+    environment: env,
+    journal,
+    async copyStore(directory, onProgress) {
+      const store = system.ref<ReplicaStoreProtocol>("replica_store");
+      const { copied } = await store.ask("copyStore", { directory, onProgress }, { timeoutMs: 5_000 });
+      return await copied;
+    },
+    describe: () => {
+      const { nodeId: node, address, cluster } = life.facts;
+      return { denamo: VERSION, node, address, cluster };
     },
   };
 }

@@ -35,10 +35,13 @@ export function journalDirectory(path: string): string {
   return `${path}/node`;
 }
 
+/** What a journal needs of its node's environment. */
+type JournalEnvironment = Pick<Environment, "disk" | "clock" | "random" | "log">;
+
 /** Open the node's own journal, in its part of the directory. */
 export function openJournal(
   { path }: Pick<Settings, "path">,
-  environment: Pick<Environment, "disk" | "clock" | "random" | "log">,
+  environment: JournalEnvironment,
 ): Promise<NodeJournal> {
   return openNodeJournal({
     ...environment,
@@ -50,7 +53,33 @@ export function openJournal(
 
 /** Whether this node still knows everything it promised. */
 export function mayVote(journal: NodeJournal): boolean {
-  return journal.get(ABSTAINS) === null;
+  return (journal.get(ABSTAINS)?.length ?? 0) === 0;
+}
+
+/**
+ * Write into a copy of a node's directory that it may be older than what the node has promised and acknowledged since:
+ * whoever starts on it fetches everything from the other members before its reads count, and does not vote.
+ */
+export async function castDoubt(path: string, environment: JournalEnvironment): Promise<void> {
+  await withFacts(path, environment, DOUBTS);
+}
+
+/** Nobody lives who could remember what the copy does not know of: let who starts on it vote. */
+export async function letVote(path: string, environment: JournalEnvironment): Promise<void> {
+  await withFacts(path, environment, [[ABSTAINS, NO_BYTES]]);
+}
+
+async function withFacts(
+  path: string,
+  environment: JournalEnvironment,
+  facts: readonly Fact[],
+): Promise<void> {
+  const journal = await openJournal({ path }, environment);
+  try {
+    for (const fact of facts) await journal.set(...fact);
+  } finally {
+    await journal.close();
+  }
 }
 
 /** The node's vote as its journal has it. */

@@ -1,7 +1,7 @@
 /**
  * The operator: answers people's questions about the node and carries out what they ask of it.
  *
- * It holds no state of its own and may wait for other actors (nobody waits for it but doors), so its handlers
+ * It holds no state of its own but the last backup's and may wait for other actors (nobody waits for it but doors), so its handlers
  * run side by side: a `status` is answered while a join is under way. Joins are in `membership_change.ts`.
  *
  * @module
@@ -23,6 +23,7 @@ import {
   underReplicated,
 } from "../ring_manager/ring.ts";
 import { ringDigest } from "../ring_manager/ring_codec.ts";
+import { type BackUp, Backups } from "./backups.ts";
 import { explainAnswer } from "./explain_answer.ts";
 import {
   type Administer,
@@ -55,6 +56,8 @@ export interface OperatorOptions {
   readonly asked: { load(): string | null; save(known: string | null): Promise<void> };
   /** Ask an operator elsewhere, by address, before this node is a member of its cluster. */
   readonly administer: Administer;
+  /** Make a backup of this node. */
+  readonly backUp: BackUp;
   /** Figures that no actor keeps: the actor system's and the sockets'. */
   runtime(): RuntimeFigures;
 }
@@ -80,6 +83,7 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
     reentrant: true,
     async start(context) {
       const isSeeking = options.seeds.length > 0;
+      const backups = new Backups(options.backUp);
       const inDoubtWith = options.asked.load();
       const candidacy: Candidacy = { isAsking: false, admitting: 0, inDoubtWith, willAsk: false, isSeeking };
       if (inDoubtWith !== null) {
@@ -98,6 +102,8 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
         explain: ({ key, timeoutMs }) => explain(context, key, timeoutMs),
         join: ({ known }) => join(options, context, candidacy, known),
         admit: (candidate) => admit(context, candidacy, candidate),
+        backup: ({ directory }) => backups.begin(directory),
+        backupProgress: ({ number }) => backups.progress(number),
         inquire: () => inquire(context),
         courted: ({ known }) => rejoin(options, context, candidacy, known),
         askAgain: ({ waitMs }) => askAgain(options, context, candidacy, waitMs),

@@ -139,6 +139,33 @@ export interface Candidate {
 /** Answer to `admit`: the new ring, encoded by `ring_codec.ts`. */
 export type AdmitOutcome = { readonly ok: true; readonly ring: Uint8Array } | Refusal;
 
+/** What became of a backup. */
+export type BackupOutcome = {
+  /** Discriminates from refusal. */
+  readonly ok: true;
+  /** Where it is, on the node's machine. */
+  readonly directory: string;
+  /** How many files it has. */
+  readonly files: number;
+  /** How long they are together; those that are hard links take no space of their own. */
+  readonly sizeBytes: number;
+  /** Keys in it. */
+  readonly keys: number;
+} | Refusal;
+
+/** Answer to `backup`: its number, for asking how far it is. */
+export type BackupBegun = { readonly ok: true; readonly number: number } | Refusal;
+
+/** Answer to `backupProgress`. `outcome` is null while it is being made. */
+export type BackupProgress = {
+  /** Discriminates from refusal. */
+  readonly ok: true;
+  /** From 0 to 1. */
+  readonly fraction: number;
+  /** What became of it. */
+  readonly outcome: BackupOutcome | null;
+} | Refusal;
+
 /** Messages of the operator. */
 export type OperatorProtocol = {
   /** This node. */
@@ -153,6 +180,10 @@ export type OperatorProtocol = {
   join: [{ known: string }, JoinOutcome];
   /** A node asks to be let into this node's cluster. */
   admit: [Candidate, AdmitOutcome];
+  /** Begin to write a copy of this node's data to a directory on its machine, which must be empty or not there. */
+  backup: [{ directory: string }, BackupBegun];
+  /** How far a backup is. */
+  backupProgress: [{ number: number }, BackupProgress];
 };
 
 /** All messages of the operator: what it is asked from outside, and what it is told on its own node. */

@@ -191,6 +191,14 @@ export type ReplicaStoreProtocol = {
    * empty while the new ring is agreed. Local only.
    */
   fence: [{ raised: boolean; ifEmpty: boolean }, { holdsData: boolean }];
+  /**
+   * Copy the store to a directory; see `Engine.copyTo`. It goes on behind this answer, for nobody is to wait for it:
+   * `copied` resolves to what the store held when it began. Local only.
+   */
+  copyStore: [
+    { directory: string; onProgress: (fraction: number) => void },
+    { copied: Promise<EngineStats> },
+  ];
   /** What this replica holds, for `status`. */
   describe: [Record<never, never>, ReplicaStoreStatus];
 };

@@ -206,6 +206,12 @@ class ReplicaStore {
         if (!ifEmpty || !holdsData) this.#isFenced = raised;
         return { holdsData };
       },
+      copyStore: ({ directory, onProgress }) => {
+        const stats = this.#engine.stats();
+        const copied = this.#engine.copyTo(directory, onProgress).then(() => stats);
+        copied.catch(() => {}); // whoever asked may have gone
+        return { copied };
+      },
       describe: () => this.#describe(),
     };
   }

@@ -41,6 +41,8 @@ export const LIMITS = {
   msgpackItems: 1_048_576,
   /** UTF-8 of a cluster's name, a zone, a member's address. */
   nameBytes: 256,
+  /** UTF-8 of a path on a node's machine, which an operator names; PATH_MAX of Linux. */
+  pathBytes: 4 * KIB,
   /** Ring members and partitions; a ring travels in one frame. */
   members: 1024,
   /** Partitions Q of the key space. */

@@ -146,9 +146,10 @@ export class StillDisk implements Disk {
     return Promise.reject(new DiskError("not-found", directory, "not a directory"));
   }
 
-  /** See {@link Disk.lock}. A lock that is not there is held by nobody, and is not made. */
+  /** See {@link Disk.lock}. One that is not there is held by nobody, and is made in memory only. */
   lock(path: string): Lock {
     if (this.#below.exists(path)) return this.#below.lock(path);
+    this.open(path, { write: true, create: true }).close();
     return { release: () => {} };
   }
 

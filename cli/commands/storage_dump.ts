@@ -59,7 +59,7 @@ function siblingOf(
   { dot, also, requestId, tombstone, value, crc32c, wallMs }: Sibling,
 ): Record<string, unknown> {
   const content = tombstone ? { tombstone } : { ...shownBytes("value", value), crc32c };
-  return { dot, ...(also && { also }), request: requestId, wall_ms: wallMs, ...content };
+  return { dot, ...(also && { also }), request: requestId, wallMs, ...content };
 }
 
 /** A key as people read it. */

@@ -31,4 +31,6 @@ export const ADMIN_BODIES: { readonly [K in Kind<OperatorProtocol>]: Shape<Body<
     hash: text(LIMITS.nameBytes),
     holdsData: flag,
   }),
+  backup: record({ directory: text(LIMITS.pathBytes, 1) }),
+  backupProgress: record({ number: integer(1) }),
 };

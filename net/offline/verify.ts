@@ -5,6 +5,7 @@
  */
 
 import type { Damage, EngineStats } from "../../storage/engine.ts";
+import { missingFrom } from "../backup_manifest.ts";
 import { type OnProgress, storesIn, type Tools, withJournal, withStore } from "./directory.ts";
 
 /** What {@link verifyDirectory} found. */
@@ -24,7 +25,7 @@ export async function verifyDirectory(
   onProgress: OnProgress,
 ): Promise<Verification> {
   const engines = storesIn(tools.disk, path);
-  const damage: Damage[] = [];
+  const damage = missingFrom(tools.disk, path);
   const stores: EngineStats[] = [];
   await withJournal(tools, path, damage, async (journal) => {
     damage.push(...journal?.damageAtOpen ?? []);

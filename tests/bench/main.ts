@@ -6,6 +6,7 @@
  */
 
 import { Client, Node } from "../../mod.ts";
+import { realEnvironment } from "../../actors/runtime/real/mod.ts";
 import type { Context } from "../../cli/command.ts";
 import { defaulted, optional, parseFlags, toggled, type Values } from "../../cli/flags.ts";
 import * as kind from "../../cli/kinds.ts";
@@ -38,6 +39,7 @@ const context: Context = {
   terminal,
   connect: (addresses) => Client.connect(addresses),
   startNode: (options) => Node.start(options),
+  environment: () => realEnvironment({ node: "bench" }),
 };
 
 if (import.meta.main) Deno.exit(await main());
