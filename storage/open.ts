@@ -5,6 +5,7 @@
  */
 
 import { StillDisk } from "../actors/runtime/still_disk.ts";
+import { openBitcaskEngine } from "./bitcask/engine.ts";
 import type { Engine } from "./engine.ts";
 import type { EngineName } from "./engines.ts";
 import type { JournalOptions } from "./journal.ts";
@@ -14,12 +15,17 @@ import { openMemoryEngine } from "./memory/engine.ts";
 export interface OpenEngineOptions extends JournalOptions {
   /** False: keep nothing on disk; the memory engine only. Default true. */
   readonly persist?: boolean;
-  /** Dead bytes that may always be held: whatever is below is never cleaned up. Default: the engine's own. */
-  readonly deadBytes?: number;
 }
 
 const OPEN: Readonly<Record<EngineName, (options: OpenEngineOptions) => Promise<Engine>>> = {
   memory: openMemoryEngine,
+  bitcask: openBitcaskEngine,
+};
+
+/** Options with which an engine does nothing by itself. */
+const IDLE: Readonly<Record<EngineName, Record<string, number>>> = {
+  memory: { deadBytes: Infinity },
+  bitcask: { deadBytes: Infinity },
 };
 
 /**
@@ -50,5 +56,5 @@ export function openEngine(engine: EngineName, options: OpenEngineOptions): Prom
  * @throws {EngineError} as {@link openEngine}
  */
 export function lookInto(engine: EngineName, options: OpenEngineOptions): Promise<Engine> {
-  return openEngine(engine, { ...options, disk: new StillDisk(options.disk), deadBytes: Infinity });
+  return openEngine(engine, { ...options, ...IDLE[engine], disk: new StillDisk(options.disk) });
 }

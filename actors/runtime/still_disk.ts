@@ -148,7 +148,13 @@ export class StillDisk implements Disk {
 
   /** See {@link Disk.lock}. One that is not there is held by nobody, and is made in memory only. */
   lock(path: string): Lock {
-    if (this.#below.exists(path)) return this.#below.lock(path);
+    try {
+      if (this.#below.exists(path)) return this.#below.lock(path);
+    } catch (error) {
+      // Where nobody can write, nobody needs to be kept out.
+      if (!(error instanceof DiskError) || error.code !== "read-only") throw error;
+    }
+    this.makeDirectory(parentOf(normalize(path)));
     this.open(path, { write: true, create: true }).close();
     return { release: () => {} };
   }

@@ -31,7 +31,7 @@ const operation = fc.oneof(
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
 /** A machine with files on it. */
-function machine(): { readonly disk: Disk; checksum(): number } {
+function machine() {
   const simulation = new Simulation({ seed: 1 });
   const { disk } = simulation.environment("n1");
   disk.makeDirectory("d/e");
@@ -40,7 +40,8 @@ function machine(): { readonly disk: Disk; checksum(): number } {
     file.write(new Uint8Array(LENGTH).map((_, at) => at * (n + 1)), 0);
     file.close();
   }
-  return { disk, checksum: () => simulation.disk("n1").checksum() };
+  const { faults } = simulation.disk("n1");
+  return { disk, faults, checksum: () => simulation.disk("n1").checksum() };
 }
 
 /** Do it, and say what came of it. */
@@ -130,10 +131,14 @@ Deno.test("a still disk is full when more was written than it may keep", () => {
 });
 
 Deno.test("a still disk: locks are those of the disk below, and none is made", () => {
-  const { disk } = machine();
+  const { disk, faults } = machine();
   disk.lock("d/lock");
   const still = new StillDisk(disk);
   assertThrows(() => still.lock("d/lock"), DiskError, "another process");
   still.lock("d/e/lock").release();
   assertEquals(disk.exists("d/e/lock"), false);
+  assertEquals([still.exists("d/e/lock"), still.birthMs("d/e/lock")], [true, null]);
+  disk.lock("d/e/lock").release();
+  faults.readOnly = true;
+  new StillDisk(disk).lock("d/e/lock").release();
 });

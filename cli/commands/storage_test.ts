@@ -251,11 +251,16 @@ withDirectory("compact gives dead bytes back and keeps everything", async (path,
   assertMatch(text.stdout, new RegExp(`^${engine}: .* before, .* now, .* of it dead\n$`));
 });
 
-withDirectory("compact says what it found damaged, and cuts it out", async (path, engine) => {
-  const file = largest(storeDirectory(path, engine));
-  flipBit(file, Math.floor(Deno.statSync(file).size / 2));
-  const { code, stdout } = await denamo("storage compact", path);
-  assertEquals(code, 1);
-  assert(JSON.parse(stdout).stores[0].damage.length > 0);
-  assertEquals((await denamo("storage verify", path)).code, 0);
-});
+withDirectory(
+  "compact tells of damage: cut out when the store was opened, or left where it is",
+  async (path, engine) => {
+    const file = largest(storeDirectory(path, engine));
+    flipBit(file, Math.floor(Deno.statSync(file).size / 2));
+    const { code, stdout, stderr } = await denamo("storage compact", path);
+    assertEquals(code, 1);
+    const wasCutOut = stderr === "";
+    if (wasCutOut) assert(JSON.parse(stdout).stores[0].damage.length > 0);
+    else assertMatch(stderr, new RegExp(`^denamo storage compact: ${file} `));
+    assertEquals((await denamo("storage verify", path)).code, wasCutOut ? 0 : 1);
+  },
+);

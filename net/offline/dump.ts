@@ -30,8 +30,9 @@ export async function dumpDirectory(
   onPage: (keys: readonly DumpedKey[]) => "go on" | "enough",
 ): Promise<void> {
   const unread: Damage[] = [];
+  const engines = storesIn(tools.disk, path);
   await holding(tools, path, async () => {
-    for (const engine of storesIn(tools.disk, path)) {
+    for (const engine of engines) {
       await withStore(tools, path, engine, unread, async (store) => {
         for (const each of store.partitions()) {
           if (partition !== undefined && each !== partition) continue;
