@@ -14,6 +14,7 @@ import {
   FAULTS,
 } from "../../actors/simulated/faults.ts";
 import { SimulatedRandom } from "../../actors/simulated/random.ts";
+import { type EngineName, ENGINES } from "../../storage/engines.ts";
 
 /** One call a client will make. */
 export interface PlannedCall {
@@ -39,6 +40,8 @@ export interface Plan {
   readonly nodes: number;
   /** How many of them are members when the clients begin; the others ask to be, where there is a `join`. */
   readonly members: number;
+  /** What records rest in. */
+  readonly engine: EngineName;
   /** Replicas, and R and W of a call that names none. */
   readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
   /** How many keys there are. */
@@ -59,6 +62,8 @@ export interface PlanOptions {
   readonly nodes?: number;
   /** Calls of all clients together, at least. */
   readonly ops?: number;
+  /** What records rest in. */
+  readonly engine?: EngineName;
   /** Kinds of fault: all of these, and no others. */
   readonly faults?: readonly FaultKind[];
   /** Kinds of fault: none of these. */
@@ -108,6 +113,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     seed,
     nodes,
     members,
+    engine: options.engine ?? random.fork("engine").pick(ENGINES),
     ...drawWorkload(random.fork("workload"), options.ops ?? OPS, joins),
     faults: [...others, ...stops, ...joining].sort((a, b) => a.atMs - b.atMs),
     forMs: FOR_MS,

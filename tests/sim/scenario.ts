@@ -13,6 +13,7 @@ import type { Client } from "../../net/client.ts";
 import { Cluster, type ClusterOptions } from "../../net/cluster.ts";
 import type { NodeCores, NodeOptions } from "../../net/node.ts";
 import { NODE_MEMORY_CORE } from "../../net/node_memory.ts";
+import type { EngineName } from "../../storage/engines.ts";
 import {
   check,
   type Ending,
@@ -89,8 +90,11 @@ const FINAL_TIMEOUT_MS = 10_000;
 const SETTLE_MS = 3_000;
 const REPAIR_MS = 500;
 const CONNECT_MS = 100;
-/** A history writes little. With logs so short, segments end and are cleaned in it as in months of use. */
-const STORE = { segmentBytes: 16 * 1024, deadBytes: 8 * 1024 };
+/** A history writes little. With files so short, they end and are rewritten in it as in months of use. */
+const STORE: Readonly<Record<EngineName, Readonly<Record<string, number>>>> = {
+  memory: { segmentBytes: 16 * 1024, deadBytes: 8 * 1024 },
+  bitcask: { segmentBytes: 16 * 1024, deadBytes: 8 * 1024 },
+};
 
 /** Make the history of a plan. */
 export async function simulate(plan: Plan, options: SimulateOptions = {}): Promise<Report> {
@@ -101,7 +105,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     nodes: plan.members,
     machines: plan.nodes,
     faults: plan.faults,
-    node: { partitions: PARTITIONS, ...node, quorum: plan.quorum },
+    node: { partitions: PARTITIONS, storage: { engine: plan.engine }, ...node, quorum: plan.quorum },
     cores: withSmallStore(cores),
     ...(client && { client }),
     onLog: (line) => {
@@ -164,7 +168,10 @@ function withSmallStore(cores: ClusterOptions["cores"] = {}): (index: number) =>
     const { openEngine } = { ...NODE_MEMORY_CORE, ...own.memory };
     return {
       ...own,
-      memory: { ...own.memory, openEngine: (options) => openEngine({ ...options, ...STORE }) },
+      memory: {
+        ...own.memory,
+        openEngine: (engine, options) => openEngine(engine, { ...options, ...STORE[engine] }),
+      },
     };
   };
 }

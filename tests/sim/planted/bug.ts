@@ -66,7 +66,7 @@ const NODES = 3;
 
 /** The history that a seed stands for when this bug is hunted. */
 export function planFor({ plan: { quorum, adjust, ...options } }: Pick<Bug, "plan">, seed: number): Plan {
-  const drawn = planOf(seed, { nodes: NODES, ...options });
+  const drawn = planOf(seed, { nodes: NODES, engine: "memory", ...options });
   const plan = quorum === undefined ? drawn : { ...drawn, quorum };
   return adjust === undefined ? plan : adjust(plan);
 }
