@@ -72,9 +72,7 @@ export class Refill {
       const sound = page.entries.filter(({ record }) => records.decode(record) !== null);
       return { ok: true, entries: sound.map(({ key, record }) => ({ key, object: record })), next };
     } catch (error) {
-      if (!records.isClosed) {
-        records.alarm("a partition could not be read", { partition, error: String(error) });
-      }
+      if (!records.isClosed) records.unreadable(`partition ${partition} could not be read`, error);
       return NO_PAGE;
     }
   }
