@@ -8,6 +8,7 @@
  * @module
  */
 
+import { LIMITS } from "../actors/runtime/limits.ts";
 import { DEFAULT_ENGINE, type EngineName, ENGINES } from "../storage/engines.ts";
 import { type Flag, optional } from "./flags.ts";
 import * as kind from "./kinds.ts";
@@ -24,6 +25,9 @@ export interface Field<T> {
   /** How the default is shown, when its value does not say it. */
   readonly shown?: string;
 }
+
+/** A mebibyte, in bytes. */
+export const MIB = 1024 * 1024;
 
 function field<T>(kind: kind.Kind<T>, fallback: T, help: string, shown?: string): Field<T> {
   return { kind, fallback, help, ...(shown !== undefined && { shown }) };
@@ -75,6 +79,11 @@ export const FIELDS = {
     kind.boolean,
     true,
     "False keeps nothing on disk (memory engine only): a restart begins empty",
+  ),
+  "storage.reserve": field(
+    kind.integer(0, 1_048_576, "MIB"),
+    LIMITS.reserveBytes / MIB,
+    "Mebibytes put aside, for a full disk to restart and to vote with; 0 for none",
   ),
   "resp.port": field<number | undefined>(kind.port, undefined, "Reserved for RESP; not served yet", "off"),
   "http.port": field<number | undefined>(kind.port, undefined, "Reserved for HTTP; not served yet", "off"),

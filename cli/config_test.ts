@@ -62,7 +62,9 @@ Deno.test("config: wrong files are told what is wrong, all of it, by path", () =
     ]],
     [`{"quorom":{"n":3}}`, ["quorom: unknown field; did you mean quorum?"]],
     [`{"storage":{"engin":"memory"}}`, ["storage.engin: unknown field; did you mean storage.engine?"]],
-    [`{"storage":{"engine":"rocks"}}`, [`storage.engine: expected "memory", not "rocks"`]],
+    [`{"storage":{"engine":"rocks"}}`, [
+      `storage.engine: expected ${FIELDS["storage.engine"].kind.expected}, not "rocks"`,
+    ]],
     [`{"seeds":["127.0.0.1"]}`, [`seeds: expected a list of host:port, not ["127.0.0.1"]`]],
     [`{"storage_engine":"on_disk"}`, [`storage_engine: expected "in_memory", not "on_disk"`]],
     [`{"__proto__":{"port":1}}`, ["__proto__: unknown field"]],
@@ -122,6 +124,7 @@ Deno.test("config: what a flag, a variable and a file say means the same, for ev
     "storage.path": ["/data", "/data"],
     "storage.sync": [50, "50"],
     "storage.persist": [false, "false"],
+    "storage.reserve": [8, "8"],
     "resp.port": [6379, "6379"],
     "http.port": [8080, "8080"],
     "log.level": ["debug", "debug"],

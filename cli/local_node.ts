@@ -40,9 +40,16 @@ export class LocalNode {
     const { program, leading } = self(options.runtimeFlags ?? []);
     this.name = options.name;
     this.address = `127.0.0.1:${options.port}`;
-    const flags = ["--port", String(options.port), "--storage-path", options.directory, "--stop-with-input"];
+    const where = [
+      "--port",
+      String(options.port),
+      "--storage-path",
+      options.directory,
+      "--storage-reserve",
+      "0",
+    ];
     this.#process = new Deno.Command(program, {
-      args: [...leading, "server", ...flags, ...options.flags ?? []],
+      args: [...leading, "server", "--stop-with-input", ...where, ...options.flags ?? []],
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

@@ -27,6 +27,8 @@ export type { ClusterOptions };
 
 /** The data directory of a simulated node, on the disk of its machine. */
 const SIMULATED_PATH = "data";
+/** Put aside on it, for little that is written; on a real disk nothing, for a cluster that is soon gone. */
+const SIMULATED_RESERVE_BYTES = 16 * 1024;
 /** The first simulated node's port; the others follow. */
 const FIRST_PORT = 3001;
 
@@ -208,7 +210,7 @@ export class Cluster implements AsyncDisposable {
       ...node,
       host: "127.0.0.1",
       port,
-      storage: { ...node.storage, path },
+      storage: { reserveBytes: this.simulation ? SIMULATED_RESERVE_BYTES : 0, ...node.storage, path },
     };
     const environment = this.#environment(index, options);
     const started = await Node.start(options, environment, own);

@@ -41,6 +41,8 @@ import {
 } from "./node_memory.ts";
 import { type NodeCores, type NodeOptions, type Settings, settingsOf } from "./node_options.ts";
 import { peers, type PeersProtocol } from "./peers.ts";
+import { Reserve } from "./reserve.ts";
+import { ReserveDisk } from "./reserve_disk.ts";
 
 export type { NodeCores, NodeOptions };
 
@@ -114,10 +116,11 @@ export class Node implements AsyncDisposable {
     });
     const socket = await listen(env.network, { host: settings.host, port: settings.port });
     let journal: NodeJournal | null = null;
+    const reserve = new Reserve(env, settings.path, settings.reserveBytes);
     try {
-      journal = await openJournal(settings, env);
+      journal = await openJournal(settings, { ...env, disk: new ReserveDisk(env.disk, reserve, true) });
       clearSnapshot({ settings, environment: env });
-      return await Node.#compose(settings, env, cores, socket, journal);
+      return await Node.#compose({ settings, env, cores, socket, journal, reserve });
     } catch (error) {
       socket.close();
       await journal?.close().catch(() => {}); // what came first is what there is to say
@@ -125,18 +128,15 @@ export class Node implements AsyncDisposable {
     }
   }
 
-  static async #compose(
-    settings: Settings,
-    env: Environment,
-    cores: NodeCores,
-    socket: Listener,
-    journal: NodeJournal,
-  ): Promise<Node> {
+  static async #compose(given: Omit<Materials, "life" | "system">): Promise<Node> {
+    const { settings, env, socket, journal, reserve } = given;
     const address = settings.advertise ?? formatAddress(socket.endpoint);
     const ring = await ringOf(settings, env, journal, address);
     const life = new Life(settings, env, journal, address, ring);
     const system = new ActorSystem({ node: life.facts.nodeId, environment: env });
-    await system.start(nodeTree(partsOf({ settings, env, cores, socket, journal, life, system })));
+    await system.start(nodeTree(partsOf({ ...given, life, system })));
+    reserve.keep();
+    void system.terminated.then(() => reserve.stop());
     env.log.info("serving", { address, node: life.facts.nodeId, epoch: life.ring.epoch });
     return new Node(system, journal, life, socket.endpoint);
   }
@@ -187,13 +187,14 @@ interface Materials {
   readonly cores: NodeCores;
   readonly socket: Listener;
   readonly journal: NodeJournal;
+  readonly reserve: Reserve;
   readonly life: Life;
   readonly system: ActorSystem;
 }
 
 /** Everything the tree is made of. */
 function partsOf(materials: Materials): NodeParts {
-  const { settings, env, cores, journal, life, system } = materials;
+  const { settings, env, cores, journal, reserve, life, system } = materials;
   const { facts: { nodeId: node, bootId } } = life;
   const end = (reason: string) => {
     life.fenced = reason;
@@ -216,7 +217,15 @@ function partsOf(materials: Materials): NodeParts {
     },
     replicaStore: {
       node,
-      open: () => openStore(settings, env, journal, { ...NODE_MEMORY_CORE, ...cores.memory }),
+      open: async () => {
+        // What opening has to mend may take what is kept; what clients write may not.
+        const disk = new ReserveDisk(env.disk, reserve, true);
+        const memory = { ...NODE_MEMORY_CORE, ...cores.memory };
+        const opened = await openStore(settings, { ...env, disk }, journal, memory);
+        disk.isEntitled = false;
+        reserve.refill();
+        return opened;
+      },
       isVouchedFor: () => life.isVouchedFor,
       current: () => life.current,
       onWhole: () => markWhole(journal),

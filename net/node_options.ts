@@ -9,6 +9,7 @@ import type { GossiperCore } from "../actors/gossiper/gossiper.ts";
 import type { RefillerCore } from "../actors/repair/refiller.ts";
 import type { ReplicaStoreCore } from "../actors/replica_store/replica_store.ts";
 import type { RingManagerCore } from "../actors/ring_manager/ring_manager.ts";
+import { LIMITS } from "../actors/runtime/limits.ts";
 import type { SyncPolicy } from "../storage/engine.ts";
 import { DEFAULT_ENGINE, type EngineName } from "../storage/engines.ts";
 import type { ListenerCore } from "./listener.ts";
@@ -46,6 +47,8 @@ export interface NodeOptions {
     readonly sync?: SyncPolicy;
     /** False: records are in memory only (no other engine will do) and gone with the process. Default true. */
     readonly persist?: boolean;
+    /** Put aside in the directory, for a full disk to restart and to vote with. Default 72 MiB; 0: nothing. */
+    readonly reserveBytes?: number;
   };
   /** How much is logged. Default `info`. */
   readonly logLevel?: "debug" | "info" | "warn" | "error" | "silent";
@@ -87,6 +90,7 @@ export interface Settings {
   readonly path: string;
   readonly sync: SyncPolicy;
   readonly persist: boolean;
+  readonly reserveBytes: number;
 }
 
 /** The settings that options mean. Throws a `RangeError` that names what is wrong. */
@@ -108,6 +112,7 @@ export function settingsOf(options: NodeOptions): Settings {
     path: options.storage?.path ?? `./denamo-data/${port}`,
     sync: options.storage?.sync ?? "always",
     persist,
+    reserveBytes: options.storage?.reserveBytes ?? LIMITS.reserveBytes,
   };
   const { n, r, w } = settings.quorum;
   if (r > n || w > n) throw new RangeError(`quorum: R = ${r} and W = ${w} must be at most N = ${n}`);

@@ -81,6 +81,8 @@ export const LIMITS = {
   segmentBytes: 64 * MIB,
   /** Bytes waiting to be written to one journal; past it a write is answered `overloaded`. */
   journalBacklogBytes: 64 * MIB,
+  /** Put aside for a full disk: what an unclean start copies of one segment, and room for the node's own journal. */
+  reserveBytes: 72 * MIB,
   /** A full disk is tried again this often. */
   fullProbeMs: 1_000,
   /** Space that was given up to a full disk is put aside again after so long. */
@@ -126,5 +128,8 @@ if (LIMITS.valueBytes >= LIMITS.objectBytes) throw new Error("limits: a value mu
 if (LIMITS.mintClockEntries * 4 > LIMITS.clockEntries) throw new Error("limits: merged clocks must fit");
 if (LIMITS.batchBytes < LIMITS.objectBytes + 64 * KIB) throw new Error("limits: an object must fit a batch");
 if (LIMITS.journalBacklogBytes < LIMITS.batchBytes) throw new Error("limits: a batch must fit the backlog");
+if (LIMITS.reserveBytes < LIMITS.segmentBytes + 4 * MIB) {
+  throw new Error("limits: a segment must fit the reserve");
+}
 if (LIMITS.segmentBytes > 2 ** 27) throw new Error("limits: offsets in a segment are 24 bits, times 8");
 if (LIMITS.defaultDeadlineMs > LIMITS.deadlineMs) throw new Error("limits: the default deadline is too long");

@@ -94,6 +94,7 @@ export function nodeOptions(config: settings.Config): NodeOptions {
       path: settings.dataDirectory(config),
       sync: typeof sync === "number" ? { intervalMs: sync } : sync,
       persist: config["storage.persist"],
+      reserveBytes: config["storage.reserve"] * settings.MIB,
     },
     logLevel: config["log.level"],
     logFormat: config["log.format"],

@@ -7,6 +7,8 @@
 import type { Damage, EngineStats } from "../../storage/engine.ts";
 import { storeDirectory } from "../../storage/engines.ts";
 import { openEngine } from "../../storage/open.ts";
+import { Reserve } from "../reserve.ts";
+import { ReserveDisk } from "../reserve_disk.ts";
 import { holding, type OnProgress, refuseOpening, storesIn, type Tools } from "./directory.ts";
 
 /** What {@link compactDirectory} did to a store. */
@@ -26,11 +28,13 @@ export async function compactDirectory(
   onProgress: OnProgress,
 ): Promise<Compaction[]> {
   const done: Compaction[] = [];
+  // On a full disk it takes room to make room.
+  const disk = new ReserveDisk(tools.disk, new Reserve(tools, path, 0), true);
   const engines = storesIn(tools.disk, path);
   await holding(tools, path, async () => {
     for (const [index, engine] of engines.entries()) {
       const directory = storeDirectory(path, engine);
-      const store = await openEngine(engine, { ...tools, directory, sync: "always" }).catch(
+      const store = await openEngine(engine, { ...tools, disk, directory, sync: "always" }).catch(
         refuseOpening(path),
       );
       try {

@@ -71,7 +71,11 @@ export function denoRun(program = "cli/main.ts"): string[] {
 }
 
 /** Variables of every process that is started. */
-export const VARIABLES: Readonly<Record<string, string>> = { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
+export const VARIABLES: Readonly<Record<string, string>> = {
+  DENO_NO_UPDATE_CHECK: "1",
+  NO_COLOR: "1",
+  DENAMO_STORAGE_RESERVE: "0", // the directories are gone in a moment
+};
 
 /** How a command ended. */
 export interface Ended {
