@@ -37,6 +37,8 @@ export interface Cleanable {
   rewrite(segment: number): Iterable<Promise<void> | null>;
   /** Append something that changes nothing: the first record of a new segment. */
   beginSegment(): void;
+  /** Segments before this one have been removed. */
+  forgetBefore(segment: number): void;
 }
 
 /** Cleans one log, in the background. */
@@ -125,6 +127,7 @@ export class Cleaner {
     // Only what was copied must be durable, but the copies are behind all the rest.
     await this.#journal.sync();
     await this.#journal.removeBefore(oldest + 1);
+    this.#owner.forgetBefore(oldest + 1);
   }
 
   #check(): void {

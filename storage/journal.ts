@@ -12,32 +12,25 @@
  * @module
  */
 
-import { DiskError, type Lock } from "../actors/runtime/environment.ts";
-import { type Damage, EngineError } from "./engine.ts";
+import type { Lock } from "../actors/runtime/environment.ts";
+import type { Damage } from "./engine.ts";
 import { copySegments, makeCopy, refuseUnfinished } from "./journal/copy.ts";
 import { makeDurableDirectory, recover, type Recovered, type Replay } from "./journal/open.ts";
 import type { JournalOptions } from "./journal/options.ts";
-import { END_RECORD, RECORD_HEADER_BYTES } from "./journal/format.ts";
-import { type FoundDamage, type FoundRecord, readSegment } from "./journal/reader.ts";
-import { readHeader, type SegmentIdentity, segmentPath } from "./journal/segments.ts";
+import { asEngineError } from "./journal/errors.ts";
+import { RECORD_HEADER_BYTES } from "./journal/format.ts";
+import { identifySegment, inspectSegment, readWritten } from "./journal/inspect.ts";
+import type { FoundDamage, FoundRecord } from "./journal/reader.ts";
+import { type SegmentIdentity, segmentPath } from "./journal/segments.ts";
 import { Writer } from "./journal/writer.ts";
 
 export type { JournalRecord, Replay } from "./journal/open.ts";
 export type { JournalOptions } from "./journal/options.ts";
 export type { FoundDamage, FoundRecord } from "./journal/reader.ts";
 export type { SegmentIdentity } from "./journal/segments.ts";
+export { asEngineError } from "./journal/errors.ts";
 export { recordBytes } from "./journal/format.ts";
 export { segmentPath } from "./journal/segments.ts";
-
-/** Reading a journal through pauses after so many bytes. */
-const INSPECT_SLICE_BYTES = 1 << 20;
-
-/** A failure of the disk as an {@link EngineError}; anything else as it is. */
-export function asEngineError(error: unknown): unknown {
-  if (!(error instanceof DiskError)) return error;
-  if (error.code === "locked") return new EngineError("locked", error.message);
-  return new EngineError(error.code === "no-space" ? "full" : "io", error.message);
-}
 
 /**
  * Open the journal in a directory, which is made when it is missing, and hand every record that was ever durable
@@ -254,42 +247,14 @@ export class Journal {
    *
    * @throws {EngineError} `io` when it cannot be read
    */
-  *read(segment: number): Generator<FoundRecord | FoundDamage, void, void> {
+  read(segment: number): Generator<FoundRecord | FoundDamage, void, void> {
     const end = this.#segments.get(segment) ?? this.#writer.written.sizeBytes;
-    try {
-      const file = this.#options.disk.open(segmentPath(this.#options.directory, segment));
-      try {
-        const header = readHeader(file);
-        if (header?.number === segment) {
-          for (const found of readSegment(file, header.seed, end)) {
-            if (found.kind === "damage" || found.type !== END_RECORD) yield found;
-          }
-          return;
-        }
-        yield { kind: "damage", offset: 0, end, detail: "the header does not verify", wasWritten: true };
-      } finally {
-        file.close();
-      }
-    } catch (error) {
-      throw asEngineError(error);
-    }
+    return readWritten(this.#options, segment, end);
   }
 
   /** Which file a segment is; null when its header does not verify. Throws as {@link Journal.read}. */
   identify(segment: number): SegmentIdentity | null {
-    try {
-      const file = this.#options.disk.open(segmentPath(this.#options.directory, segment));
-      try {
-        const header = readHeader(file);
-        return header?.number === segment
-          ? { number: segment, seed: header.seed, sizeBytes: file.size() }
-          : null;
-      } finally {
-        file.close();
-      }
-    } catch (error) {
-      throw asEngineError(error);
-    }
+    return identifySegment(this.#options, segment);
   }
 
   /** Read everything that has been written and report what is damaged, in slices. See `Engine.verify`. */
@@ -303,24 +268,22 @@ export class Journal {
     return damage;
   }
 
-  /** Read everything that has been written, in slices. What cannot be read at all is given as damage. */
+  /**
+   * Read everything that has been written, in slices, and tell `onFound` of all records and all damage: also of what
+   * costs nothing, as one of two copies of a header, and of segments that cannot be read at all.
+   */
   async inspect(
     onProgress: (fraction: number) => void,
     onFound: (segment: number, found: FoundRecord | FoundDamage) => void,
   ): Promise<void> {
-    const { clock } = this.#options;
     const total = this.sizeBytes;
     let done = 0;
     for (const [segment, end] of this.segments()) {
-      let resumeAt = INSPECT_SLICE_BYTES;
       try {
-        for (const found of this.read(segment)) {
+        await inspectSegment(this.#options, segment, end, (found) => {
           onFound(segment, found);
-          if (found.end < resumeAt) continue;
-          resumeAt = found.end + INSPECT_SLICE_BYTES;
           onProgress(Math.min(1, (done + found.end) / total));
-          await new Promise<void>((resolve) => void clock.after(0, resolve));
-        }
+        });
       } catch (error) {
         // Removed meanwhile, by whoever had no more need of it.
         const wasRemoved = !this.#segments.has(segment) && segment !== this.#writer.written.number;

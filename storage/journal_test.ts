@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { equalBytes, fromHex } from "../actors/runtime/bytes.ts";
+import { equalBytes } from "../actors/runtime/bytes.ts";
 import { DiskError } from "../actors/runtime/environment.ts";
 import {
   assert,
@@ -13,6 +13,7 @@ import { type Journal, openJournal } from "./journal.ts";
 import { END_RECORD, SEGMENT_HEADER_BYTES } from "./journal/format.ts";
 import { readSegment } from "./journal/reader.ts";
 import { readHeader } from "./journal/segments.ts";
+import { formatExample } from "./testing/format_example.ts";
 import { type SimulatedWorld, simulatedWorld } from "./testing/worlds.ts";
 
 const FIRST = "data/store/0000000001.log";
@@ -625,7 +626,7 @@ Deno.test("40: who cannot go on with a damaged journal leaves it as it was", asy
 });
 
 Deno.test("the worked example of FORMAT.md: a segment", async () => {
-  const bytes = example("segment");
+  const bytes = formatExample("segment");
   const { payloads, damage } = await read(bytes);
   assertEquals(damage, []);
   assertEquals(payloads.map((payload) => payload.toHex()), [
@@ -633,10 +634,3 @@ Deno.test("the worked example of FORMAT.md: a segment", async () => {
     "0102",
   ]);
 });
-
-/** The bytes that an example of FORMAT.md shows. */
-function example(name: string): Uint8Array {
-  const page = Deno.readTextFileSync(new URL("FORMAT.md", import.meta.url));
-  const lines = new RegExp("```" + name + "\n([^`]*)```").exec(page)![1]!.split("\n");
-  return fromHex(lines.map((line) => line.slice(0, 42).replaceAll(" ", "")).join(""))!;
-}

@@ -18,7 +18,6 @@
  */
 
 import { toHex } from "../../actors/runtime/bytes.ts";
-import { DiskError } from "../../actors/runtime/environment.ts";
 import { checkChanges } from "../changes.ts";
 import { type Cleanable, Cleaner, type CleanerOptions } from "../cleaner.ts";
 import {
@@ -32,26 +31,17 @@ import {
   type ScanPage,
 } from "../engine.ts";
 import { asEngineError, type Journal, type JournalOptions, openJournal, segmentPath } from "../journal.ts";
-import { READ_TRIES } from "../journal/reader.ts";
 import { appendStoreId, drawStoreId, STORE_ID_RECORD, type StoreId } from "../store_id.ts";
-import {
-  CHANGE_HEADER_BYTES,
-  changeBytes,
-  CHANGES_RECORD,
-  dropOf,
-  encodeChanges,
-  NOTHING,
-  REMOVED,
-} from "./codec.ts";
+import { changeBytes, CHANGES_RECORD, dropOf, encodeChanges, NOTHING, REMOVED } from "./codec.ts";
 import { BITCASK_CORE, type BitcaskCore } from "./core.ts";
 import { HINT_SUFFIX } from "./hint.ts";
 import { Hints } from "./hints.ts";
 import { InFlight } from "./in_flight.ts";
 import type { Keydir } from "./keydir.ts";
 import { Loaded } from "./load.ts";
+import { RecordReader } from "./record_reader.ts";
 import { visitRecord } from "./records.ts";
 import { liveSlices } from "./rewrite.ts";
-import { SegmentFiles } from "./segment_files.ts";
 import { verifyStore } from "./verify.ts";
 
 /** What {@link openBitcaskEngine} wants to know; spread an `Environment` into it. */
@@ -120,7 +110,7 @@ class BitcaskEngine implements Engine, Cleanable {
   readonly #hints: Hints;
   readonly #keydir: Keydir;
   readonly #inFlight: InFlight;
-  readonly #files: SegmentFiles;
+  readonly #reader: RecordReader;
   readonly #cleaner: Cleaner;
   #id: StoreId;
   /** The number of the last change. */
@@ -135,7 +125,7 @@ class BitcaskEngine implements Engine, Cleanable {
     this.#keydir = loaded.keydir;
     this.#sequence = loaded.sequence;
     this.#inFlight = new InFlight(loaded.sequence);
-    this.#files = new SegmentFiles(options.disk, options.directory);
+    this.#reader = new RecordReader(options, core, loaded.keydir, hints);
     this.#id = id;
     this.storeId = toHex(id.bytes);
     this.damageAtOpen = [...journal.damageAtOpen, ...hints.damageAtOpen];
@@ -177,27 +167,7 @@ class BitcaskEngine implements Engine, Cleanable {
 
   #recordOf(entry: number, partition: number, key: Uint8Array): Uint8Array {
     const sequence = this.#keydir.sequence(entry);
-    return this.#inFlight.find(sequence) ?? this.#read(entry, sequence, partition, key);
-  }
-
-  #read(entry: number, sequence: number, partition: number, key: Uint8Array): Uint8Array {
-    const segment = this.#keydir.segment(entry);
-    const offset = this.#keydir.offset(entry);
-    const bytes = new Uint8Array(changeBytes(key.length, this.#keydir.recordBytes(entry)));
-    try {
-      for (let tries = 0; tries < READ_TRIES; tries++) {
-        const length = this.#files.read(segment, bytes, offset);
-        if (length === bytes.length && this.#core.isChange(bytes, sequence, partition, key)) {
-          return bytes.subarray(CHANGE_HEADER_BYTES + key.length);
-        }
-      }
-    } catch (error) {
-      throw asEngineError(error);
-    }
-    const path = segmentPath(this.#options.directory, segment);
-    this.#options.log.error("a record does not verify", { path, offset, partition });
-    this.#hints.distrust(segment);
-    throw new EngineError("corrupt", `${path} at ${offset}: not the record of this key`);
+    return this.#inFlight.find(sequence) ?? this.#reader.read(entry, sequence, partition, key);
   }
 
   scan({ partition, after, limit, limitBytes }: ScanOptions): ScanPage {
@@ -283,7 +253,7 @@ class BitcaskEngine implements Engine, Cleanable {
     await this.#cleaner.stop();
     const isDurable = await journal.sync().then(() => true, () => false);
     await this.#hints.close(isDurable ? journal.segment : null);
-    this.#files.close();
+    this.#reader.close();
     await journal.close();
   }
 
@@ -303,12 +273,15 @@ class BitcaskEngine implements Engine, Cleanable {
     this.#append([NOTHING]);
   }
 
+  forgetBefore(segment: number): void {
+    this.#reader.closeBefore(segment);
+    this.#keydir.forgetBefore(segment);
+    this.#hints.forgetBefore(segment);
+  }
+
   *rewrite(segment: number): Generator<Promise<void> | null, void, void> {
     const journal = this.#journal;
     const keydir = this.#keydir;
-    this.#files.closeBefore(segment);
-    keydir.forgetBefore(segment);
-    this.#hints.forgetBefore(segment);
     for (const batches of liveSlices({ journal, keydir, core: this.#core }, segment)) {
       let durable: Promise<void> | null = null;
       for (const batch of batches) durable = this.#append(batch);

@@ -36,9 +36,10 @@ export class Hints {
   readonly #sizes = new Map<number, number>();
   /** Segments that are damaged: no hint file may hide that from the next process. */
   readonly #damaged = new Set<number>();
-  #waiting: number[] = [];
+  /** Segments whose hint file is to be written: those that an earlier process left without, and those since. */
+  #missing: number[] = [];
+  readonly #waiting: number[] = [];
   #running: Promise<void> | null = null;
-  #isStopped = false;
 
   /** @param options of the journal @param core what decodes */
   constructor(options: JournalOptions, core: BitcaskCore) {
@@ -70,7 +71,7 @@ export class Hints {
   start(journal: Journal): void {
     this.#journal = journal;
     for (const segment of journal.segments().keys()) {
-      if (journal.isComplete(segment) && !journal.unread.has(segment)) this.#waiting.push(segment);
+      if (journal.isComplete(segment) && !journal.unread.has(segment)) this.#missing.push(segment);
     }
     journal.onComplete = (segment) => this.renew(segment);
     this.#run();
@@ -90,11 +91,14 @@ export class Hints {
     removeIfThere(this.#options.disk, this.#path(segment));
   }
 
-  /** Write no more but the hint file of the newest segment, to which nothing will be appended. Never rejects. */
+  /**
+   * Write what is waiting, and the hint file of the newest segment, to which nothing will be appended. What an earlier
+   * process left is left once more: it may be much. Never rejects.
+   */
   async close(newest: number | null): Promise<void> {
-    this.#isStopped = true;
+    this.#missing = [];
     await this.#running;
-    if (newest !== null && this.#journal) await this.#write(this.#journal, newest, () => true);
+    if (newest !== null && this.#journal) await this.#write(this.#journal, newest);
   }
 
   /** What a hint file says; read again before it counts as damaged. */
@@ -136,29 +140,29 @@ export class Hints {
   }
 
   #run(): void {
-    if (this.#running || this.#isStopped || !this.#journal) return;
+    if (this.#running || !this.#journal) return;
     this.#running = this.#writeWaiting(this.#journal).finally(() => this.#running = null);
   }
 
   async #writeWaiting(journal: Journal): Promise<void> {
-    for (let segment = this.#waiting.shift(); segment !== undefined; segment = this.#waiting.shift()) {
-      const number = segment;
-      await this.#write(journal, number, () => !this.#isStopped && journal.isComplete(number));
-      if (this.#isStopped) return;
+    for (;;) {
+      const segment = this.#waiting.shift() ?? this.#missing.shift();
+      if (segment === undefined) return;
+      await this.#write(journal, segment);
     }
   }
 
-  /** Write one hint file, as long as it `isWanted`. Never rejects: without it the segment will be read. */
-  async #write(journal: Journal, segment: number, isWanted: () => boolean): Promise<void> {
+  /** Write one hint file, as long as its segment is there. Never rejects: without it the segment will be read. */
+  async #write(journal: Journal, segment: number): Promise<void> {
     const { disk, log } = this.#options;
     const temporary = `${this.#path(segment)}.tmp`;
     try {
       const file = disk.open(temporary, { write: true, create: true });
       try {
         file.truncate(0);
-        const isDone = await this.#fill(journal, segment, file, isWanted);
+        const isDone = await this.#fill(journal, segment, file);
         if (isDone) await file.sync();
-        if (isDone && isWanted() && !this.#damaged.has(segment)) {
+        if (isDone && journal.segments().has(segment) && !this.#damaged.has(segment)) {
           disk.rename(temporary, this.#path(segment));
           this.#sizes.set(segment, file.size());
         } else disk.remove(temporary);
@@ -172,12 +176,7 @@ export class Hints {
   }
 
   /** Write what a segment holds; false when it is not to be had. */
-  async #fill(
-    journal: Journal,
-    segment: number,
-    file: DiskFile,
-    isWanted: () => boolean,
-  ): Promise<boolean> {
+  async #fill(journal: Journal, segment: number, file: DiskFile): Promise<boolean> {
     const identity = journal.identify(segment);
     if (identity === null) return false;
     let writtenTo = HINT_HEADER_BYTES;
@@ -195,7 +194,7 @@ export class Hints {
       if (end < pauseAt) continue;
       pauseAt = end + SLICE_BYTES;
       await new Promise<void>((resolve) => void this.#options.clock.after(0, resolve));
-      if (!isWanted()) return false;
+      if (!journal.segments().has(segment)) return false;
     }
     writeAll(file, [encoder.finish({ number: segment, seed: identity.seed, end })], 0);
     return true;

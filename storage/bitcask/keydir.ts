@@ -9,6 +9,7 @@
  * @module
  */
 
+import { GROWTH } from "../keys/arena.ts";
 import { hashKey, KeyIndex, type Stretch } from "../keys/key_index.ts";
 import { changeBytes, REMOVED } from "./codec.ts";
 
@@ -201,7 +202,7 @@ export class Keydir {
   }
 
   #grow(): void {
-    const length = 2 * this.#offset.length;
+    const length = Math.ceil(GROWTH * this.#offset.length);
     const offset = new Uint32Array(length);
     const recordBytes = new Uint32Array(length);
     const sequence = new Float64Array(length);

@@ -81,6 +81,18 @@ export function readHeader(file: DiskFile): SegmentHeader | null {
   return null;
 }
 
+/** Whether both copies of an open segment's header verify, and are the same. */
+export function isHeaderWhole(file: DiskFile): boolean {
+  const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+  for (let tries = 0; tries < READ_TRIES; tries++) {
+    file.read(bytes, 0);
+    const half = SEGMENT_HEADER_BYTES / 2;
+    const isSame = bytes.subarray(0, half).every((byte, at) => byte === bytes[at + half]);
+    if (isSame && decodeSegmentHeader(bytes) !== null) return true;
+  }
+  return false;
+}
+
 /** Whether nothing but end records stands in a segment from `offset` on; at least one, if it has to be closed. */
 export function endsAt(file: DiskFile, seed: number, offset: number, mustBeClosed: boolean): boolean {
   const length = file.size() - offset;

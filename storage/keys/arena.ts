@@ -18,6 +18,8 @@
 import { compareBytes } from "../../actors/runtime/bytes.ts";
 
 const SLAB_BYTES = 256 * 1024;
+/** Arrays grow by half: doubling them would waste more, and they are copied seldom enough. */
+export const GROWTH = 1.5;
 /** A record as long as this is kept on its own, by reference. */
 export const LARGE_BYTES = 32 * 1024;
 
@@ -214,7 +216,7 @@ export class Arena {
   }
 
   #grow(): void {
-    const entries = this.hash.length * 2;
+    const entries = Math.ceil(this.hash.length * GROWTH);
     const grown = <T extends Int32Array | Uint16Array | Uint32Array>(larger: T, old: T): T => {
       larger.set(old);
       return larger;

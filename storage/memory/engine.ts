@@ -246,6 +246,8 @@ class MemoryEngine implements Engine, Cleanable {
     this.#journal?.append(CHANGES_RECORD, []);
   }
 
+  forgetBefore(): void {}
+
   *rewrite(segment: number): Generator<Promise<void> | null, void, void> {
     const journal = this.#journal!;
     const { arena } = this.#space.index;
