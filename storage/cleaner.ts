@@ -118,6 +118,8 @@ export class Cleaner {
       this.#journal.seal();
       this.#owner.beginSegment();
     }
+    // What has been appended to it must have been written, for its owner may read it.
+    if (!this.#journal.isComplete(oldest)) await this.#journal.sync();
     for (const durable of this.#owner.rewrite(oldest)) {
       this.#check();
       if (durable !== null && this.#options.sync === "always") await durable;

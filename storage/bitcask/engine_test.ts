@@ -228,6 +228,16 @@ Deno.test("bitcask: compacting leaves live changes only, while writes go on, and
   await world.settle(again.close());
 });
 
+Deno.test("bitcask: what is not written yet is compacted, too (seed 1018199345)", async () => {
+  const world = simulatedWorld(1);
+  const engine = await open(world);
+  for (let n = 0; n < 12; n++) put(engine, n % 10, n);
+  await world.settle(engine.compact());
+  for (let n = 0; n < 10; n++) assertEquals(await shown(engine, n), record(n, n < 2 ? 10 + n : n));
+  assert(engine.stats().deadBytes < 600);
+  await world.settle(engine.close());
+});
+
 Deno.test("bitcask: a copy opens as the same store, with its hint files, made while writes and cleaning go on", async () => {
   const world = await smallStore();
   const engine = await open(world, { deadBytes: 1024 });

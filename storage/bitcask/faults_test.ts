@@ -323,6 +323,17 @@ Deno.test("47: a newer hint file is refused, and nothing touched", async () => {
   assertEquals([error.code, world.disk.checksum()], ["newer", before]);
 });
 
+Deno.test("41: a hint file that the disk does not give is no damage, and its segment is read (seed -974894236)", async () => {
+  const world = await smallStore();
+  world.disk.beforeEach = (operation, path) => {
+    world.faults.readErrorRate = operation === "read" && path.endsWith(".hint") ? 1 : 0;
+  };
+  const engine = await open(world);
+  assertEquals(engine.damageAtOpen, []);
+  await assertWhole(engine);
+  await world.settle(engine.close());
+});
+
 // Crashes
 
 /** What a store is to hold by key. */

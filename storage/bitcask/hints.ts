@@ -22,8 +22,8 @@ import { visitRecord } from "./records.ts";
 /** Writing a hint file pauses after so many bytes of its segment. */
 const SLICE_BYTES = 1 << 20;
 
-/** What reading a hint file gives; `damaged`: it is there and does not verify. */
-type Found = Hint | "absent" | "damaged";
+/** What reading a hint file gives; `damaged`: it does not verify; `unreadable`: the disk does not give it. */
+type Found = Hint | "absent" | "damaged" | "unreadable";
 
 /** The hint files of one journal. */
 export class Hints {
@@ -116,7 +116,7 @@ export class Hints {
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       if (error.code === "not-found") return "absent";
-      if (error.code === "io") return "damaged";
+      if (error.code === "io") return "unreadable";
       throw error;
     } finally {
       file?.close();

@@ -78,10 +78,10 @@ class SegmentCheck {
     if (hint === "absent" || identity === null) return;
     const { seed } = identity;
     const expected = this.#encoder.finish({ number: segment, seed, end: this.#end });
-    const isRight = hint !== "damaged" &&
+    const isRight = typeof hint !== "string" &&
       expected.every((byte, at) => at >= HINT_HEADER_BYTES || hint.bytes[at] === byte);
     if (isRight) return;
-    const isStale = hint !== "damaged" && (hint.seed !== seed || hint.end !== this.#end);
+    const isStale = typeof hint !== "string" && (hint.seed !== seed || hint.end !== this.#end);
     const path = segmentPath(directory, segment, HINT_SUFFIX);
     const detail = "the hint file is not what its segment says";
     if (!isStale) this.#damage.push({ kind: "rebuilt", path, offset: 0, detail });
