@@ -126,6 +126,21 @@ Deno.test("damage to the last write of a process that was killed passed for a wr
     for (let n = 0; n < 5; n++) assertEquals(await answerOf(stage, client, 2, `k${n}`), "found");
   }));
 
+Deno.test("a torn tail, which may hide the last write that was acknowledged, was read over (471612020)", () =>
+  thirdDown(async (stage) => {
+    const { cluster, world, until } = stage;
+    const file = world.environment(machine(2)).disk.open(STORE, { write: true });
+    file.truncate(file.size() - 30); // as a disk leaves it that wrote this, and what vouched for it, elsewhere
+    await file.sync();
+    world.killNode(machine(2));
+    await startAlone(stage, 2);
+    assertEquals((await statusOf(stage, 2)).state, "not-whole");
+    world.heal();
+    await until(async () => (await statusOf(stage, 2)).state === "serving");
+    await using client = await cluster.connect({ to: [0] });
+    for (let n = 0; n < 5; n++) assertEquals(await answerOf(stage, client, 2, `k${n}`), "found");
+  }));
+
 Deno.test("a crash right after damage was cut out of a store left no trace of the loss", () =>
   thirdDown(async (stage) => {
     const { cluster, world, sleep } = stage;
