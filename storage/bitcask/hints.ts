@@ -20,7 +20,7 @@ import { type Hint, HINT_HEADER_BYTES, HINT_SUFFIX, HintEncoder } from "./hint.t
 import { visitRecord } from "./records.ts";
 
 /** Writing a hint file pauses after so many bytes of its segment. */
-const SLICE_BYTES = 1 << 20;
+const SLICE_BYTES = 256 * 1024;
 
 /** What reading a hint file gives; `damaged`: it does not verify; `unreadable`: the disk does not give it. */
 type Found = Hint | "absent" | "damaged" | "unreadable";

@@ -13,7 +13,7 @@ import { type RecordVisitor, visitRecord } from "./records.ts";
 
 /** A slice has about so many live bytes at most, found in about so many at most. */
 const SLICE_BYTES = 256 * 1024;
-const SLICE_READ_BYTES = 1 << 20;
+const SLICE_READ_BYTES = 512 * 1024;
 /** Changes that are copied share a record of about this size: damage to one spares the next. */
 const BATCH_BYTES = 4096;
 
