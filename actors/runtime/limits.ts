@@ -81,6 +81,8 @@ export const LIMITS = {
   journalBacklogBytes: 64 * MIB,
   /** A full disk is tried again this often. */
   fullProbeMs: 1_000,
+  /** Space that was given up to a full disk is put aside again after so long. */
+  reserveAgainMs: 60_000,
   /** Dead bytes that a store's log may always hold; past it, it is cleaned when they are more than half. */
   deadBytes: 16 * MIB,
   /** A store's log that could not be cleaned is tried again after this long. */

@@ -93,6 +93,7 @@ export async function recover(options: JournalOptions, replay: Replay): Promise<
   const isEmptied = records === 0 && (numbers.at(-1) ?? 1) > 1 && !inspected.some(({ isKnown }) => isKnown);
   const damage = inspected.flatMap((segment) => segment.damage)
     .map((one): Damage => isEmptied ? { ...one, kind: "corrupt" } : one);
+  options.onReplayed?.();
   const scar = damage.some(({ kind }) => kind === "corrupt") && options.scar?.() || null;
   for (const path of rubbish) disk.remove(path);
   const segments = new Map(inspected.map(({ number, sizeBytes }) => [number, sizeBytes]));

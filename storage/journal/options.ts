@@ -16,6 +16,8 @@ export interface JournalOptions extends Pick<Environment, "disk" | "clock" | "ra
   readonly sync: SyncPolicy;
   /** When a segment is long enough. Default `LIMITS.segmentBytes`. */
   readonly segmentBytes?: number;
+  /** Everything has been replayed, and nothing is changed yet. Throws when the journal is not to be used. */
+  readonly onReplayed?: () => void;
   /**
    * The ending of files that the owner keeps beside segments and can make again (`.hint`): such a file is removed with
    * its segment, and copied with it. Never for the segment that is being written.

@@ -14,9 +14,9 @@ import type { Arena } from "./arena.ts";
 /** The ring places keys by their hash, too; the same one would crowd a partition's keys into few slots. */
 const SEED = 0x9747b28c;
 
-/** The hash that {@link KeyTable} wants of a key. */
-export function hashKey(key: Uint8Array): number {
-  return murmur3(key, SEED) | 0;
+/** The hash that {@link KeyTable} wants of a key, which may be a piece of the bytes given. */
+export function hashKey(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
+  return murmur3(bytes, SEED, start, end) | 0;
 }
 
 /** The keys of one partition. */
