@@ -16,7 +16,7 @@ const TINY = {
   sync: "always",
   segmentBytes: 2048,
   memtableBytes: 1024,
-  waitingBytes: 1 << 20,
+  waitingBytes: 1 << 26,
   blockBytes: 256,
   tableBytes: 1024,
   levelBytes: 2048,

@@ -96,7 +96,7 @@ export class Arena {
   /** An entry's key: a view. */
   key(entry: number): Uint8Array {
     const offset = this.#offset[entry]!;
-    return this.#bytes(entry).subarray(offset, offset + this.#keyBytes[entry]!);
+    return this.bytes(entry).subarray(offset, offset + this.#keyBytes[entry]!);
   }
 
   /** An entry's record: a view. */
@@ -104,7 +104,45 @@ export class Arena {
     const sizeBytes = this.#recordBytes[entry]!;
     if (sizeBytes >= LARGE_BYTES) return this.#large.get(entry)!;
     const offset = this.#offset[entry]! + this.#keyBytes[entry]!;
-    return this.#bytes(entry).subarray(offset, offset + sizeBytes);
+    return this.bytes(entry).subarray(offset, offset + sizeBytes);
+  }
+
+  /** The array that an entry's key lies in, and behind the key its record unless that is large. */
+  bytes(entry: number): Uint8Array {
+    return this.#slabs[this.#slabOf[entry]!]!.bytes;
+  }
+
+  /** Where in it the key begins. */
+  keyAt(entry: number): number {
+    return this.#offset[entry]!;
+  }
+
+  /** Bytes of the key. */
+  keyBytes(entry: number): number {
+    return this.#keyBytes[entry]!;
+  }
+
+  /** Four bytes of an entry's key as a number, zeros where it has ended. */
+  keyWord(entry: number, from: number): number {
+    const bytes = this.bytes(entry);
+    const at = this.#offset[entry]! + from;
+    const left = this.#keyBytes[entry]! - from;
+    if (left >= 4) {
+      return (bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!) >>> 0;
+    }
+    let word = 0;
+    for (let i = 0; i < 4; i++) word = word << 8 | (i < left ? bytes[at + i]! : 0);
+    return word >>> 0;
+  }
+
+  /** How many of the first `most` bytes of `key` an entry's key begins with. */
+  sharedBytes(entry: number, key: Uint8Array, most: number): number {
+    const bytes = this.bytes(entry);
+    const at = this.#offset[entry]!;
+    const end = Math.min(most, this.#keyBytes[entry]!);
+    let shared = 0;
+    while (shared < end && bytes[at + shared] === key[shared]) shared++;
+    return shared;
   }
 
   /** Bytes of the record. */
@@ -121,7 +159,7 @@ export class Arena {
   hasKey(entry: number, key: Uint8Array): boolean {
     const length = key.length;
     if (this.#keyBytes[entry] !== length) return false;
-    const bytes = this.#bytes(entry);
+    const bytes = this.bytes(entry);
     const offset = this.#offset[entry]!;
     for (let i = 0; i < length; i++) if (bytes[offset + i] !== key[i]) return false;
     return true;
@@ -134,8 +172,8 @@ export class Arena {
 
   /** The order of two entries by key. */
   compare(a: number, b: number): number {
-    const aBytes = this.#bytes(a);
-    const bBytes = this.#bytes(b);
+    const aBytes = this.bytes(a);
+    const bBytes = this.bytes(b);
     const aOffset = this.#offset[a]!;
     const bOffset = this.#offset[b]!;
     const aLength = this.#keyBytes[a]!;
@@ -146,10 +184,6 @@ export class Arena {
       if (difference !== 0) return difference;
     }
     return aLength - bLength;
-  }
-
-  #bytes(entry: number): Uint8Array {
-    return this.#slabs[this.#slabOf[entry]!]!.bytes;
   }
 
   /** What an entry takes of its slab. */

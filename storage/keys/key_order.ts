@@ -9,6 +9,7 @@
  */
 
 import type { Arena } from "./arena.ts";
+import { sortEntries } from "./sort_entries.ts";
 
 /** So many new keys may wait to be merged, or a quarter of the known ones if that is more. */
 const ADDED = 1024;
@@ -69,7 +70,8 @@ export class KeyOrder {
   }
 
   #sort(entries: number[]): void {
-    this.#sorted = Int32Array.from(entries.sort((a, b) => this.#arena.compare(a, b)));
+    this.#sorted = Int32Array.from(entries);
+    sortEntries(this.#arena, this.#sorted);
     this.#count = entries.length;
     this.#added = [];
   }

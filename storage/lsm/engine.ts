@@ -127,7 +127,7 @@ export class LsmEngine implements Engine {
     if (changes.length === 0) return DONE;
     const pressure = this.#pressure();
     if (pressure >= 1) throw new EngineError("overloaded", "flushing and compacting do not keep up");
-    tree.freezeIfPinned();
+    if (tree.freezeIfPinned()) this.#worker.wake();
     const durable = tree.wal.append(CHANGES_RECORD, encodeChanges(changes));
     tree.apply(changes);
     this.#freezeIfFull();
@@ -179,7 +179,7 @@ export class LsmEngine implements Engine {
     const tree = this.#tree;
     this.#check();
     if (tree.refusal !== null) throw tree.refusal;
-    tree.freezeIfPinned();
+    if (tree.freezeIfPinned()) this.#worker.wake();
     const durable = tree.wal.append(DROP_RECORD, [encodeDrop(partition)]);
     tree.drop(partition);
     await durable;
@@ -247,7 +247,7 @@ export class LsmEngine implements Engine {
   }
 
   async #close(): Promise<void> {
-    const { wal, manifest, tables, settings, refusal } = this.#tree;
+    const { wal, manifest, settings, refusal } = this.#tree;
     try {
       // Short enough to be replayed, or to be flushed now: either way the next start is a quick one.
       const isShort = wal.sizeBytes < Math.min(SHORT_LOG_BYTES, settings.memtableBytes);
@@ -255,7 +255,7 @@ export class LsmEngine implements Engine {
       await this.#worker.stop();
       await this.#reserve.stop();
     } finally {
-      tables.close();
+      this.#tree.release();
       await Promise.allSettled([wal.close(), manifest.close()]);
     }
     await wal.close(); // the same promise: rejects when not all could be made durable
@@ -272,8 +272,7 @@ export class LsmEngine implements Engine {
   }
 
   #pressure(): number {
-    const { waiting, version, settings } = this.#tree;
-    const waitingBytes = waiting.reduce((sum, { writtenBytes }) => sum + writtenBytes, 0);
+    const { waitingBytes, version, settings } = this.#tree;
     return pressureOf({ waitingBytes, level0Tables: version.levels[0]!.length }, settings);
   }
 

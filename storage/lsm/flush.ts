@@ -34,7 +34,21 @@ export async function flush(tree: Tree, workshop: Workshop): Promise<void> {
   const { walFrom, age } = active!;
   const added = tables.map((table) => ({ level: 0, table }));
   await tree.commit({ added, drops: [...drops], walFrom, age }, waiting);
-  await tree.wal.removeBefore(walFrom);
+}
+
+/** Whether there are segments of the log whose records are all in tables. */
+export function isLogTooLong({ wal, version }: Tree): boolean {
+  return wal.oldest < version.edit.walFrom;
+}
+
+/**
+ * Remove those. What is in the log from then on is durable first: an empty log would look like a damaged one.
+ *
+ * @throws {EngineError} rejects as `Journal.sync` and `Journal.removeBefore`
+ */
+export async function shortenLog({ wal, version }: Tree): Promise<void> {
+  await wal.sync();
+  await wal.removeBefore(version.edit.walFrom);
 }
 
 /** The lines that memtables have drawn: what is older is hidden. */

@@ -100,8 +100,8 @@ export class Manifest {
   /** Size after the last rewriting. */
   #wholeBytes = 0;
   #closing = false;
-  /** Called when the disk is too full for an edit, which is tried again and again. */
-  onFull: () => void = () => {};
+  /** Called when the disk is too full for an edit, which is tried again and again. Null: then it fails. */
+  onFull: (() => void) | null = null;
 
   /** @param options of the engine @param journal of edits @param version the one that they make, if any */
   constructor(options: LsmOptions, journal: Journal, version: Version | null) {
@@ -145,9 +145,9 @@ export class Manifest {
 
   /**
    * Make a change durable, and the version with it the present one; then `onChanged` is called at once. One after the
-   * other. A full disk is waited for.
+   * other. A full disk is waited for, once there is somebody who can make space ({@link Manifest.onFull}).
    *
-   * @throws {EngineError} rejects with `poisoned` or `closed`; it is not known then which version counts
+   * @throws {EngineError} rejects with `poisoned`, `closed` or `full`; it is not known then which version counts
    */
   commit(changes: Changes, onChanged: () => void = () => {}): Promise<void> {
     const committed = this.#committing.then(() => this.#commit(changes, onChanged));
@@ -198,7 +198,7 @@ export class Manifest {
         return;
       } catch (error) {
         const isFull = error instanceof EngineError && error.code === "full";
-        if (!isFull || this.#closing) throw error;
+        if (!isFull || this.#closing || this.onFull === null) throw error;
         // The journal keeps it and will write it as soon as there is space.
         this.onFull();
         await new Promise<void>((resolve) => void this.#options.clock.after(LIMITS.fullProbeMs, resolve));

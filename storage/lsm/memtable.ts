@@ -9,10 +9,11 @@
  */
 
 import type { Change } from "../engine.ts";
+import { LARGE_BYTES } from "../keys/arena.ts";
 import { KeyIndex, type Stretch } from "../keys/key_index.ts";
 import { hashKey } from "../keys/key_table.ts";
 import { type Cursor, REMOVED } from "./cursor.ts";
-import { STORED_KEY_BYTES, writeStoredKey } from "./stored_key.ts";
+import { PARTITION_BYTES, STORED_KEY_BYTES } from "./stored_key.ts";
 
 /** What the arena's number of an entry says here. */
 const IS_REMOVED = 1;
@@ -126,8 +127,8 @@ export class Memtable {
 class MemtableCursor implements Cursor {
   readonly age: number;
   readonly key = new Uint8Array(STORED_KEY_BYTES);
-  readonly recordAt = 0;
   valid = false;
+  recordAt = 0;
   keyBytes = 0;
   bytes: Uint8Array = NOTHING;
   recordBytes = 0;
@@ -164,8 +165,18 @@ class MemtableCursor implements Cursor {
     this.valid = true;
     const { arena } = this.#index;
     const entry = this.#stretch.sorted[this.#at]!;
-    this.keyBytes = writeStoredKey(this.key, arena.partition[entry]!, arena.key(entry));
-    this.bytes = arena.record(entry);
-    this.recordBytes = arena.segment[entry] === IS_REMOVED ? REMOVED : this.bytes.length;
+    const bytes = arena.bytes(entry);
+    const keyAt = arena.keyAt(entry);
+    const { key } = this;
+    const partition = arena.partition[entry]!;
+    const length = arena.keyBytes(entry);
+    key[0] = partition >>> 8;
+    key[1] = partition;
+    for (let i = 0; i < length; i++) key[PARTITION_BYTES + i] = bytes[keyAt + i]!;
+    this.keyBytes = PARTITION_BYTES + length;
+    const isLarge = arena.recordBytes(entry) >= LARGE_BYTES;
+    this.bytes = isLarge ? arena.record(entry) : bytes;
+    this.recordAt = isLarge ? 0 : keyAt + length;
+    this.recordBytes = arena.segment[entry] === IS_REMOVED ? REMOVED : arena.recordBytes(entry);
   }
 }

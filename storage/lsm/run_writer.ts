@@ -52,7 +52,12 @@ export interface Run {
 interface Open {
   readonly file: DiskFile;
   readonly writer: TableWriter;
+  /** What was synced, or less. */
+  syncedBytes: number;
 }
+
+/** A table is synced after every so many bytes: a sync of the log has to wait for those of others. */
+const SYNC_BYTES = 2 * 1024 * 1024;
 
 /**
  * Write tables, durably.
@@ -88,6 +93,10 @@ export async function writeRun(workshop: Workshop, run: Run): Promise<TableMeta[
       merge.next();
       if (workedBytes < settings.sliceBytes) continue;
       workedBytes = 0;
+      if (open !== null && open.writer.sizeBytes - open.syncedBytes >= SYNC_BYTES) {
+        open.syncedBytes = open.writer.sizeBytes;
+        await syncing(open.file.sync());
+      }
       await workshop.turn();
     }
     if (open !== null) await end(open);
@@ -111,15 +120,13 @@ function begin(
   const number = nextFile();
   const path = tablePath(directory, number);
   try {
-    const file = disk.open(path, { write: true, create: true });
+    const file = disk.open(path, { write: true, create: true, createNew: true });
     paths.push(path);
-    file.truncate(0); // a crash may have left one of this name
     const seed = new DataView(random.bytes(4).buffer).getUint32(0);
     const compress = level >= settings.compressFrom;
-    return {
-      file,
-      writer: new TableWriter(file, { number, seed, blockBytes: settings.blockBytes, compress }),
-    };
+    const { blockBytes } = settings;
+    const writer = new TableWriter(file, { number, seed, blockBytes, compress });
+    return { file, writer, syncedBytes: 0 };
   } catch (error) {
     throw asEngineError(error);
   }

@@ -79,9 +79,18 @@ export class Tree {
     return this.#view.memtables.slice(1);
   }
 
-  /** Why nothing is written any more, null while something is. */
+  /** Bytes that were written to them. */
+  get waitingBytes(): number {
+    const { memtables } = this.#view;
+    let sizeBytes = 0;
+    for (let i = 1; i < memtables.length; i++) sizeBytes += memtables[i]!.writtenBytes;
+    return sizeBytes;
+  }
+
+  /** Why nothing is written any more, null while something is. A full log is another matter: that passes. */
   get refusal(): EngineError | null {
-    return this.#refusal;
+    const ofLog = this.wal.refusing;
+    return this.#refusal ?? (ofLog?.startsWith("poisoned") ? new EngineError("poisoned", ofLog) : null);
   }
 
   /** Apply changes that the log has. */
@@ -113,9 +122,15 @@ export class Tree {
     this.#view = new View(memtables, this.version, this.tables);
   }
 
-  /** Before the next write: what is pinned must not see it. */
-  freezeIfPinned(): void {
-    for (const view of this.#pinned) if (view.memtables[0] === this.#active()) return this.freeze();
+  /** Before the next write: what is pinned must not see it. True when there is a memtable more. */
+  freezeIfPinned(): boolean {
+    const active = this.#active();
+    for (const view of this.#pinned) {
+      if (view.memtables[0] !== active) continue;
+      this.freeze();
+      return true;
+    }
+    return false;
   }
 
   /** Make a change of the version durable and present. `flushed`: memtables that are in its tables. */
@@ -141,6 +156,13 @@ export class Tree {
   /** A view is not needed any more. */
   unpin(view: View): void {
     if (this.#pinned.delete(view)) this.#sweep();
+  }
+
+  /** Let go of everything that is pinned, and of the tables. */
+  release(): void {
+    this.#pinned.clear();
+    this.#sweep();
+    this.tables.close();
   }
 
   /** Write nothing more. */

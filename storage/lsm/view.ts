@@ -8,7 +8,7 @@
  */
 
 import { Slab } from "../../actors/runtime/slab.ts";
-import type { Entry, ScanOptions, ScanPage } from "../engine.ts";
+import { EngineError, type Entry, type ScanOptions, type ScanPage } from "../engine.ts";
 import { hashKey } from "../keys/key_table.ts";
 import { filterHash } from "./bloom.ts";
 import { type Cursor, REMOVED } from "./cursor.ts";
@@ -92,7 +92,7 @@ export class View {
     return { entries, done: true };
   }
 
-  /** See `Engine.partitions`. @throws {EngineError} `corrupt`, `io` */
+  /** See `Engine.partitions`. */
   partitions(): number[] {
     const candidates = new Set(this.memtables.flatMap((memtable) => memtable.partitions()));
     for (const table of this.version.tables()) {
@@ -141,7 +141,12 @@ export class View {
 
   #holds(partition: number): boolean {
     if (this.memtables.length > 0 && this.memtables[0]!.count(partition) > 0) return true;
-    return liveIn(this.#seek(partition, undefined), partition) !== null;
+    try {
+      return liveIn(this.#seek(partition, undefined), partition) !== null;
+    } catch (error) {
+      if (error instanceof EngineError) return true; // what cannot be read is there
+      throw error;
+    }
   }
 
   /** Everything from the first key of a partition that is greater than `after`; it does not end with the partition. */

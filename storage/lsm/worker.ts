@@ -11,7 +11,7 @@ import type { Timer } from "../../actors/runtime/environment.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
 import { EngineError } from "../engine.ts";
 import { compact } from "./compaction.ts";
-import { flush } from "./flush.ts";
+import { flush, isLogTooLong, shortenLog } from "./flush.ts";
 import { type Job, jobTables, pickFully, pickJob } from "./pick.ts";
 import type { Reserve } from "./reserve.ts";
 import type { Workshop } from "./run_writer.ts";
@@ -19,7 +19,7 @@ import type { Tree } from "./tree.ts";
 import { LEVELS } from "./version.ts";
 
 /** So many memtables, however small, are flushed: reads look into each of them. */
-const MANY_MEMTABLES = 8;
+const MANY_MEMTABLES = 32;
 
 /** See the module. */
 export class Worker {
@@ -101,14 +101,16 @@ export class Worker {
   }
 
   #isFlushDue(): boolean {
-    const { waiting, settings } = this.#tree;
-    if (waiting.length === 0) return false;
-    const waitingBytes = waiting.reduce((sum, { writtenBytes }) => sum + writtenBytes, 0);
+    const { waiting, waitingBytes, settings } = this.#tree;
+    if (waiting.length === 0) return isLogTooLong(this.#tree);
     return this.#flushers > 0 || waiting.length >= MANY_MEMTABLES || waitingBytes >= settings.memtableBytes;
   }
 
   #flush(): Promise<unknown> {
-    const task = this.#try("flushing", () => flush(this.#tree, this.#workshop(() => this.#turn())));
+    const task = this.#try("flushing", async () => {
+      await flush(this.#tree, this.#workshop(() => this.#turn()));
+      if (isLogTooLong(this.#tree)) await shortenLog(this.#tree);
+    });
     return this.#flushing = task.finally(() => {
       this.#flushing = null;
       this.wake();
