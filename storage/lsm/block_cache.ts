@@ -83,7 +83,7 @@ export class BlockCache {
     this.#table[slot] = table;
     this.#block[slot] = block;
     this.#length[slot] = content.length;
-    this.#used[slot] = 1;
+    this.#used[slot] = 0; // what is read once, as in a scan, is not worth what is read again and again
     const hash = this.#hash(table, block);
     this.#next[slot] = this.#heads[hash]!;
     this.#heads[hash] = slot + 1;
