@@ -153,7 +153,18 @@ export class Table {
     return this.#readFooter().filterAt;
   }
 
-  /** Where everything in it stands that has a checksum. @throws {EngineError} `corrupt`, `io` */
+  /** Whether both copies of the footer are whole. @throws {EngineError} `io` */
+  isFooterWhole(): boolean {
+    const bytes = new Uint8Array(FOOTER_BYTES);
+    for (let tries = 0; tries < READ_TRIES; tries++) {
+      this.read(bytes, this.meta.sizeBytes - FOOTER_BYTES);
+      const copies = [bytes.subarray(0, FOOTER_BYTES / 2), bytes.subarray(FOOTER_BYTES / 2)];
+      if (copies.every((copy) => decodeFooter(copy)?.seed === this.meta.seed)) return true;
+    }
+    return false;
+  }
+
+  /** Where everything else in it stands that has a checksum. @throws {EngineError} `corrupt`, `io` */
   *frames(): Generator<{ readonly offset: number; readonly sizeBytes: number }, void, void> {
     const { filterAt, indexAt } = this.#readFooter();
     yield { offset: indexAt, sizeBytes: this.meta.sizeBytes - FOOTER_BYTES - indexAt };

@@ -53,6 +53,9 @@ async function verifyTable(
   let pauseAt = tree.settings.sliceBytes;
   let readBytes = 0;
   try {
+    if (!table.isFooterWhole()) {
+      note(table.meta.sizeBytes, new EngineError("corrupt", "a copy of the footer does not verify"));
+    }
     for (const { offset, sizeBytes } of table.frames()) {
       try {
         const bytes = new Uint8Array(sizeBytes);
