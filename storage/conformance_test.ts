@@ -1,6 +1,7 @@
 import { assertRejects } from "../actors/runtime/testing/assert.ts";
 import { openBitcaskEngine } from "./bitcask/engine.ts";
 import { openLsmEngine } from "./lsm/engine.ts";
+import { TINY } from "./lsm/testing/tiny.ts";
 import { openMemoryEngine } from "./memory/engine.ts";
 import { CONTRACT } from "./testing/contract.ts";
 import { FAULTS } from "./testing/faults.ts";
@@ -10,23 +11,6 @@ import { onRealDisk, simulatedWorld } from "./testing/worlds.ts";
 
 /** Small segments, so that a few writes fill several and cleaning has something to do. */
 const SMALL = { segmentBytes: 2048, deadBytes: 1024, sync: "always" } as const;
-
-/** Everything of an LSM tree happens after a few writes: flushes, compactions of several levels, blocks of few keys. */
-const TINY = {
-  sync: "always",
-  segmentBytes: 2048,
-  memtableBytes: 1024,
-  waitingBytes: 1 << 26,
-  blockBytes: 256,
-  tableBytes: 1024,
-  levelBytes: 2048,
-  level0Tables: 2,
-  cacheBytes: 4096,
-  openTables: 3,
-  compressFrom: 2,
-  reserveBytes: 512,
-  sliceBytes: 512,
-} as const;
 
 const SUBJECTS: readonly Subject[] = [
   { name: "memory", open: (place) => openMemoryEngine({ ...place, ...SMALL }) },

@@ -70,16 +70,18 @@ export function survivors(version: Version, into: number): (entry: Cursor) => bo
 }
 
 /** The levels below one, asked for keys in ascending order. */
-class DeeperLevels {
+export class DeeperLevels {
   readonly #levels: (readonly TableMeta[])[];
   /** By level: the first table that does not end before the last key asked for. */
   readonly #next: number[];
 
+  /** @param version whose levels @param into those below this one */
   constructor(version: Version, into: number) {
     this.#levels = version.levels.slice(into + 1, LEVELS).filter((level) => level.length > 0);
     this.#next = this.#levels.map(() => 0);
   }
 
+  /** Whether a table among them has keys on both sides of this one, or this one. */
   mayHold(key: Uint8Array, keyBytes: number): boolean {
     return this.#levels.some((level, i) => {
       let next = this.#next[i]!;

@@ -17,16 +17,13 @@ import { LIMITS } from "../../actors/runtime/limits.ts";
 import { type Damage, EngineError } from "../engine.ts";
 import { type Journal, openJournal, type Replay } from "../journal.ts";
 import { decodeEdit, EDIT_VERSION, editVersion, encodeEdit } from "./edit_codec.ts";
-import type { LsmOptions } from "./options.ts";
+import { DEFAULTS, type LsmOptions } from "./options.ts";
 import { type Changes, type Edit, Version } from "./version.ts";
 
 const EDIT_RECORD = 1;
 /** Stands between the two copies of an edit, so that no sector holds bytes of both. */
 const SPACER_RECORD = 2;
 const SPACER = new Uint8Array(4096).fill(0xff);
-/** Edits may take so much, or four times what the present version takes as one. */
-const REWRITE_BYTES = 128 * 1024;
-
 /** Takes edits as they are replayed. */
 class Reading {
   version: Version | null = null;
@@ -96,6 +93,7 @@ export class Manifest {
   #version: Version | null;
   /** The edit that is being made durable, and those behind it. */
   #committing: Promise<void> = Promise.resolve();
+  readonly #rewriteBytes: number;
   #nextFile: number;
   /** Size after the last rewriting. */
   #wholeBytes = 0;
@@ -108,6 +106,7 @@ export class Manifest {
     this.#options = options;
     this.#journal = journal;
     this.#version = version;
+    this.#rewriteBytes = options.manifestBytes ?? DEFAULTS.manifestBytes;
     this.#nextFile = version?.edit.nextFile ?? 1;
   }
 
@@ -170,7 +169,7 @@ export class Manifest {
     await this.#append(edit);
     this.#version = new Version(edit, version);
     onChanged();
-    if (this.#journal.sizeBytes > Math.max(REWRITE_BYTES, 4 * this.#wholeBytes)) await this.#rewrite();
+    if (this.#journal.sizeBytes > Math.max(this.#rewriteBytes, 4 * this.#wholeBytes)) await this.#rewrite();
   }
 
   /** Replace all edits by one. */

@@ -36,6 +36,8 @@ export interface LsmSettings {
   readonly compressFrom: number;
   /** Kept for a full disk, so that what is under way can be finished. */
   readonly reserveBytes: number;
+  /** Edits in the manifest may take so much, or four times what the present version takes as one. */
+  readonly manifestBytes: number;
   /** Flushing and compacting pause after so many bytes. */
   readonly sliceBytes: number;
 }
@@ -62,6 +64,8 @@ export const DEFAULTS: LsmSettings = {
   /** Decompressing a block takes ten times as long as reading it: not before it saves gigabytes. */
   compressFrom: 3,
   reserveBytes: 4 * MIB,
+  /** Some thirty edits: what an opening reads. */
+  manifestBytes: 128 * KIB,
   /** About a millisecond of work. */
   sliceBytes: 128 * KIB,
 };

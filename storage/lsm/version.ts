@@ -109,6 +109,9 @@ export class Version {
   constructor(readonly edit: Edit, before: Version | null) {
     const { added, removed, suspects } = edit;
     const gone = new Set(removed);
+    for (const number of gone) {
+      if (!before?.has(number)) throw new Error(`table ${number} is removed and not there`);
+    }
     this.levels = Array.from({ length: LEVELS }, (_, level) => {
       const stay = (before?.levels[level] ?? []).filter(({ number }) => !gone.has(number));
       const come = added.filter((one) => one.level === level).map(({ table }) => table);

@@ -79,7 +79,8 @@ export class Worker {
     this.#compacters++;
     try {
       for (;;) {
-        if (this.#compacting !== null) await this.#done(this.#compacting);
+        // Others may be waiting for the same: only one goes on.
+        while (this.#compacting !== null) await this.#done(this.#compacting);
         const job = pickFully(tree.version, tree.settings, before);
         if (job === null) return onProgress(1);
         const jobBytes = jobTables(job).reduce((sum, table) => sum + table.sizeBytes, 0);
