@@ -135,16 +135,6 @@ export class Arena {
     return word >>> 0;
   }
 
-  /** How many of the first `most` bytes of `key` an entry's key begins with. */
-  sharedBytes(entry: number, key: Uint8Array, most: number): number {
-    const bytes = this.bytes(entry);
-    const at = this.#offset[entry]!;
-    const end = Math.min(most, this.#keyBytes[entry]!);
-    let shared = 0;
-    while (shared < end && bytes[at + shared] === key[shared]) shared++;
-    return shared;
-  }
-
   /** Bytes of the record. */
   recordBytes(entry: number): number {
     return this.#recordBytes[entry]!;

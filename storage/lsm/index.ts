@@ -62,6 +62,8 @@ export class BlockIndex {
   /** Where the bounds are in the bytes. */
   readonly #boundAt: Uint32Array;
   readonly #boundBytes: Uint16Array;
+  /** The first bytes of each bound as a number: most comparisons need no more. */
+  readonly #heads: Float64Array;
 
   /** @param bytes what {@link IndexBuilder.finish} gave; kept */
   constructor(bytes: Uint8Array) {
@@ -72,22 +74,27 @@ export class BlockIndex {
     this.#sizeBytes = new Uint32Array(this.count);
     this.#boundAt = new Uint32Array(this.count);
     this.#boundBytes = new Uint16Array(this.count);
+    this.#heads = new Float64Array(this.count);
     for (let i = 0, at = 4; i < this.count; i++) {
       this.#offset[i] = view.getUint32(at);
       this.#sizeBytes[i] = view.getUint32(at + 4);
       this.#boundBytes[i] = view.getUint16(at + 8);
       this.#boundAt[i] = at + ENTRY_BYTES;
+      this.#heads[i] = headOf(bytes, at + ENTRY_BYTES, this.#boundBytes[i]!);
       at += ENTRY_BYTES + this.#boundBytes[i]!;
     }
   }
 
   /** The only block that may hold a key: the last whose bound is not greater. */
   find(key: Uint8Array, keyBytes: number): number {
+    const heads = this.#heads;
+    const head = headOf(key, 0, keyBytes);
     let low = 0;
     let high = this.count - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if (this.#compareBound(middle, key, keyBytes) <= 0) low = middle;
+      const order = heads[middle]! - head || this.#compareBound(middle, key, keyBytes);
+      if (order <= 0) low = middle;
       else high = middle - 1;
     }
     return low;
@@ -114,4 +121,11 @@ export class BlockIndex {
     }
     return length - keyBytes;
   }
+}
+
+/** The first six bytes of a key as a number, zeros where it has ended. */
+function headOf(bytes: Uint8Array, at: number, keyBytes: number): number {
+  let head = 0;
+  for (let i = 0; i < 6; i++) head = head * 256 + (i < keyBytes ? bytes[at + i]! : 0);
+  return head;
 }
