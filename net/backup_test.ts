@@ -34,10 +34,15 @@ class Machine {
   constructor(engine: EngineName, seed = 1) {
     this.simulation = new Simulation({ seed });
     this.settings = settingsOf({ storage: { path: "data", engine }, partitions: 8 });
+    this.environment = this.simulation.environment(NODE);
   }
 
-  get environment(): Environment {
-    return this.simulation.environment(NODE);
+  /** That of its process; who has ended goes on with it in vain. */
+  environment: Environment;
+
+  /** A new process, where the last one has ended. */
+  restart(): void {
+    this.environment = this.simulation.environment(NODE);
   }
 
   get disk() {
@@ -197,6 +202,7 @@ perEngine("a damaged backup is not restored: flipped bits, files cut or missing"
         assertEquals((await verifyDirectory(machine.environment, "/backup", ignore)).whole, false);
         machine.simulation.killNode(NODE);
         machine.disk.restore(whole);
+        machine.restart();
       }
     }
   })());
@@ -253,6 +259,7 @@ async function atEveryStep(
     await machine.simulation.runUntil(() => isDone || !machine.simulation.isAlive(NODE), LIMIT_MS);
     machine.disk.beforeEach = null;
     if (isDone) machine.simulation.killNode(NODE);
+    machine.restart();
     await machine.settle(judge(machine, isDone));
     if (isDone) return crashAt;
   }

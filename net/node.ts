@@ -118,7 +118,7 @@ export class Node implements AsyncDisposable {
     let journal: NodeJournal | null = null;
     const reserve = new Reserve(env, settings.path, settings.reserveBytes);
     try {
-      journal = await openJournal(settings, { ...env, disk: new ReserveDisk(env.disk, reserve, true) });
+      journal = await openJournal(settings, { ...env, disk: new ReserveDisk(env.disk, reserve) });
       clearSnapshot({ settings, environment: env });
       return await Node.#compose({ settings, env, cores, socket, journal, reserve });
     } catch (error) {
@@ -219,10 +219,10 @@ function partsOf(materials: Materials): NodeParts {
       node,
       open: async () => {
         // What opening has to mend may take what is kept; what clients write may not.
-        const disk = new ReserveDisk(env.disk, reserve, true);
+        const disk = new ReserveDisk(env.disk, reserve);
         const memory = { ...NODE_MEMORY_CORE, ...cores.memory };
         const opened = await openStore(settings, { ...env, disk }, journal, memory);
-        disk.isEntitled = false;
+        disk.isForLogs = false;
         reserve.refill();
         return opened;
       },

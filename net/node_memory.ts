@@ -194,7 +194,8 @@ export async function openStore(
   const { sync, persist } = settings;
   await refuseOtherStores(settings, environment);
   const directory = storeDirectory(settings.path, settings.engine);
-  const engine = await core.openEngine(settings.engine, { ...environment, directory, sync, persist });
+  const options = { ...environment, directory, sync, persist, reserveBytes: 0 }; // the node's own is for all
+  const engine = await core.openEngine(settings.engine, options);
   try {
     if (journal.get(STORE) === null && engine.partitions().length > 0) {
       throw new Error(

@@ -5,7 +5,7 @@
  * on the ring counts only once it is durable; and removing what is dead takes a copy of what is not. A node that can do
  * none of this cannot be helped but by making room with something else. So a file of zeros is kept beside the data,
  * and given up bit by bit for what has to be written (CockroachDB keeps such a file, too: its ballast). Clients'
- * writes do not count as such: they are refused as `full` while all of it is still there.
+ * writes do not count as such: they are refused as `full` while all of it is still there (`reserve_disk.ts`).
  *
  * Naive: fill the file up to its size, or to where the disk ends. Then a disk with little room has none the moment a
  * node starts on it, and a node's own writes fail because of the file. So a new one is made in the background, and is

@@ -2,6 +2,9 @@
  * A disk as it is with a {@link Reserve}: a change for which there is no space is tried again for as long as some of the
  * reserve is given up for it.
  *
+ * A store that is open is not entitled to it for its log, where clients' writes go first; for anything else it is:
+ * that comes of flushing and compacting, which is how a store makes room.
+ *
  * @module
  */
 
@@ -16,22 +19,21 @@ import type { Reserve } from "./reserve.ts";
 
 /** See the module. */
 export class ReserveDisk implements Disk {
-  /** Whether what is kept is given up for these changes; else only what has not become complete. */
-  isEntitled: boolean;
+  /** Whether what is kept is given up for logs, too. */
+  isForLogs = true;
   readonly #disk: Disk;
   readonly #reserve: Reserve;
 
-  /** @param disk the disk @param reserve on it @param isEntitled see {@link ReserveDisk.isEntitled} */
-  constructor(disk: Disk, reserve: Reserve, isEntitled: boolean) {
+  /** @param disk the disk @param reserve on it */
+  constructor(disk: Disk, reserve: Reserve) {
     this.#disk = disk;
     this.#reserve = reserve;
-    this.isEntitled = isEntitled;
   }
 
   /** See {@link Disk.open}. */
   open(path: string, options: OpenOptions = {}): DiskFile {
     if (!options.write) return this.#disk.open(path, options);
-    const file = this.attempt(0, () => this.#disk.open(path, options));
+    const file = this.attempt(path, 0, () => this.#disk.open(path, options));
     return new ReserveFile(file, this);
   }
 
@@ -52,13 +54,13 @@ export class ReserveDisk implements Disk {
 
   /** See {@link Disk.rename}. */
   rename(from: string, to: string): void {
-    this.attempt(0, () => this.#disk.rename(from, to));
+    this.attempt(to, 0, () => this.#disk.rename(from, to));
     this.#reserve.refill();
   }
 
   /** See {@link Disk.link}. */
   link(from: string, to: string): void {
-    this.attempt(0, () => this.#disk.link(from, to));
+    this.attempt(to, 0, () => this.#disk.link(from, to));
   }
 
   /** See {@link Disk.remove}. */
@@ -69,7 +71,7 @@ export class ReserveDisk implements Disk {
 
   /** See {@link Disk.makeDirectory}. */
   makeDirectory(path: string): void {
-    this.attempt(0, () => this.#disk.makeDirectory(path));
+    this.attempt(path, 0, () => this.#disk.makeDirectory(path));
   }
 
   /** See {@link Disk.syncDirectory}. */
@@ -82,18 +84,22 @@ export class ReserveDisk implements Disk {
     return this.#disk.lock(path);
   }
 
-  /** Do something that takes so many bytes at most, again and again while room is made for it. */
-  attempt<T>(sizeBytes: number, change: () => T): T {
+  /** Change what is at `path`, by so many bytes at most, again and again while room is made for it. */
+  attempt<T>(path: string, sizeBytes: number, change: () => T): T {
     while (true) {
       try {
         return change();
       } catch (error) {
         const isFull = error instanceof DiskError && error.code === "no-space";
-        if (!isFull || !this.#reserve.onFull(sizeBytes, this.isEntitled)) throw error;
+        const isEntitled = this.isForLogs || !LOG.test(path);
+        if (!isFull || !this.#reserve.onFull(sizeBytes, isEntitled)) throw error;
       }
     }
   }
 }
+
+/** A segment of a journal, or one that is being made. */
+const LOG = /\.log(\.tmp)?$/;
 
 class ReserveFile implements DiskFile {
   readonly path: string;
@@ -115,11 +121,11 @@ class ReserveFile implements DiskFile {
   }
 
   write(bytes: Uint8Array, position: number): number {
-    return this.#disk.attempt(bytes.length, () => this.#file.write(bytes, position));
+    return this.#disk.attempt(this.path, bytes.length, () => this.#file.write(bytes, position));
   }
 
   truncate(sizeBytes: number): void {
-    this.#disk.attempt(sizeBytes, () => this.#file.truncate(sizeBytes));
+    this.#disk.attempt(this.path, sizeBytes, () => this.#file.truncate(sizeBytes));
   }
 
   sync(): Promise<void> {

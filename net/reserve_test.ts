@@ -24,6 +24,12 @@ function machine() {
   return { simulation, environment, disk, room };
 }
 
+function diskOf(reserve: Reserve, { disk }: { readonly disk: Disk }, forLogs = true): ReserveDisk {
+  const reserved = new ReserveDisk(disk, reserve);
+  reserved.isForLogs = forLogs;
+  return reserved;
+}
+
 /** Write so many bytes to a file of their own; how many there was room for. */
 function write(disk: Disk, path: string, sizeBytes: number): number {
   const file = disk.open(path, { write: true, create: true });
@@ -83,7 +89,7 @@ Deno.test("reserve: while it grows it is in nobody's way", async () => {
   reserve.keep();
   await simulation.runFor(50);
   assertEquals(disk.usedBytes, 3 * MIB);
-  assertEquals(write(new ReserveDisk(environment.disk, reserve, false), "data/x", 2 * MIB), 2 * MIB);
+  assertEquals(write(diskOf(reserve, environment, false), "data/x.log", 2 * MIB), 2 * MIB);
   assertEquals([reserve.keptBytes, disk.usedBytes], [0, 2 * MIB]);
 });
 
@@ -93,22 +99,18 @@ Deno.test("reserve: a full disk takes from it only what is entitled to it, and b
   reserve.keep();
   await simulation.runFor(100);
   room(0);
-  const of = (entitled: boolean) => new ReserveDisk(environment.disk, reserve, entitled);
-  assertEquals(write(of(false), "data/clients", 100), 0);
+  const of = (forLogs: boolean) => diskOf(reserve, environment, forLogs);
+  assertEquals(write(of(false), "data/clients.log", 100), 0);
+  assertEquals(write(of(false), "data/clients.log.tmp", 100), 0);
   assertEquals(reserve.keptBytes, MIB);
-  assertEquals(write(of(true), "data/own", 100), 100);
+  assertEquals(write(of(false), "data/table", 100), 100);
   assertEquals(reserve.keptBytes, MIB - 4 * KIB);
-  assertEquals(write(of(true), "data/more", 100 * KIB), 100 * KIB);
+  assertEquals(write(of(true), "data/more.log", 100 * KIB), 100 * KIB);
   assert(reserve.keptBytes >= MIB - 108 * KIB);
   assertEquals(write(of(true), "data/all", 2 * MIB) > 900 * KIB, true);
   assertEquals([reserve.keptBytes, disk.usedBytes], [0, disk.faults.capacityBytes]);
-  const disk2 = of(true);
-  disk2.isEntitled = false;
-  assertThrows(
-    () => disk2.open("data/own", { write: true }).write(new Uint8Array(9), 200),
-    DiskError,
-    "no space",
-  );
+  const last = of(true).open("data/table", { write: true });
+  assertThrows(() => last.write(new Uint8Array(9), 200), DiskError, "no space");
 });
 
 Deno.test("reserve: what was given up is put aside again when there is space", async () => {
@@ -117,14 +119,14 @@ Deno.test("reserve: what was given up is put aside again when there is space", a
   reserve.keep();
   await simulation.runFor(100);
   room(0);
-  assertEquals(write(new ReserveDisk(environment.disk, reserve, true), "data/own", 10_000), 10_000);
+  assertEquals(write(diskOf(reserve, environment), "data/own", 10_000), 10_000);
   const left = reserve.keptBytes;
   await simulation.runFor(LATER_MS);
   assertEquals([reserve.keptBytes, disk.usedBytes], [left + 2_288, disk.faults.capacityBytes]);
-  new ReserveDisk(environment.disk, reserve, false).remove("data/own");
+  diskOf(reserve, environment, false).remove("data/own");
   assertEquals([reserve.keptBytes, disk.usedBytes], [MIB, MIB]);
   write(environment.disk, "data/other", 100);
-  write(new ReserveDisk(environment.disk, reserve, true), "data/own", 10_000);
+  write(diskOf(reserve, environment), "data/own", 10_000);
   disk.faults.capacityBytes = Infinity;
   await simulation.runFor(2 * LATER_MS);
   assertEquals(reserve.keptBytes, MIB);

@@ -5,7 +5,7 @@
  */
 
 /** The names of all engines. */
-export const ENGINES = ["memory", "bitcask"] as const;
+export const ENGINES = ["memory", "bitcask", "lsm"] as const;
 
 /** The name of an engine. */
 export type EngineName = (typeof ENGINES)[number];

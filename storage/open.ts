@@ -9,23 +9,28 @@ import { openBitcaskEngine } from "./bitcask/engine.ts";
 import type { Engine } from "./engine.ts";
 import type { EngineName } from "./engines.ts";
 import type { JournalOptions } from "./journal.ts";
+import { openLsmEngine } from "./lsm/engine.ts";
 import { openMemoryEngine } from "./memory/engine.ts";
 
 /** What {@link openEngine} wants to know; spread an `Environment` into it. */
 export interface OpenEngineOptions extends JournalOptions {
   /** False: keep nothing on disk; the memory engine only. Default true. */
   readonly persist?: boolean;
+  /** What an engine puts aside itself for a full disk. Default: its own. */
+  readonly reserveBytes?: number;
 }
 
 const OPEN: Readonly<Record<EngineName, (options: OpenEngineOptions) => Promise<Engine>>> = {
   memory: openMemoryEngine,
   bitcask: openBitcaskEngine,
+  lsm: openLsmEngine,
 };
 
 /** Options with which an engine does nothing by itself. */
 const IDLE: Readonly<Record<EngineName, Record<string, number>>> = {
   memory: { deadBytes: Infinity },
   bitcask: { deadBytes: Infinity },
+  lsm: { memtableBytes: Infinity, level0Tables: Infinity, levelBytes: Infinity, reserveBytes: 0 },
 };
 
 /**

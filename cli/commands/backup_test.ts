@@ -84,7 +84,14 @@ async function thereAndBack(scratch: string, engine: EngineName): Promise<void> 
     for (let n = 0; n < 100; n++) assertEquals((await client.get(`k${n}`)).texts(), [`v${n}`]);
   });
 
-  const file = `${backup}/${Object.keys(filesOf(`${backup}/${engine}`))[0]}`;
+  const listed = JSON.parse(Deno.readTextFileSync(`${backup}/backup.json`)).files as {
+    path: string;
+    sizeBytes: number;
+  }[];
+  const { path } = listed.filter(({ path }) => path.startsWith(engine)).sort((a, b) =>
+    b.sizeBytes - a.sizeBytes
+  )[0]!;
+  const file = `${backup}/${path}`;
   const bytes = Deno.readFileSync(file);
   bytes[bytes.length >> 1]! ^= 1;
   Deno.removeSync(file); // it may be a link of the node's own
@@ -92,13 +99,4 @@ async function thereAndBack(scratch: string, engine: EngineName): Promise<void> 
   const damaged = await denamo(["restore", backup, `${scratch}/fifth`], true);
   assertEquals(damaged.code, 1);
   assertMatch(damaged.stdout, /✗ corrupt(.*\n)+the backup is damaged; nothing was written/);
-}
-
-/** The files of a directory by size, the largest first, as paths from its parent. */
-function filesOf(directory: string): Record<string, number> {
-  const parent = directory.slice(directory.lastIndexOf("/") + 1);
-  const sizes = Array.from(Deno.readDirSync(directory), ({ name }) => {
-    return [`${parent}/${name}`, Deno.statSync(`${directory}/${name}`).size] as const;
-  });
-  return Object.fromEntries(sizes.sort((a, b) => b[1] - a[1]));
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { compactDirectory, type Compaction } from "../../net/offline/compact.ts";
+import { compactDirectory, type Compactions } from "../../net/offline/compact.ts";
 import { answer, type Command, command, EXIT, JSON_FLAG } from "../command.ts";
 import type { Flags } from "../flags.ts";
 import { type Paint, paint, size } from "../paint.ts";
@@ -22,18 +22,19 @@ export const storageCompact: Command<Flags> = command({
   flags: { ...JSON_FLAG },
   run: (flags, context, [path]) =>
     onFiles("storage compact", "compacting", context, async (show) => {
-      const stores = await compactDirectory(context.environment(), path!, show);
+      const done = await compactDirectory(context.environment(), path!, show);
       show(1);
-      if (wantsJson(flags, context)) answer(context, { stores });
-      else context.terminal.out(showCompactions(stores, paint(context.terminal.coloured)));
-      return stores.some(({ damage }) => damage.length > 0) ? EXIT.failed : EXIT.done;
+      if (wantsJson(flags, context)) answer(context, done);
+      else context.terminal.out(showCompactions(done, paint(context.terminal.coloured)));
+      return done.damage.length > 0 ? EXIT.failed : EXIT.done;
     }),
 });
 
 /** What was done, as people read it. */
-export function showCompactions(stores: readonly Compaction[], paint: Paint): string {
-  return stores.map(({ before, after, damage }) =>
+export function showCompactions({ stores, damage }: Compactions, paint: Paint): string {
+  const lines = stores.map(({ before, after }) =>
     `${after.engine}: ${size(before.diskBytes)} before, ${size(after.diskBytes)} now, ` +
-    `${size(after.deadBytes)} of it dead\n${showDamage(damage, paint)}`
-  ).join("");
+    `${size(after.deadBytes)} of it dead\n`
+  );
+  return damage.length === 0 ? lines.join("") : `${showDamage(damage, paint)}nothing was changed\n`;
 }

@@ -82,7 +82,7 @@ function flipBit(path: string, position: number): void {
 
 /** The largest file of a store. */
 function largest(directory: string): string {
-  const files = Array.from(Deno.readDirSync(directory), ({ name }) => `${directory}/${name}`);
+  const files = [...contents(directory).keys()];
   return files.sort((a, b) => Deno.statSync(b).size - Deno.statSync(a).size)[0]!;
 }
 
@@ -233,17 +233,19 @@ withDirectory("dump stops when nobody reads any more", async (path) => {
 });
 
 withDirectory("compact gives dead bytes back and keeps everything", async (path, engine) => {
-  await withNode(path, engine, async (client) => {
-    for (let n = 0; n < 300; n++) {
-      await client.put("fat", new Uint8Array(1000), { context: (await client.get("fat")).context });
-    }
-  });
+  for (let life = 0; life < 3; life++) {
+    await withNode(path, engine, async (client) => {
+      await Promise.all(Array.from({ length: 200 }, async (_, n) => {
+        await client.put(`fat${n}`, new Uint8Array(1000), { context: (await client.get(`fat${n}`)).context });
+      }));
+    });
+  }
   const dump = (await denamo("storage dump", path)).stdout;
   const { code, stdout } = await denamo("storage compact", path);
   assertEquals(code, 0);
-  const [{ before, after, damage }] = JSON.parse(stdout).stores;
-  assert(before.deadBytes > 200_000 && after.deadBytes < 20_000, stdout);
-  assert(after.diskBytes < before.diskBytes / 2);
+  const { stores: [{ before, after }], damage } = JSON.parse(stdout);
+  assert(after.diskBytes < 350_000 && before.diskBytes > 1.5 * after.diskBytes, stdout);
+  assert(after.deadBytes < 50_000, stdout);
   assertEquals(damage, []);
   assertEquals((await denamo("storage dump", path)).stdout, dump);
   assertEquals((await denamo("storage verify", path)).code, 0);
@@ -251,16 +253,15 @@ withDirectory("compact gives dead bytes back and keeps everything", async (path,
   assertMatch(text.stdout, new RegExp(`^${engine}: .* before, .* now, .* of it dead\n$`));
 });
 
-withDirectory(
-  "compact tells of damage: cut out when the store was opened, or left where it is",
-  async (path, engine) => {
-    const file = largest(storeDirectory(path, engine));
-    flipBit(file, Math.floor(Deno.statSync(file).size / 2));
-    const { code, stdout, stderr } = await denamo("storage compact", path);
-    assertEquals(code, 1);
-    const wasCutOut = stderr === "";
-    if (wasCutOut) assert(JSON.parse(stdout).stores[0].damage.length > 0);
-    else assertMatch(stderr, new RegExp(`^denamo storage compact: ${file} `));
-    assertEquals((await denamo("storage verify", path)).code, wasCutOut ? 0 : 1);
-  },
-);
+withDirectory("compact leaves a damaged store as it is, and says so", async (path, engine) => {
+  const file = largest(storeDirectory(path, engine));
+  flipBit(file, Math.floor(Deno.statSync(file).size / 2));
+  const before = contents(`${path}/node`);
+  const { code, stdout, stderr } = await denamo("storage compact", path);
+  assertEquals(code, 1);
+  // Found when it was opened; or only by rewriting it.
+  if (stderr === "") assert(JSON.parse(stdout).damage.length > 0);
+  else assertMatch(stderr, new RegExp(`^denamo storage compact: ${file} `));
+  assertEquals((await denamo("storage verify", path)).code, 1);
+  assertEquals(contents(`${path}/node`), before);
+});

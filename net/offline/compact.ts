@@ -5,11 +5,11 @@
  */
 
 import type { Damage, EngineStats } from "../../storage/engine.ts";
-import { storeDirectory } from "../../storage/engines.ts";
+import { type EngineName, storeDirectory } from "../../storage/engines.ts";
 import { openEngine } from "../../storage/open.ts";
 import { Reserve } from "../reserve.ts";
 import { ReserveDisk } from "../reserve_disk.ts";
-import { holding, type OnProgress, refuseOpening, storesIn, type Tools } from "./directory.ts";
+import { holding, type OnProgress, refuseOpening, storesIn, type Tools, withStore } from "./directory.ts";
 
 /** What {@link compactDirectory} did to a store. */
 export interface Compaction {
@@ -17,7 +17,13 @@ export interface Compaction {
   readonly before: EngineStats;
   /** And after. */
   readonly after: EngineStats;
-  /** What opening it found damaged, and cut out. */
+}
+
+/** What came of it. With `damage` nothing was done: a node has to see it, to know what it may have lost. */
+export interface Compactions {
+  /** Every store. */
+  readonly stores: readonly Compaction[];
+  /** What keeps them from being compacted. */
   readonly damage: readonly Damage[];
 }
 
@@ -26,25 +32,41 @@ export async function compactDirectory(
   tools: Tools,
   path: string,
   onProgress: OnProgress,
-): Promise<Compaction[]> {
-  const done: Compaction[] = [];
-  // On a full disk it takes room to make room.
-  const disk = new ReserveDisk(tools.disk, new Reserve(tools, path, 0), true);
+): Promise<Compactions> {
   const engines = storesIn(tools.disk, path);
+  const stores: Compaction[] = [];
+  const damage: Damage[] = [];
   await holding(tools, path, async () => {
+    for (const engine of engines) {
+      await withStore(tools, path, engine, damage, ({ damageAtOpen }) => {
+        damage.push(...damageAtOpen.filter(({ kind }) => kind !== "rebuilt"));
+      });
+    }
+    if (damage.length > 0) return;
     for (const [index, engine] of engines.entries()) {
-      const directory = storeDirectory(path, engine);
-      const store = await openEngine(engine, { ...tools, disk, directory, sync: "always" }).catch(
-        refuseOpening(path),
-      );
-      try {
-        const before = store.stats();
-        await store.compact((fraction) => onProgress((index + fraction) / engines.length));
-        done.push({ before, after: store.stats(), damage: store.damageAtOpen });
-      } finally {
-        await store.close();
-      }
+      const onStore: OnProgress = (fraction) => onProgress((index + fraction) / engines.length);
+      stores.push(await compactStore(tools, path, engine, onStore));
     }
   });
-  return done;
+  return { stores, damage };
+}
+
+async function compactStore(
+  tools: Tools,
+  path: string,
+  engine: EngineName,
+  onProgress: OnProgress,
+): Promise<Compaction> {
+  // On a full disk it takes room to make room.
+  const disk = new ReserveDisk(tools.disk, new Reserve(tools, path, 0));
+  const directory = storeDirectory(path, engine);
+  const options = { ...tools, disk, directory, sync: "always" as const, reserveBytes: 0 };
+  const store = await openEngine(engine, options).catch(refuseOpening(path));
+  try {
+    const before = store.stats();
+    await store.compact(onProgress);
+    return { before, after: store.stats() };
+  } finally {
+    await store.close();
+  }
 }

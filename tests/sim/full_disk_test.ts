@@ -108,7 +108,7 @@ for (const engine of ENGINES) {
         const tools = world.environment(machine(VICTIM));
         const compacted = compactDirectory(tools, "data", () => {});
         if (reserveBytes === 0) return void await assertRejects(() => compacted);
-        const [{ before, after }] = await compacted as [Awaited<typeof compacted>[0]];
+        const { before, after } = (await compacted).stores[0]!;
         assert(after.diskBytes < before.diskBytes / 4);
         world.killNode(machine(VICTIM));
         disk.faults.capacityBytes = Infinity;

@@ -94,6 +94,21 @@ const CONNECT_MS = 100;
 const STORE: Readonly<Record<EngineName, Readonly<Record<string, number>>>> = {
   memory: { segmentBytes: 16 * 1024, deadBytes: 8 * 1024 },
   bitcask: { segmentBytes: 16 * 1024, deadBytes: 8 * 1024 },
+  lsm: {
+    segmentBytes: 16 * 1024,
+    memtableBytes: 8 * 1024,
+    waitingBytes: 64 * 1024,
+    blockBytes: 1024,
+    tableBytes: 4 * 1024,
+    levelBytes: 16 * 1024,
+    level0Tables: 2,
+    level0MaxTables: 8,
+    cacheBytes: 16 * 1024,
+    openTables: 4,
+    compressFrom: 2,
+    reserveBytes: 4 * 1024,
+    sliceBytes: 2 * 1024,
+  },
 };
 
 /** Make the history of a plan. */
