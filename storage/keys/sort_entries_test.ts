@@ -18,7 +18,7 @@ function likeItsTwin(arenaOf: () => Arena): void {
       sortEntries(arena, entries);
       assertEquals([...entries], twin);
     }),
-    { numRuns: 200 },
+    { numRuns: 200, endOnFailure: true },
   );
 }
 

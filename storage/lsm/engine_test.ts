@@ -386,7 +386,7 @@ Deno.test("41: a damaged index or filter is made again by the next start, and no
   const world = simulatedWorld(1);
   const id = await made(world);
   for (const path of names(world, ".sst")) {
-    world.disk.flipBit(path, world.place().disk.open(path).size() - 110); // in the index
+    world.disk.flipBit(path, world.place().disk.open(path).size() - 70); // in the index
   }
   let engine = await open(world);
   for (let n = 0; n < 120; n++) assertEquals(engine.get(n % 3, key(n)), record(n));
@@ -500,13 +500,13 @@ Deno.test("47: a table, a log or a manifest of a newer format: refused, and noth
   const [table] = names(world, ".sst");
   const newer: Record<string, (disk: ReturnType<typeof world.place>["disk"]) => void> = {
     table: (disk) => {
-      const bytes = whole.get(table!)!.slice(-96);
-      for (const at of [0, 48]) {
+      const bytes = whole.get(table!)!.slice(-64);
+      for (const at of [0, 32]) {
         const view = new DataView(bytes.buffer, at);
         view.setUint32(8, 2);
-        view.setUint32(44, crc32(bytes.subarray(at, at + 44)));
+        view.setUint32(28, crc32(bytes.subarray(at, at + 28)));
       }
-      disk.open(table!, { write: true }).write(bytes, whole.get(table!)!.length - 96);
+      disk.open(table!, { write: true }).write(bytes, whole.get(table!)!.length - 64);
     },
     ...Object.fromEntries(
       ["wal", "manifest"].map((directory) => [directory, (disk: ReturnType<typeof world.place>["disk"]) => {

@@ -15,7 +15,7 @@ export const FORMAT_VERSION = 1;
 /** What precedes the content of a frame. */
 export const FRAME_HEADER_BYTES = 10;
 /** A table ends with two equal copies of this many bytes, so that one damaged sector is survived. */
-export const FOOTER_COPY_BYTES = 48;
+export const FOOTER_COPY_BYTES = 32;
 /** The end of a table. */
 export const FOOTER_BYTES: number = 2 * FOOTER_COPY_BYTES;
 
@@ -98,7 +98,7 @@ export function encodeFooter({ number, seed, filterAt, indexAt }: Omit<Footer, "
   view.setUint32(16, seed);
   view.setUint32(20, filterAt);
   view.setUint32(24, indexAt);
-  view.setUint32(44, crc32(bytes.subarray(0, 44)));
+  view.setUint32(28, crc32(bytes.subarray(0, 28)));
   bytes.copyWithin(FOOTER_COPY_BYTES, 0, FOOTER_COPY_BYTES);
   return bytes;
 }
@@ -108,7 +108,7 @@ export function decodeFooter(bytes: Uint8Array): Footer | null {
   for (let at = 0; at + FOOTER_COPY_BYTES <= bytes.length; at += FOOTER_COPY_BYTES) {
     const view = new DataView(bytes.buffer, bytes.byteOffset + at, FOOTER_COPY_BYTES);
     if (view.getBigUint64(0) !== MAGIC) continue;
-    if (crc32(bytes.subarray(at, at + 44)) !== view.getUint32(44)) continue;
+    if (crc32(bytes.subarray(at, at + 28)) !== view.getUint32(28)) continue;
     return {
       version: view.getUint32(8),
       number: view.getUint32(12),

@@ -11,7 +11,7 @@ import { BlockCache } from "../block_cache.ts";
 import { type Cursor, REMOVED } from "../cursor.ts";
 import { writeStoredKey } from "../stored_key.ts";
 import { Table, tablePath } from "../table.ts";
-import { TableWriter } from "../table_writer.ts";
+import { type TableOptions, TableWriter } from "../table_writer.ts";
 import type { TableMeta } from "../version.ts";
 
 /** What a table holds, in order. */
@@ -38,16 +38,18 @@ export interface Made {
 /** Write a table. */
 export function makeTable(
   entries: Entries,
-  options: { readonly compress?: boolean; readonly number?: number; readonly world?: SimulatedWorld } = {},
+  options: Partial<
+    Pick<TableOptions, "number" | "seed" | "compress"> & { age: number; world: SimulatedWorld }
+  > = {},
 ): Made {
-  const { compress = false, number = 1, world = simulatedWorld(1) } = options;
+  const { compress = false, number = 1, world = simulatedWorld(1), age = 5 } = options;
   const { disk, random } = world.place();
   disk.makeDirectory(DIRECTORY);
   const file = disk.open(tablePath(DIRECTORY, number), { write: true, create: true });
-  const seed = new DataView(random.bytes(4).buffer).getUint32(0);
+  const seed = options.seed ?? new DataView(random.bytes(4).buffer).getUint32(0);
   const writer = new TableWriter(file, { number, seed, blockBytes: 256, compress });
   for (const entry of entries) writer.add(cursorOn(entry));
-  const meta = writer.finish(5);
+  const meta = writer.finish(age);
   file.close();
   const damaged: number[] = [];
   const events = { blocksRead: 0, onDamage: (_: TableMeta, offset: number) => void damaged.push(offset) };
