@@ -24,7 +24,7 @@
 export * from "./actors/runtime/mod.ts";
 
 // Nodes, clients, clusters.
-export { Node, type NodeCores, type NodeOptions, VERSION } from "./net/node.ts";
+export { type EngineName, Node, type NodeCores, type NodeOptions, VERSION } from "./net/node.ts";
 export {
   type Bytes,
   type CallOptions,

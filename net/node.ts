@@ -39,12 +39,13 @@ import {
   ringOf,
   saveVote,
 } from "./node_memory.ts";
+import type { EngineName } from "../storage/engines.ts";
 import { type NodeCores, type NodeOptions, type Settings, settingsOf } from "./node_options.ts";
 import { peers, type PeersProtocol } from "./peers.ts";
 import { Reserve } from "./reserve.ts";
 import { ReserveDisk } from "./reserve_disk.ts";
 
-export type { NodeCores, NodeOptions };
+export type { EngineName, NodeCores, NodeOptions };
 
 /** The release this is; the same as in deno.json. */
 export const VERSION = "0.1.0";
@@ -194,7 +195,7 @@ interface Materials {
 
 /** Everything the tree is made of. */
 function partsOf(materials: Materials): NodeParts {
-  const { settings, env, cores, journal, reserve, life, system } = materials;
+  const { settings, env, cores, journal, life, system } = materials;
   const { facts: { nodeId: node, bootId } } = life;
   const end = (reason: string) => {
     life.fenced = reason;
@@ -217,15 +218,7 @@ function partsOf(materials: Materials): NodeParts {
     },
     replicaStore: {
       node,
-      open: async () => {
-        // What opening has to mend may take what is kept; what clients write may not.
-        const disk = new ReserveDisk(env.disk, reserve);
-        const memory = { ...NODE_MEMORY_CORE, ...cores.memory };
-        const opened = await openStore(settings, { ...env, disk }, journal, memory);
-        disk.isForLogs = false;
-        reserve.refill();
-        return opened;
-      },
+      open: () => openReservedStore(materials),
       isVouchedFor: () => life.isVouchedFor,
       current: () => life.current,
       onWhole: () => markWhole(journal),
@@ -264,6 +257,18 @@ function partsOf(materials: Materials): NodeParts {
       runtime: () => life.figures(system),
     },
   };
+}
+
+/** Open the store: what that has to mend may take what is kept for a full disk; what clients write later may not. */
+async function openReservedStore({ settings, env, cores, journal, reserve }: Materials) {
+  const disk = new ReserveDisk(env.disk, reserve);
+  const opened = await openStore(settings, { ...env, disk }, journal, {
+    ...NODE_MEMORY_CORE,
+    ...cores.memory,
+  });
+  disk.isForLogs = false;
+  reserve.refill();
+  return opened;
 }
 
 /** What a backup is made of. */

@@ -4,11 +4,11 @@
  * @module
  */
 
-/** The names of all engines. */
-export const ENGINES = ["memory", "bitcask", "lsm"] as const;
-
 /** The name of an engine. */
-export type EngineName = (typeof ENGINES)[number];
+export type EngineName = "memory" | "bitcask" | "lsm";
+
+/** The names of all engines. */
+export const ENGINES: readonly EngineName[] = ["memory", "bitcask", "lsm"];
 
 /** The engine of a node that is not told which. */
 export const DEFAULT_ENGINE: EngineName = "memory";

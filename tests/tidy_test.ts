@@ -18,6 +18,7 @@ const ENTRIES = new Set([
   "tests/run.ts",
   "tests/check.ts",
   "tests/bench/main.ts",
+  "tests/bench/storage/worker.ts", // measures one store, started as a process
   "tests/sim/main.ts",
   "tests/sim/worker.ts", // makes histories, started as a process
   "tests/sim/scale.ts",

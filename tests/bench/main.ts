@@ -16,6 +16,7 @@ import { RealTerminal } from "../../cli/terminal.ts";
 import { type Layer, timeLayers } from "./layers.ts";
 import type { LoadPlan, Measured, Scenario } from "./load.ts";
 import { hottest } from "./profile.ts";
+import { benchStorage } from "./storage/main.ts";
 
 const FLAGS = {
   seconds: defaulted(kind.positive, 3, "How long each scenario is measured"),
@@ -42,7 +43,10 @@ const context: Context = {
   environment: () => realEnvironment({ node: "bench" }),
 };
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) {
+  const [what, ...args] = Deno.args;
+  Deno.exit(await (what === "storage" ? benchStorage(args, terminal) : main()));
+}
 
 async function main(): Promise<number> {
   const parsed = parseFlags(Deno.args, FLAGS);

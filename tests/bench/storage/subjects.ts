@@ -99,7 +99,7 @@ class EngineSubject implements Subject {
 
 async function openLevel(directory: string, sync: boolean): Promise<Subject> {
   // Native code: only the process that measures it loads it.
-  const { ClassicLevel } = await import("npm:classic-level@3.0.0");
+  const { ClassicLevel } = await import("classic-level");
   const level = new ClassicLevel<Uint8Array, Uint8Array>(directory, {
     keyEncoding: "view",
     valueEncoding: "view",

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { RealTerminal } from "../../../cli/terminal.ts";
 import { openSubject, type Pair, type Subject, type SubjectName } from "./subjects.ts";
 
 /** What is to be measured. */
@@ -33,7 +34,7 @@ const KEY_BYTES = 16;
 /** Hot reads go to one key in so many. */
 const HOT = 100;
 
-/** The n-th key: spread like a hash, the same in every run. Past the number of keys that were written: a missing one. */
+/** The n-th key: spread like a hash, the same in every run. Past the number of keys: a missing one. */
 function keyOf(n: number): Uint8Array {
   const key = new Uint8Array(KEY_BYTES);
   const view = new DataView(key.buffer);
@@ -72,7 +73,7 @@ function valueMaker(valueBytes: number): (n: number) => Uint8Array {
 
 if (import.meta.main) {
   const plan: StoragePlan = JSON.parse(Deno.args[0]!);
-  console.log(JSON.stringify(await measure(plan)));
+  new RealTerminal().out(`${JSON.stringify(await measure(plan))}\n`);
 }
 
 async function measure(plan: StoragePlan): Promise<StorageFigures> {
