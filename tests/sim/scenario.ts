@@ -13,6 +13,7 @@ import type { Client } from "../../net/client.ts";
 import { Cluster, type ClusterOptions } from "../../net/cluster.ts";
 import type { NodeCores, NodeOptions } from "../../net/node.ts";
 import { NODE_MEMORY_CORE } from "../../net/node_memory.ts";
+import type { Engine } from "../../storage/engine.ts";
 import type { EngineName } from "../../storage/engines.ts";
 import {
   check,
@@ -115,13 +116,14 @@ const STORE: Readonly<Record<EngineName, Readonly<Record<string, number>>>> = {
 export async function simulate(plan: Plan, options: SimulateOptions = {}): Promise<Report> {
   const { cores, client, node, onLog, onMessage } = options;
   const crashes: Violation[] = [];
+  const stores: Stores = new Map();
   const cluster = await Cluster.inProcess({
     seed: plan.seed,
     nodes: plan.members,
     machines: plan.nodes,
     faults: plan.faults,
     node: { partitions: PARTITIONS, storage: { engine: plan.engine }, ...node, quorum: plan.quorum },
-    cores: withSmallStore(cores),
+    cores: withSmallStore(cores, stores),
     ...(client && { client }),
     onLog: (line) => {
       if (isCrash(line)) crashes.push(crashOf(line));
@@ -139,7 +141,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
       violations.push({ checker: "a node does not serve after healing", detail: error.message });
     });
     await cluster.sleep(SETTLE_MS);
-    ending = await endingOf(plan, cluster, history).catch((error: Error) => {
+    ending = await endingOf(plan, cluster, history, stores).catch((error: Error) => {
       violations.push({ checker: "the cluster cannot be asked after healing", detail: error.message });
       return { nodes: [], replicas: [] };
     });
@@ -177,7 +179,13 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
   return report;
 }
 
-function withSmallStore(cores: ClusterOptions["cores"] = {}): (index: number) => NodeCores {
+/** The store of each node, as it was opened last. */
+type Stores = Map<number, Engine>;
+
+function withSmallStore(
+  cores: ClusterOptions["cores"] = {},
+  stores: Stores,
+): (index: number) => NodeCores {
   return (index) => {
     const own = typeof cores === "function" ? cores(index) : cores;
     const { openEngine } = { ...NODE_MEMORY_CORE, ...own.memory };
@@ -185,7 +193,11 @@ function withSmallStore(cores: ClusterOptions["cores"] = {}): (index: number) =>
       ...own,
       memory: {
         ...own.memory,
-        openEngine: (engine, options) => openEngine(engine, { ...options, ...STORE[engine] }),
+        openEngine: async (engine, options) => {
+          const store = await openEngine(engine, { ...options, ...STORE[engine] });
+          stores.set(index, store);
+          return store;
+        },
       },
     };
   };
@@ -228,7 +240,12 @@ async function connect(cluster: Cluster, to: readonly number[]): Promise<Client>
 }
 
 /** Read every key from all replicas, through every member; then look at what nodes and replicas say. */
-export async function endingOf(plan: Plan, cluster: Cluster, history: History): Promise<Ending> {
+export async function endingOf(
+  plan: Plan,
+  cluster: Cluster,
+  history: History,
+  stores: ReadonlyMap<number, Engine> = new Map(),
+): Promise<Ending> {
   const clients = await connectToMembers(cluster);
   const { quorum: { n } } = await clients[0]!.admin("clusterState", {});
   // First a write through each, to all replicas: who only reads well has not healed.
@@ -246,7 +263,9 @@ export async function endingOf(plan: Plan, cluster: Cluster, history: History): 
   }
   const replicas =
     (await Promise.all([...keysOf(plan), "last"].map((key) => replicaStates(clients[0]!, key)))).flat();
-  const nodes = await Promise.all(clients.map(viewOf));
+  const nodes = await Promise.all(
+    clients.map((client) => viewOf(client, stores.get(indexOf(client.address)))),
+  );
   await Promise.all(clients.map((client) => client.close()));
   return { nodes, replicas };
 }
@@ -274,13 +293,30 @@ function indexOf(address: string): number {
 }
 
 /** What a node says of itself and its cluster. */
-async function viewOf(client: Client): Promise<NodeView> {
+async function viewOf(client: Client, store: Engine | undefined): Promise<NodeView> {
   const [status, state, ring] = await Promise.all([
     client.admin("status", {}),
     client.admin("clusterState", {}),
     client.admin("ring", {}),
   ]);
-  return { status, state, ring };
+  if (store === undefined) return { status, state, ring };
+  // Counted one by one: an engine may count a key once for each file that holds it.
+  const engine = { ...status.store.engine, keys: await keysIn(store) };
+  return { status: { ...status, store: { ...status.store, engine } }, state, ring };
+}
+
+async function keysIn(store: Engine): Promise<number> {
+  let keys = 0;
+  for (const partition of store.partitions()) {
+    let after: Uint8Array | undefined;
+    for (let done = false; !done;) {
+      const page = await store.scan({ partition, limit: 100, limitBytes: 1 << 20, ...(after && { after }) });
+      keys += page.entries.length;
+      after = page.entries.at(-1)?.key;
+      done = page.done || after === undefined;
+    }
+  }
+  return keys;
 }
 
 /** What each replica says that it holds of a key. */
