@@ -2,9 +2,9 @@
  * The manifest: which version of the store is the present one, durably.
  *
  * It is a journal of edits. An edit is one record, so a version is replaced by the next one as a whole or not at all,
- * and the order of writing needs no other file to tell it. Each edit is written twice, a sector apart: where one is damaged
- * the other counts, and edits are numbered so that none counts twice. When the edits have become many, the present
- * version is written as one edit that needs nothing before it, and they go.
+ * and the order of writing needs no other file to tell it. Each edit is written twice, a sector apart: where one is
+ * damaged the other counts, and edits are numbered so that none counts twice. When the edits have become many, the
+ * present version is written as one edit that needs nothing before it, and they go.
  *
  * An edit that is missing would bring back removed keys. So where both copies of one are damaged, nothing is opened and
  * nothing changed. When it is the last ones that are missing, an earlier version is left, which is as good as long as
