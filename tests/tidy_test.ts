@@ -37,6 +37,14 @@ const PURE = new Set([
   ...["bytes", "crc32c", "limits", "msgpack", "murmur3", "protocol", "restart_policy", "shape", "slab"]
     .map((name) => `actors/runtime/${name}.ts`),
   ...["command", "config", "flags", "kinds", "paint", "suggest"].map((name) => `cli/${name}.ts`),
+  ...["arena", "key_index", "key_order", "key_table", "sort_entries"].map((name) =>
+    `storage/keys/${name}.ts`
+  ),
+  ...["block", "block_builder", "block_cache", "bloom", "cursor", "edit_codec", "index", "memtable", "merge"]
+    .map((name) => `storage/lsm/${name}.ts`),
+  ...["options", "pick", "stored_key", "varint", "version", "write_control"].map((name) =>
+    `storage/lsm/${name}.ts`
+  ),
   "net/address.ts",
   "net/frame.ts",
   "storage/engine.ts",

@@ -4,8 +4,7 @@
  * Naive: `sort` with a comparator. It calls back some twenty times for each of a million keys, and each time reads two
  * keys from anywhere in memory. Here four bytes of each key are read once and put above the entry's number in 64 bits;
  * V8 sorts those as plain numbers, ten times as fast. Only keys that agree in these four bytes are looked at again,
- * with the next four (Bentley and Sedgewick, "Fast Algorithms for Sorting and Searching Strings", SODA 1997,
- * section 3).
+ * with the next four (Bentley and Sedgewick, "Fast Algorithms for Sorting and Searching Strings", SODA 1997).
  *
  * @module
  */

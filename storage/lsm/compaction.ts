@@ -1,8 +1,8 @@
 /**
  * Compaction: tables of one level and those of the next that overlap them become new tables of the next level.
  *
- * Of each key the youngest entry stays; so does a removal, as long as a deeper level may hold what it removed.
- * Bitcask's merge went wrong there (FAULTS, last paragraph). What is hidden behind the line of a dropped partition goes
+ * Of each key the youngest entry stays; so does a removal, as long as a deeper level may hold what it removed: there
+ * Bitcask's merge went wrong (FAULTS, last paragraph). What is hidden behind the line of a dropped partition goes
  * (O'Neil, Cheng, Gawlick and O'Neil, "The Log-Structured Merge-Tree", 1996, section 3; LevelDB's `doc/impl.md`).
  *
  * @module

@@ -34,25 +34,16 @@ import { Reserve } from "./reserve.ts";
 import type { Tree } from "./tree.ts";
 import { verifyTree } from "./verify.ts";
 import type { TableMeta } from "./version.ts";
-import type { View } from "./view.ts";
-import { Upkeep } from "./upkeep.ts";
+import type { Snapshot, View } from "./view.ts";
+import { Background } from "./background.ts";
 import { delayOf, pressureOf } from "./write_control.ts";
 
 export type { LsmOptions } from "./options.ts";
+export type { Snapshot } from "./view.ts";
 
 const DONE = Promise.resolve();
 /** A log shorter than this is left to the next process: it is replayed in a few milliseconds. */
 const SHORT_LOG_BYTES = 256 * 1024;
-
-/** What a store held when it was asked for: later writes do not show. */
-export interface Snapshot {
-  /** See {@link Engine.get}. */
-  get(partition: number, key: Uint8Array): Uint8Array | null;
-  /** See {@link Engine.scan}. */
-  scan(options: ScanOptions): ScanPage;
-  /** Let it go: what only it needs is removed. Releasing twice does nothing. */
-  release(): void;
-}
 
 /** What writing, reading and keeping a byte costs; see Athanassoulis et al., "The RUM Conjecture", EDBT 2016. */
 export interface Amplification {
@@ -95,7 +86,7 @@ export class LsmEngine implements Engine {
   /** See {@link Engine.damageAtOpen}. */
   readonly damageAtOpen: readonly Damage[];
   readonly #tree: Tree;
-  readonly #upkeep: Upkeep;
+  readonly #background: Background;
   readonly #reserve: Reserve;
   #closing: Promise<void> | null = null;
   #reads = 0;
@@ -108,14 +99,14 @@ export class LsmEngine implements Engine {
   constructor(tree: Tree, damage: readonly Damage[]) {
     this.#tree = tree;
     this.#reserve = new Reserve(tree.options, tree.settings.reserveBytes);
-    this.#upkeep = new Upkeep(tree, this.#reserve);
+    this.#background = new Background(tree, this.#reserve);
     this.storeId = toHex(tree.version.edit.storeId.bytes);
     this.damageAtOpen = damage;
     this.#suspects = new Set(tree.version.suspects);
     tree.tables.onDamage = (table, offset, detail) => this.#onDamage(table, offset, detail);
     this.#reserve.keep();
     this.#freezeIfFull();
-    this.#upkeep.wake();
+    this.#background.wake();
   }
 
   /** See {@link Engine.write}. */
@@ -127,11 +118,11 @@ export class LsmEngine implements Engine {
     if (changes.length === 0) return DONE;
     const pressure = this.#pressure();
     if (pressure >= 1) throw new EngineError("overloaded", "flushing and compacting do not keep up");
-    if (tree.freezeIfPinned()) this.#upkeep.wake();
+    if (tree.freezeIfPinned()) this.#background.wake();
     const durable = tree.wal.append(CHANGES_RECORD, encodeChanges(changes));
     tree.apply(changes);
     this.#freezeIfFull();
-    return pressure > 0 || this.#upkeep.isBusy ? this.#later(durable, delayOf(pressure)) : durable;
+    return pressure > 0 || this.#background.isBusy ? this.#later(durable, delayOf(pressure)) : durable;
   }
 
   /** See {@link Engine.get}. */
@@ -179,7 +170,7 @@ export class LsmEngine implements Engine {
     const tree = this.#tree;
     this.#check();
     if (tree.refusal !== null) throw tree.refusal;
-    if (tree.freezeIfPinned()) this.#upkeep.wake();
+    if (tree.freezeIfPinned()) this.#background.wake();
     const durable = tree.wal.append(DROP_RECORD, [encodeDrop(partition)]);
     tree.drop(partition);
     await durable;
@@ -231,7 +222,7 @@ export class LsmEngine implements Engine {
   /** See {@link Engine.compact}. */
   async compact(onProgress: (fraction: number) => void = () => {}): Promise<void> {
     this.#check();
-    await this.#upkeep.compactAll(onProgress);
+    await this.#background.compactAll(onProgress);
   }
 
   /** See {@link Engine.copyTo}. */
@@ -251,8 +242,8 @@ export class LsmEngine implements Engine {
     try {
       // Short enough to be replayed, or to be flushed now: either way the next start is a quick one.
       const isShort = wal.sizeBytes < Math.min(SHORT_LOG_BYTES, settings.memtableBytes);
-      if (!isShort && refusal === null) await this.#upkeep.flushAll().catch(() => {}); // the log has it all
-      await this.#upkeep.stop();
+      if (!isShort && refusal === null) await this.#background.flushAll().catch(() => {}); // the log has it all
+      await this.#background.stop();
       await this.#reserve.stop();
     } finally {
       this.#tree.release();
@@ -280,7 +271,7 @@ export class LsmEngine implements Engine {
     const { view, settings } = this.#tree;
     if (view.memtables[0]!.writtenBytes < settings.memtableBytes) return;
     this.#tree.freeze();
-    this.#upkeep.wake();
+    this.#background.wake();
   }
 
   /** Fulfilled once `durable` is and `delayMs` have passed: one turn of the event loop at least, for the background. */

@@ -63,7 +63,7 @@ function show(reader: LsmEngine | Snapshot, twin: Twin): void {
   }
 }
 
-/** Whatever goes on meanwhile, the engine, and each snapshot, shows what its twin does. */
+/** Whatever is written, dropped, flushed and compacted: the engine, and each snapshot, shows what its twin does. */
 async function likeItsTwin(numRuns: number): Promise<void> {
   const steps = fc.array(step, { minLength: 10, maxLength: 120, size: "max" });
   const property = fc.asyncProperty(fc.nat(), steps, async (seed, steps) => {

@@ -3,7 +3,7 @@ import { compareBytes } from "../../actors/runtime/bytes.ts";
 import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
 import { EngineError } from "../engine.ts";
 import { hashKey } from "../keys/key_table.ts";
-import type { simulatedWorld } from "../testing/worlds.ts";
+import type { SimulatedWorld } from "../testing/worlds.ts";
 import { filterHash } from "./bloom.ts";
 import { type Cursor, REMOVED } from "./cursor.ts";
 import { compressionAt, FRAME, FRAME_HEADER_BYTES, sealFrame } from "./format.ts";
@@ -169,7 +169,7 @@ Deno.test("41: a damaged index is made again, a damaged filter done without, bot
 
 /** Write bytes of one file over those of another. */
 function copyBytes(
-  world: ReturnType<typeof simulatedWorld>,
+  world: SimulatedWorld,
   from: number,
   fromAt: number,
   to: number,

@@ -36,6 +36,16 @@ export interface Held {
   readonly sizeBytes: number;
 }
 
+/** What a store held when it was asked for: later writes do not show. */
+export interface Snapshot {
+  /** See `Engine.get`. */
+  get(partition: number, key: Uint8Array): Uint8Array | null;
+  /** See `Engine.scan`. */
+  scan(options: ScanOptions): ScanPage;
+  /** Let it go: what only it needs is removed. Releasing twice does nothing. */
+  release(): void;
+}
+
 /** See the module. */
 export class View {
   /** The first takes writes, in the view that is the present. */

@@ -3,9 +3,8 @@
  *
  * Flushing and compacting owe the disk what writes have brought. Naive: take everything until no more can be owed, then
  * stop until some of it is paid. That is a stall of seconds, in which nothing is answered (Luo and Carey, "On
- * Performance Stability in LSM-based Storage Systems", VLDB 2019, section 5). Here the answer to a write comes
- * the later the more is owed, so that whoever writes and waits, writes more slowly; and whoever does not wait is
- * refused at last.
+ * Performance Stability in LSM-based Storage Systems", VLDB 2019, section 5). Here the answer to a write comes later
+ * the more is owed, so that whoever writes and waits writes more slowly; and whoever does not wait is refused at last.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * An LSM tree in which all happens after a few writes: flushes, compactions of several levels, blocks of few keys.
+ * An LSM tree in which everything happens after a few writes: flushes, compactions of several levels, blocks of few
+ * keys.
  *
  * @module
  */

@@ -22,7 +22,7 @@ import { LEVELS } from "./version.ts";
 const MANY_MEMTABLES = 32;
 
 /** See the module. */
-export class Upkeep {
+export class Background {
   readonly #tree: Tree;
   readonly #reserve: Reserve;
   /** What is under way: resolves to why it failed, null when it did not. */
