@@ -17,7 +17,7 @@ import {
 import * as kind from "../../cli/kinds.ts";
 import { RealTerminal, type Terminal } from "../../cli/terminal.ts";
 import { FAULT_KINDS } from "../../actors/simulated/faults.ts";
-import { ENGINES } from "../../storage/engines.ts";
+import { DEFAULT_ENGINE, ENGINES } from "../../storage/engines.ts";
 import { campaign, oneOfEach, shrinkFailure } from "./campaign.ts";
 import { faultTable } from "./fault_table.ts";
 import { type Plan, planOf, type PlanOptions } from "./plan.ts";
@@ -45,7 +45,7 @@ const FLAGS = {
   plan: optional(kind.name("FILE"), "One history alone, of a plan from a file"),
   nodes: optional(kind.integer(3, MOST_NODES), "Machines (default: 3 to 7, as the seed has it)"),
   ops: optional(kind.integer(1, 100_000), "Calls of all clients together, at least (default 200)"),
-  engine: optional(kind.choice(...ENGINES), "What records rest in (default: as the seed has it)"),
+  engine: optional(kind.choice(...ENGINES), `What records rest in (default: ${DEFAULT_ENGINE})`),
   faults: optional(
     { ...kind.list(kind.choice(...FAULT_KINDS)), placeholder: "LIST" },
     "Kinds of fault, these and all of these (default: some, as the seed has it); --list-faults shows them",

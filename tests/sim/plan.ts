@@ -14,7 +14,7 @@ import {
   FAULTS,
 } from "../../actors/simulated/faults.ts";
 import { SimulatedRandom } from "../../actors/simulated/random.ts";
-import { type EngineName, ENGINES } from "../../storage/engines.ts";
+import { DEFAULT_ENGINE, type EngineName } from "../../storage/engines.ts";
 
 /** One call a client will make. */
 export interface PlannedCall {
@@ -113,7 +113,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     seed,
     nodes,
     members,
-    engine: options.engine ?? random.fork("engine").pick(ENGINES),
+    engine: options.engine ?? DEFAULT_ENGINE,
     ...drawWorkload(random.fork("workload"), options.ops ?? OPS, joins),
     faults: [...others, ...stops, ...joining].sort((a, b) => a.atMs - b.atMs),
     forMs: FOR_MS,

@@ -90,6 +90,17 @@ Deno.test(`${KNOWN} known seeds: whatever goes wrong, what was promised holds`, 
   );
 });
 
+for (const engine of ["bitcask", "lsm"]) {
+  Deno.test(`12 known seeds with the engine ${engine}`, async () => {
+    const args = ["--from", "1", "--seeds", "12", "--engine", engine, "--no-shrink"];
+    assertEquals(
+      await main(args, new RealTerminal(Deno.stdout, Deno.stdout)),
+      0,
+      "the seeds that failed are above",
+    );
+  });
+}
+
 /** Real seconds of fresh seeds, 0 for none; `.ci/run` asks for some. */
 const SECONDS = Number(Deno.env.get("SIM_SECONDS") ?? 0);
 
