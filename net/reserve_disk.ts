@@ -1,6 +1,6 @@
 /**
- * A disk as it is with a {@link Reserve}: a change for which there is no space is tried again for as long as some of the
- * reserve is given up for it.
+ * A disk as it is with a {@link Reserve}: a change for which there is no space is tried again for as long as some of
+ * the reserve is given up for it.
  *
  * A store that is open is not entitled to it for its log, where clients' writes go first; for anything else it is:
  * that comes of flushing and compacting, which is how a store makes room.
