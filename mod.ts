@@ -24,7 +24,7 @@
 export * from "./actors/runtime/mod.ts";
 
 // Nodes, clients, clusters.
-export { type EngineName, Node, type NodeCores, type NodeOptions, VERSION } from "./net/node.ts";
+export { Node, type NodeCores, type NodeOptions, VERSION } from "./net/node.ts";
 export {
   type Bytes,
   type CallOptions,
@@ -46,6 +46,7 @@ export { Window } from "./net/window.ts";
 export { NODE_MEMORY_CORE, type NodeMemoryCore } from "./net/node_memory.ts";
 export { Cluster, type ClusterOptions } from "./net/cluster.ts";
 export type { EngineStats, SyncPolicy } from "./storage/engine.ts";
+export { type EngineName, ENGINES } from "./storage/engines.ts";
 
 // What nodes answer.
 export type {

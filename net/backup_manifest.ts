@@ -2,11 +2,7 @@
  * The list of what is in a backup. It is written last: a directory without it is no backup, or half of one; and it
  * tells when a file is missing or has been cut, which a journal alone may not show.
  *
- * It is a file of JSON, `backup.json`:
- *
- *     { "format": 1, "denamo": "0.1.0", "takenAt": "2026-01-31T12:00:00.000Z",
- *       "node": "<32 hex digits>", "address": "127.0.0.1:3001", "cluster": "denamo", "engine": "memory", "keys": 12,
- *       "files": [{ "path": "memory/0000000001.log", "sizeBytes": 4711 }, …] }
+ * It is a file of JSON, `backup.json`; an example is in `storage/FORMAT.md`.
  *
  * @module
  */

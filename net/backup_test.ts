@@ -14,6 +14,7 @@ import { type EngineName, ENGINES, storeDirectory } from "../storage/engines.ts"
 import { openEngine } from "../storage/open.ts";
 import type { NodeJournal } from "../storage/node_journal.ts";
 import { backUp, clearSnapshot } from "./backup.ts";
+import { missingFrom, readManifest } from "./backup_manifest.ts";
 import { filesBelow, removeTree } from "./files.ts";
 import { isWhole, letVote, mayVote, openJournal, ringOf } from "./node_memory.ts";
 import { type Settings, settingsOf } from "./node_options.ts";
@@ -327,6 +328,21 @@ perEngine(
     assert(steps > 10, `${steps}`);
   },
 );
+
+Deno.test("the worked example of FORMAT.md: a backup's list of files", () => {
+  const page = Deno.readTextFileSync(new URL("../storage/FORMAT.md", import.meta.url));
+  const { disk } = new Machine("memory").environment;
+  disk.makeDirectory("backup");
+  const example = encodeUtf8(/```backup\n([^`]+)```/.exec(page)![1]!);
+  disk.open("backup/backup.json", { write: true, create: true }).write(example, 0);
+  const { engine, keys, files } = readManifest(disk, "backup");
+  assertEquals([engine, keys, files.map(({ sizeBytes }) => sizeBytes)], ["memory", 3, [424, 1976]]);
+  const missing = missingFrom(disk, "backup");
+  assertEquals(missing.map(({ path }) => path), [
+    "backup/memory/0000000001.log",
+    "backup/node/0000000001.log",
+  ]);
+});
 
 Deno.test("a vote that was lent is taken back by the next doubt", async () => {
   const machine = new Machine("memory");

@@ -45,8 +45,9 @@ export class Reserve {
   #againMs = AGAIN_MIN_MS;
 
   /**
-   * @param environment the node's @param directory its data directory @param fullBytes how much to keep; 0: no more
-   * than there is
+   * @param environment the node's
+   * @param directory its data directory
+   * @param fullBytes how much to keep; 0: no more than there is
    */
   constructor(environment: ReserveEnvironment, directory: string, fullBytes: number) {
     this.#environment = environment;

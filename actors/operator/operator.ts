@@ -1,7 +1,7 @@
 /**
  * The operator: answers people's questions about the node and carries out what they ask of it.
  *
- * It holds no state of its own but the last backup's and may wait for other actors (nobody waits for it but doors),
+ * It holds no state of its own but how far a backup is, and may wait for other actors (nobody waits for it but doors),
  * so its handlers run side by side: a `status` is answered while a join is under way. Joins are in
  * `membership_change.ts`.
  *

@@ -31,6 +31,8 @@ export class Background {
   /** Callers that have everything flushed, however little it is; that have everything compacted. */
   #flushers = 0;
   #compacters = 0;
+  /** Who waits for something that may find the disk full. */
+  readonly #whenFull = new Set<(full: EngineError) => void>();
   #isStopping = false;
   #rest: Timer | null = null;
   /** By level: up to which key it has been compacted. */
@@ -40,7 +42,7 @@ export class Background {
   constructor(tree: Tree, reserve: Reserve) {
     this.#tree = tree;
     this.#reserve = reserve;
-    tree.manifest.onFull = () => reserve.giveUp();
+    tree.manifest.onFull = () => this.#onFull();
   }
 
   /** Whether something is under way. */
@@ -131,9 +133,19 @@ export class Background {
     });
   }
 
-  /** @throws {EngineError} rejects when what was tried failed */
+  /** An edit waits for space, and what brought it with it. */
+  #onFull(): void {
+    this.#reserve.giveUp();
+    const full = new EngineError("full", "full: it goes on once there is space");
+    for (const tell of this.#whenFull) tell(full);
+  }
+
+  /** @throws {EngineError} rejects when what was tried failed, or waits for space: whoever asked for it need not */
   async #done(task: Promise<unknown>): Promise<void> {
-    const failure = await task;
+    let tell = (_: unknown) => {};
+    const full = new Promise<unknown>((resolve) => void (tell = resolve));
+    this.#whenFull.add(tell);
+    const failure = await Promise.race([task, full]).finally(() => this.#whenFull.delete(tell));
     if (failure !== null) throw failure;
   }
 

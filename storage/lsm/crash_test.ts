@@ -26,8 +26,12 @@ async function crashes(subject: Subject, step: number): Promise<void> {
   const calm = simulatedWorld(0);
   await play(subject, calm, WORKLOAD);
   for (let at = 1; at <= calm.changes(); at += step) {
-    const again: Operation[] = [{ kind: "power", change: 0 }, ...WORKLOAD.slice(0, 9)];
-    await play(subject, simulatedWorld(at), [{ kind: "power", change: at }, ...WORKLOAD, ...again]);
+    await play(subject, simulatedWorld(at), [
+      { kind: "power", change: at },
+      ...WORKLOAD,
+      { kind: "power", change: 0 },
+      ...WORKLOAD.slice(0, 9),
+    ]);
   }
 }
 

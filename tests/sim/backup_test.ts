@@ -7,6 +7,7 @@
 import { assert, assertEquals, assertMatch } from "../../actors/runtime/testing/assert.ts";
 import type { DiskSnapshot } from "../../actors/simulated/disk.ts";
 import { restore } from "../../net/offline/restore.ts";
+import { type EngineName, ENGINES } from "../../storage/engines.ts";
 import { failureOf, machine, onStage, type Stage } from "./stage.ts";
 
 const BACKUP = "/backup";
@@ -84,9 +85,9 @@ function byHand(): Way {
  * Node 2 acknowledges a write after the copy was made, in the same life, which node 1 has not; its disk is lost and the
  * copy put back while all are up. What do reads of nodes 1 and 2 give then, and once they are alone?
  */
-async function readsAfter(way: Way): Promise<Set<string>> {
+async function readsAfter(way: Way, engine: EngineName): Promise<Set<string>> {
   const seen = new Set<string>();
-  await onStage({ nodes: 3 }, async (stage) => {
+  await onStage({ nodes: 3, node: { storage: { engine } } }, async (stage) => {
     const { cluster, world, sleep, until } = stage;
     const client = await cluster.connect({ to: [0] });
     await client.put("k", "old", { w: 3 });
@@ -111,101 +112,103 @@ async function readsAfter(way: Way): Promise<Set<string>> {
   return seen;
 }
 
-Deno.test("a backup of a running node, put back, is never read from as if it were the newest", async () => {
-  assertEquals(await readsAfter(BY_BACKUP), new Set(["new"]));
-});
+for (const engine of ENGINES) {
+  Deno.test(`a backup of a running node, put back, is never read from as if it were the newest (${engine})`, async () => {
+    assertEquals(await readsAfter(BY_BACKUP, engine), new Set(["new"]));
+  });
 
-Deno.test("planted: a copy of a running node's files, put back, is read from as if it were the newest", async () => {
-  assertEquals(await readsAfter(byHand()), new Set(["old"]));
-});
+  Deno.test(`planted: a copy of a running node's files, put back, is read from as if it were the newest (${engine})`, async () => {
+    assertEquals(await readsAfter(byHand(), engine), new Set(["old"]));
+  });
 
-Deno.test("a node restored into a cluster that lived on catches up with what it missed, as a new actor", () =>
-  onStage({ nodes: 3 }, async (stage) => {
-    const { cluster, until } = stage;
-    const client = await cluster.connect({ to: [0, 1] });
-    for (let n = 0; n < 20; n++) await client.put(`k${n}`, "old", { w: 3 });
-    await backUp(stage, 2);
-    const { node, store: { actorId } } = await statusOf(stage, 2);
-    lose(stage, 2);
-    for (let n = 10; n < 30; n++) {
-      await client.put(`k${n}`, "new", { context: (await client.get(`k${n}`)).context });
-    }
-    await client.del("k0", { context: (await client.get("k0")).context });
-    await putBack(stage, 2);
-    await cluster.start(2);
-    const first = await statusOf(stage, 2);
-    assertEquals(first.node, node);
-    assert(first.store.notWhole > 0 && first.store.actorId !== actorId);
-    await until(async () => (await statusOf(stage, 2)).state === "serving");
-    // It alone, and one other, have what there is.
-    cluster.kill(0);
-    const last = await cluster.connect({ to: [2] });
-    for (let n = 1; n < 30; n++) assertEquals((await last.get(`k${n}`)).texts(), [n < 10 ? "old" : "new"]);
-    assertEquals((await last.get("k0")).values.length, 0);
-    await last.put("k1", "newer", { context: (await last.get("k1")).context });
-    assertEquals((await last.get("k1")).texts(), ["newer"]);
-  }));
-
-Deno.test("a node that is backed up again and again while it is written to goes on; each backup restores", () =>
-  onStage({ nodes: 3 }, async (stage) => {
-    const { cluster, world, until } = stage;
-    const client = await cluster.connect({ to: [0] });
-    for (let round = 0; round < 3; round++) {
-      const written = Promise.all(
-        Array.from({ length: 50 }, (_, n) => client.put(`r${round}/${n}`, "v", { w: 3 })),
-      );
-      await backUp(stage, 1);
-      await written;
-      if (round === 2) break;
-      const disk = world.disk(machine(1));
-      cluster.kill(1);
-      disk.restore(parts(disk.snapshot(), "backup")[1]);
-      await cluster.start(1);
-      await until(() => client.get("r0/0", { r: 3 }).then(() => true, () => false));
-    }
-    lose(stage, 1);
-    await putBack(stage, 1);
-    await cluster.start(1);
-    await until(async () => (await statusOf(stage, 1)).state === "serving");
-    for (let round = 0; round < 3; round++) {
-      for (let n = 0; n < 50; n += 7) {
-        assertEquals((await client.get(`r${round}/${n}`, { r: 3 })).texts(), ["v"]);
+  Deno.test(`a node restored into a cluster that lived on catches up with what it missed, as a new actor (${engine})`, () =>
+    onStage({ nodes: 3, node: { storage: { engine } } }, async (stage) => {
+      const { cluster, until } = stage;
+      const client = await cluster.connect({ to: [0, 1] });
+      for (let n = 0; n < 20; n++) await client.put(`k${n}`, "old", { w: 3 });
+      await backUp(stage, 2);
+      const { node, store: { actorId } } = await statusOf(stage, 2);
+      lose(stage, 2);
+      for (let n = 10; n < 30; n++) {
+        await client.put(`k${n}`, "new", { context: (await client.get(`k${n}`)).context });
       }
-    }
-  }));
+      await client.del("k0", { context: (await client.get("k0")).context });
+      await putBack(stage, 2);
+      await cluster.start(2);
+      const first = await statusOf(stage, 2);
+      assertEquals(first.node, node);
+      assert(first.store.notWhole > 0 && first.store.actorId !== actorId);
+      await until(async () => (await statusOf(stage, 2)).state === "serving");
+      // It alone, and one other, have what there is.
+      cluster.kill(0);
+      const last = await cluster.connect({ to: [2] });
+      for (let n = 1; n < 30; n++) assertEquals((await last.get(`k${n}`)).texts(), [n < 10 ? "old" : "new"]);
+      assertEquals((await last.get("k0")).values.length, 0);
+      await last.put("k1", "newer", { context: (await last.get("k1")).context });
+      assertEquals((await last.get("k1")).texts(), ["newer"]);
+    }));
 
-Deno.test("a whole cluster restored from backups of different moments has what all of them had, and serves", () =>
-  onStage({ nodes: 3 }, async (stage) => {
-    const { cluster, until } = stage;
-    const client = await cluster.connect();
-    for (let n = 0; n < 20; n++) await client.put(`k${n}`, "old");
-    for (const index of [0, 1, 2]) {
-      await backUp(stage, index);
-      await client.put(`between${index}`, "v", { w: 3 });
-      cluster.kill(index, { power: true });
-      await cluster.start(index);
-      await until(() => client.get("k0", { r: 3 }).then(() => true, () => false));
-    }
-    for (let n = 0; n < 20; n++) {
-      await client.put(`k${n}`, "late", { context: (await client.get(`k${n}`)).context });
-    }
-    for (const index of [0, 1, 2]) lose(stage, index);
-    for (const index of [0, 1, 2]) await putBack(stage, index, true);
-    await Promise.all([0, 1, 2].map((index) => cluster.start(index)));
-    for (const index of [0, 1, 2]) {
-      await until(async () => (await statusOf(stage, index)).state === "serving");
-    }
-    for (const index of [0, 1, 2]) {
-      const through = await cluster.connect({ to: [index] });
-      for (let n = 0; n < 20; n++) assertEquals((await through.get(`k${n}`, { r: 3 })).texts(), ["old"]);
-      // What was written between is in the backups that came later.
-      assertEquals((await through.get("between0", { r: 3 })).texts(), ["v"]);
-      assertEquals((await through.get("between1", { r: 3 })).texts(), ["v"]);
-      assertEquals((await through.get("between2", { r: 3 })).texts(), []);
-      await through.put(`again${index}`, "v", { w: 3 });
-      assertEquals((await through.get(`again${index}`, { r: 3 })).texts(), ["v"]);
-    }
-  }));
+  Deno.test(`a node that is backed up again and again while it is written to goes on; each backup restores (${engine})`, () =>
+    onStage({ nodes: 3, node: { storage: { engine } } }, async (stage) => {
+      const { cluster, world, until } = stage;
+      const client = await cluster.connect({ to: [0] });
+      for (let round = 0; round < 3; round++) {
+        const written = Promise.all(
+          Array.from({ length: 50 }, (_, n) => client.put(`r${round}/${n}`, "v", { w: 3 })),
+        );
+        await backUp(stage, 1);
+        await written;
+        if (round === 2) break;
+        const disk = world.disk(machine(1));
+        cluster.kill(1);
+        disk.restore(parts(disk.snapshot(), "backup")[1]);
+        await cluster.start(1);
+        await until(() => client.get("r0/0", { r: 3 }).then(() => true, () => false));
+      }
+      lose(stage, 1);
+      await putBack(stage, 1);
+      await cluster.start(1);
+      await until(async () => (await statusOf(stage, 1)).state === "serving");
+      for (let round = 0; round < 3; round++) {
+        for (let n = 0; n < 50; n += 7) {
+          assertEquals((await client.get(`r${round}/${n}`, { r: 3 })).texts(), ["v"]);
+        }
+      }
+    }));
+
+  Deno.test(`a whole cluster restored from backups of different moments has what all of them had, and serves (${engine})`, () =>
+    onStage({ nodes: 3, node: { storage: { engine } } }, async (stage) => {
+      const { cluster, until } = stage;
+      const client = await cluster.connect();
+      for (let n = 0; n < 20; n++) await client.put(`k${n}`, "old");
+      for (const index of [0, 1, 2]) {
+        await backUp(stage, index);
+        await client.put(`between${index}`, "v", { w: 3 });
+        cluster.kill(index, { power: true });
+        await cluster.start(index);
+        await until(() => client.get("k0", { r: 3 }).then(() => true, () => false));
+      }
+      for (let n = 0; n < 20; n++) {
+        await client.put(`k${n}`, "late", { context: (await client.get(`k${n}`)).context });
+      }
+      for (const index of [0, 1, 2]) lose(stage, index);
+      for (const index of [0, 1, 2]) await putBack(stage, index, true);
+      await Promise.all([0, 1, 2].map((index) => cluster.start(index)));
+      for (const index of [0, 1, 2]) {
+        await until(async () => (await statusOf(stage, index)).state === "serving");
+      }
+      for (const index of [0, 1, 2]) {
+        const through = await cluster.connect({ to: [index] });
+        for (let n = 0; n < 20; n++) assertEquals((await through.get(`k${n}`, { r: 3 })).texts(), ["old"]);
+        // What was written between is in the backups that came later.
+        assertEquals((await through.get("between0", { r: 3 })).texts(), ["v"]);
+        assertEquals((await through.get("between1", { r: 3 })).texts(), ["v"]);
+        assertEquals((await through.get("between2", { r: 3 })).texts(), []);
+        await through.put(`again${index}`, "v", { w: 3 });
+        assertEquals((await through.get(`again${index}`, { r: 3 })).texts(), ["v"]);
+      }
+    }));
+}
 
 for (const wholeCluster of [true, false]) {
   const does = wholeCluster ? "can change its ring" : "abstains from votes, for somebody may remember more";
