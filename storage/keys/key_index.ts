@@ -88,6 +88,12 @@ export class KeyIndex {
     return this.#partitions.get(partition)?.table.count ?? 0;
   }
 
+  /** Sort a partition's keys in steps: yields after each, and no key may come or go before the last one. */
+  *ordering(partition: number): Generator<void, void, void> {
+    const found = this.#partitions.get(partition);
+    if (found) yield* found.order.sorting(() => found.table.entries());
+  }
+
   /** The keys of a partition in order: those greater than `after`, or all. Good until a key comes or goes. */
   ordered(partition: number, after: Uint8Array | undefined): Stretch {
     const found = this.#partitions.get(partition);

@@ -9,7 +9,7 @@
  */
 
 import type { Arena } from "./arena.ts";
-import { sortEntries } from "./sort_entries.ts";
+import { sorting } from "./sort_entries.ts";
 
 /** So many new keys may wait to be merged, or a quarter of the known ones if that is more. */
 const ADDED = 1024;
@@ -45,10 +45,20 @@ export class KeyOrder {
   }
 
   /** All entries in order and how many they are; `entries` gives them if they have to be sorted. */
-  sorted(entries: () => Iterable<number>): { readonly sorted: Int32Array; readonly count: number } {
-    if (!this.#sorted) this.#sort([...entries()]);
+  sorted(entries: () => Int32Array): { readonly sorted: Int32Array; readonly count: number } {
+    if (!this.#sorted) { for (const _ of this.sorting(entries)); }
     else if (this.#added.length > 0) this.#merge(this.#sorted);
     return { sorted: this.#sorted!, count: this.#count };
+  }
+
+  /** Sort them in steps, unless they are: yields after each, and no key may come or go before the last one. */
+  *sorting(entries: () => Int32Array): Generator<void, void, void> {
+    if (this.#sorted) return;
+    const sorted = entries();
+    yield* sorting(this.#arena, sorted);
+    this.#sorted = sorted;
+    this.#count = sorted.length;
+    this.#added = [];
   }
 
   /** Where in the order the first key after `key` stands. To be called after {@link KeyOrder.sorted}. */
@@ -67,13 +77,6 @@ export class KeyOrder {
       else high = middle;
     }
     return low;
-  }
-
-  #sort(entries: number[]): void {
-    this.#sorted = Int32Array.from(entries);
-    sortEntries(this.#arena, this.#sorted);
-    this.#count = entries.length;
-    this.#added = [];
   }
 
   /** Put what came into its place, from the back, so that everything moves at most once. */

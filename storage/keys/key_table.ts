@@ -73,8 +73,11 @@ export class KeyTable {
   }
 
   /** All entries, in no order. */
-  *entries(): Generator<number, void, void> {
-    for (let i = 1; i < this.#slots.length; i += 2) if (this.#slots[i] !== 0) yield this.#slots[i]! - 1;
+  entries(): Int32Array {
+    const slots = this.#slots;
+    const entries = new Int32Array(this.#count);
+    for (let i = 1, found = 0; i < slots.length; i += 2) if (slots[i] !== 0) entries[found++] = slots[i]! - 1;
+    return entries;
   }
 
   #put(hash: number, entry: number): void {

@@ -23,6 +23,7 @@ import type { Tree } from "./tree.ts";
 export async function flush(tree: Tree, workshop: Workshop): Promise<void> {
   const [active, ...waiting] = tree.view.memtables;
   if (waiting.length === 0) return;
+  for (const memtable of waiting) for (const _ of memtable.sorting()) await workshop.turn();
   const drops = linesOf(waiting);
   const tables = await writeRun(workshop, {
     merge: new Merge(waiting.map((memtable) => memtable.first())),

@@ -108,6 +108,11 @@ export class Memtable {
     return new MemtableCursor(this, this.#index, [partition], after);
   }
 
+  /** Sort it in steps, before it is read through: yields after each. It must not be written meanwhile. */
+  *sorting(): Generator<void, void, void> {
+    for (const partition of this.partitions()) yield* this.#index.ordering(partition);
+  }
+
   /** A cursor on the first key of all. */
   first(): Cursor {
     return new MemtableCursor(this, this.#index, this.partitions(), undefined);
