@@ -1,8 +1,11 @@
-import { assertRejects } from "../actors/runtime/testing/assert.ts";
+import fc from "fast-check";
+import { assert, assertRejects } from "../actors/runtime/testing/assert.ts";
 import { CONTRACT } from "./testing/contract.ts";
 import { ENGINES } from "./testing/engines.ts";
 import { FAULTS } from "./testing/faults.ts";
 import { type Bug, naiveEngine } from "./testing/naive_engine.ts";
+import { anyOperation } from "./testing/operation.ts";
+import { stories } from "./testing/story.ts";
 import type { Subject } from "./testing/subject.ts";
 import { onRealDisk, simulatedWorld } from "./testing/worlds.ts";
 
@@ -55,6 +58,29 @@ const PLANTED: Readonly<Record<Exclude<Bug, "none">, string>> = {
 for (const [bug, name] of Object.entries(PLANTED)) {
   Deno.test(`planted: ${bug}`, async () => {
     const check = { ...CONTRACT, ...FAULTS }[name]!;
-    await assertRejects(() => check(naiveEngine(bug as Bug), simulatedWorld));
+    fc.configureGlobal({ endOnFailure: true }); // that it fails is enough; shrinking is for people
+    try {
+      await assertRejects(() => check(naiveEngine(bug as Bug), simulatedWorld));
+    } finally {
+      fc.resetConfigureGlobal();
+    }
+  });
+}
+
+/** Stories that end badly for some reason are cut down to the steps that it takes, from so many of these numbers. */
+const FEWEST: Partial<Readonly<Record<Bug, number>>> = {
+  "forgets to write removals": 2, // write, remove (and the end of the process, which comes anyway)
+  "acknowledges what found no room": 3, // fill, write, end
+  "goes on after a failed sync": 4, // fail, write, wait, write
+  "counts what is removed": 3, // write, remove, look
+};
+
+for (const [bug, steps] of Object.entries(FEWEST)) {
+  Deno.test(`a story that ends badly shrinks to ${steps} steps: ${bug}`, async () => {
+    const every = stories(naiveEngine(bug as Bug), simulatedWorld, anyOperation);
+    const { counterexample } = await fc.check(every, { seed: 1, numRuns: 300 });
+    assert(counterexample, "it ends well");
+    const [, operations] = counterexample;
+    assert(operations.length <= steps, JSON.stringify(operations));
   });
 }

@@ -42,7 +42,7 @@ export async function scanAll(engine: Engine, partition: number, limit = 3): Pro
 }
 
 async function likeItsTwin(subject: Subject, newWorld: (seed: number) => World): Promise<void> {
-  await fc.assert(stories(subject, newWorld, calmOperation), { numRuns: 60 });
+  await fc.assert(stories(subject, newWorld, calmOperation), { numRuns: 25 });
 }
 
 async function pagesOfAScan(subject: Subject, newWorld: (seed: number) => World): Promise<void> {
