@@ -16,6 +16,7 @@ import {
   assertThrows,
 } from "../../actors/runtime/testing/assert.ts";
 import { type Engine, EngineError, type Entry, type ScanPage } from "../engine.ts";
+import { removeAll } from "./directory.ts";
 import { calmOperation, keyOf, recordOf } from "./operation.ts";
 import { stories } from "./story.ts";
 import type { Check, Subject, World } from "./subject.ts";
@@ -154,25 +155,6 @@ async function itsId(subject: Subject, newWorld: (seed: number) => World): Promi
   assertMatch(other.storeId ?? "", /^[0-9a-f]{32}$/);
   assertNotEquals(other.storeId, id);
   await world.settle(other.close());
-}
-
-/** Remove what is in a directory. */
-function removeAll(disk: Disk, directory: string): void {
-  for (const name of disk.list(directory)) {
-    const path = `${directory}/${name}`;
-    if (isDirectory(disk, path)) removeAll(disk, path);
-    disk.remove(path);
-  }
-}
-
-function isDirectory(disk: Disk, path: string): boolean {
-  try {
-    disk.list(path);
-    return true;
-  } catch (error) {
-    if (error instanceof DiskError) return false;
-    throw error;
-  }
 }
 
 async function twoProcesses(subject: Subject, newWorld: (seed: number) => World): Promise<void> {

@@ -45,7 +45,11 @@ export const ENGINES: Readonly<Record<"memory" | "bitcask" | "lsm", Subject>> = 
     name: "lsm",
     exactCounts: false,
     open: (place) => openLsmEngine({ ...place, ...TINY }),
-    files: { log: /\/wal\/.*\.log(\.tmp)?$/, table: /\.sst(\.tmp)?$/, manifest: /\/manifest\/.*\.log(\.tmp)?$/ },
+    files: {
+      log: /\/wal\/.*\.log(\.tmp)?$/,
+      table: /\.sst(\.tmp)?$/,
+      manifest: /\/manifest\/.*\.log(\.tmp)?$/,
+    },
   },
 };
 

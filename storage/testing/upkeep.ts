@@ -6,6 +6,7 @@
 
 import { assert, assertEquals, assertRejects } from "../../actors/runtime/testing/assert.ts";
 import { type Engine, EngineError } from "../engine.ts";
+import { bytesIn } from "./directory.ts";
 import { keyOf, recordOf } from "./operation.ts";
 import type { FaultyWorld, Place, Subject, World } from "./subject.ts";
 
@@ -87,19 +88,6 @@ function copyOf(place: Place, name = "copy"): Place {
   return { ...place, directory: `${place.directory}-${name}` };
 }
 
-/** Every file of a directory. */
-function bytesIn({ disk, directory }: Place): Map<string, Uint8Array> {
-  return new Map(
-    disk.list(directory).map((name) => {
-      const file = disk.open(`${directory}/${name}`);
-      const bytes = new Uint8Array(file.size());
-      file.read(bytes, 0);
-      file.close();
-      return [name, bytes];
-    }),
-  );
-}
-
 /** A copy has what was acknowledged before it was asked for. */
 export async function copiesItself(subject: Subject, newWorld: (seed: number) => World): Promise<void> {
   const world = newWorld(1);
@@ -132,12 +120,12 @@ export async function copiesStay(subject: Subject, newWorld: (seed: number) => W
     await world.settle(put(engine, n, 1));
     const place = copyOf(world.place(), `copy-${n}`);
     await world.settle(engine.copyTo(place.directory));
-    copies.push({ place, bytes: bytesIn(place) });
+    copies.push({ place, bytes: bytesIn(place.disk, place.directory) });
   }
   await fill(world, engine, 2, ROUNDS);
   await world.settle(engine.compact());
   await world.settle(engine.close());
-  for (const { place, bytes } of copies) assertEquals(bytesIn(place), bytes);
+  for (const { place, bytes } of copies) assertEquals(bytesIn(place.disk, place.directory), bytes);
 }
 
 /** The power goes at every change that copying makes: the store is whole; and so is the copy, or it does not open. */
