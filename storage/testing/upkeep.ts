@@ -11,9 +11,9 @@ import { keyOf, recordOf } from "./operation.ts";
 import type { FaultyWorld, Place, Subject, World } from "./subject.ts";
 
 /** What a store takes that holds next to nothing. */
-const NEXT_TO_NOTHING = 16 * 1024;
+const NEXT_TO_NOTHING = 64 * 1024;
 
-const ROUNDS = 10;
+const ROUNDS = 30;
 const KEYS = 13;
 
 /** Every key again and again, in three partitions; the record of each says in which round. */

@@ -37,6 +37,18 @@ export class MemoryDisk implements Disk {
     }
   }
 
+  /** One on which a directory holds these files, by their paths from there. */
+  static of(directory: string, files: ReadonlyMap<string, Uint8Array>): MemoryDisk {
+    const disk = new MemoryDisk();
+    disk.makeDirectory(directory);
+    for (const [name, bytes] of files) {
+      const path = `${directory}/${name}`;
+      disk.makeDirectory(parentOf(path));
+      disk.#entries.set(path, { bytes, size: bytes.length, isShared: true });
+    }
+    return disk;
+  }
+
   /** A copy of everything. */
   snapshot(): Files {
     return new Map([...this.#entries].map(([path, content]) => {
