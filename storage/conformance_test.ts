@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { assert, assertRejects } from "../actors/runtime/testing/assert.ts";
+import { assert, assertMatch, assertRejects } from "../actors/runtime/testing/assert.ts";
 import { CONTRACT } from "./testing/contract.ts";
 import { ENGINES } from "./testing/engines.ts";
 import { FAULTS } from "./testing/faults.ts";
@@ -84,3 +84,9 @@ for (const [bug, steps] of Object.entries(FEWEST)) {
     assert(operations.length <= steps, JSON.stringify(operations));
   });
 }
+
+Deno.test("planted: a workload that never comes to write some kind of file is noticed", async () => {
+  const subject = { ...naiveEngine("none"), files: { table: /\.sst$/ } };
+  const error = await assertRejects(() => FAULTS[EVERY_CHANGE]!(subject, simulatedWorld));
+  assertMatch(error.message, /none was before a write to a table file/);
+});

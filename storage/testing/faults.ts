@@ -59,7 +59,7 @@ async function crashesAtEveryChange(
     ]);
     if (world.missed()) missed.push(world.missed()!);
   }
-  for (const [kind, path] of Object.entries(subject.files)) {
+  for (const [kind, path] of Object.entries(subject.files ?? {})) {
     const count = missed.filter((one) => one.operation === "write" && path.test(one.path)).length;
     assert(count > 0, `of ${changes} crashes none was before a write to a ${kind} file`);
   }

@@ -22,7 +22,7 @@ export interface Subject {
   /** Open it, syncing always. Small segments, tables and buffers make a short test do more. */
   open(place: Place): Promise<Engine>;
   /** Its kinds of file: how their paths end. Every one of them is written in a workload of some length. */
-  readonly files: Readonly<Record<string, RegExp>>;
+  readonly files?: Readonly<Record<string, RegExp>>;
 }
 
 /** A machine to judge it on. */

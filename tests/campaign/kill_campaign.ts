@@ -65,7 +65,7 @@ export async function killCampaign(options: KillOptions): Promise<KillTotals> {
     let fate: { call: Call; n: number } | null = null;
     try {
       await firstLife(lane, `${root}/${index}.calls`, fates);
-      while (begun < kills) {
+      while (begun < kills && totals.violations.length === 0) {
         begun++;
         fate = fates.next();
         const { wasKilled, hadBegun, done } = await lane.live(fate);

@@ -1,0 +1,132 @@
+/**
+ * `deno task campaign`: long runs that judge the storage engines; `--help` tells more.
+ *
+ * @module
+ */
+
+import { defaulted, describeFlags, optional, parseFlags, type Values } from "../../cli/flags.ts";
+import * as kind from "../../cli/kinds.ts";
+import { counted, duration, paint, table } from "../../cli/paint.ts";
+import { RealTerminal, type Terminal } from "../../cli/terminal.ts";
+import { type EngineName, ENGINES } from "../../storage/testing/engines.ts";
+import { Progress } from "../sim/progress.ts";
+import { rangesOf } from "./flip_campaign.ts";
+import { EXHIBITS } from "./flip_exhibit.ts";
+import { flipAll } from "./flip_run.ts";
+import { NOTICES } from "./flip_verdict.ts";
+import { killCampaign, killsOf, type KillTotals } from "./kill_campaign.ts";
+import { CALLS, whyNotTraced } from "./strace.ts";
+
+const NAMES = Object.keys(ENGINES) as EngineName[];
+/** More stores than cores: a victim waits for the disk most of its life. */
+const LANES_PER_CORE = 3;
+
+const FLAGS = {
+  engine: optional(
+    kind.choice(...NAMES, "node"),
+    "Whose files (default: everybody's; node: its own journal)",
+  ),
+  kills: defaulted(kind.integer(1, 1_000_000), 2_000, "kill: how many, for each engine"),
+  seed: defaulted(kind.integer(0, 1_000_000_000, "SEED"), 1, "kill: decides what victims do"),
+  bits: optional(kind.integer(1, 100_000_000), "flip: at most so many bits of each file (default: all)"),
+  workers: defaulted(kind.integer(1, 256), navigator.hardwareConcurrency, "Cores to be used"),
+};
+
+type Flagged = Values<typeof FLAGS>;
+
+const USAGE = 2;
+
+const HELP =
+  `deno task campaign kill   processes that write are killed at system calls, on the real file system
+deno task campaign flip   every bit of files of each kind is flipped, one at a time
+`;
+
+/** Run a command line; the result is the exit code: 0 all is well, 1 something is wrong, 2 usage. */
+export async function main(line: readonly string[], terminal: Terminal): Promise<number> {
+  if (line.includes("--help") || line.includes("-h")) {
+    terminal.out(`${HELP}\n${describeFlags(FLAGS)}\n`);
+    return 0;
+  }
+  const parsed = parseFlags(line, FLAGS);
+  const word = parsed.ok ? parsed.words.join(" ") : "";
+  if (!parsed.ok || (word !== "kill" && word !== "flip")) {
+    const problem = parsed.ok ? "say which: kill or flip" : parsed.problem;
+    terminal.err(`campaign: ${problem}\ncampaign --help lists the flags\n`);
+    return USAGE;
+  }
+  return await (word === "kill" ? kill : flip)(parsed.values, terminal);
+}
+
+async function kill({ engine, kills, seed, workers }: Flagged, terminal: Terminal): Promise<number> {
+  const obstacle = await whyNotTraced();
+  if (obstacle) {
+    terminal.err(`campaign: ${obstacle.why}\n`);
+    return 1;
+  }
+  const start = performance.now();
+  const rows: string[][] = [];
+  const problems: string[] = [];
+  for (const name of NAMES.filter((name) => engine === undefined || engine === name)) {
+    const progress = new Progress(terminal);
+    const onLife = (totals: KillTotals) => {
+      const done = killsOf(totals);
+      progress.show(done / kills, `${name}: ${done} of ${kills} kills, ${totals.violations.length} wrong`);
+    };
+    const totals = await killCampaign({ engine: name, kills, lanes: LANES_PER_CORE * workers, seed, onLife });
+    progress.clear();
+    const byCall = Object.keys(CALLS).map((call) => totals.kills.get(call) ?? 0);
+    rows.push([
+      name,
+      ...[killsOf(totals), ...byCall, totals.spared, totals.done, totals.violations.length].map(String),
+    ]);
+    problems.push(...totals.violations);
+    if (killsOf(totals) < kills && totals.violations.length === 0) {
+      problems.push(`${name}: not so many kills`);
+    }
+  }
+  const columns = ["kills", ...Object.keys(CALLS), "not killed", "acknowledged", "wrong"];
+  terminal.out(`${table(paint(terminal.coloured), ["engine", ...columns.map(right)], rows)}`);
+  return sumUp(problems, start, terminal);
+}
+
+async function flip({ engine, bits, workers }: Flagged, terminal: Terminal): Promise<number> {
+  const start = performance.now();
+  const names = EXHIBITS.filter((name) => engine === undefined || name.startsWith(`${engine}:`));
+  const progress = new Progress(terminal);
+  const totals = await flipAll({
+    names,
+    workers,
+    ...(bits !== undefined && { bits }),
+    onProgress: (share, flips) => progress.show(share, `${flips} bits flipped`),
+  });
+  progress.clear();
+  const problems: string[] = [];
+  const rows = [...totals].map(([name, { flips, notices, unnoticed, wrong }]) => {
+    if (unnoticed.length > 0) problems.push(`${name}: not noticed in bytes ${rangesOf(unnoticed)}`);
+    for (const { bit, what } of wrong) problems.push(`${name}: bit ${bit % 8} of byte ${bit >> 3}: ${what}`);
+    return [
+      name,
+      String(flips),
+      ...NOTICES.map((notice) => String(notices[notice] ?? 0)),
+      String(wrong.length),
+    ];
+  });
+  terminal.out(
+    `${table(paint(terminal.coloured), ["file", ...["flips", ...NOTICES, "wrong"].map(right)], rows)}`,
+  );
+  return sumUp(problems, start, terminal);
+}
+
+/** A column of numbers. */
+function right(heading: string): string {
+  return `>${heading}`;
+}
+
+function sumUp(problems: readonly string[], start: number, terminal: Terminal): number {
+  for (const problem of problems) terminal.out(`${problem}\n`);
+  const words = problems.length === 0 ? "all is well" : `${counted(problems.length, "thing")} wrong`;
+  terminal.out(`${words}, in ${duration(performance.now() - start)}\n`);
+  return problems.length === 0 ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args, new RealTerminal()));
