@@ -22,6 +22,9 @@ const ENTRIES = new Set([
   "tests/sim/worker.ts", // makes histories, started as a process
   "tests/sim/scale.ts",
   "tests/sim/scale_worker.ts", // takes measurements, started as a worker
+  "tests/campaign/main.ts",
+  "tests/campaign/kill_victim.ts", // writes until it is killed, started as a process
+  "tests/campaign/flip_worker.ts", // flips bits, started as a worker
   "tests/outside/crash_on_request.ts", // a server that crashes on request, started as a process
 ]);
 

@@ -50,13 +50,12 @@ export async function flipAll(
 
 /** All of a file, or as much of it as is wanted, from everywhere. */
 function stretchesOf(name: string, all: number, wanted: number): Stretch[] {
-  const stretches: Stretch[] = [];
-  for (let from = 0; from < all; from += STRETCH_BITS) {
-    stretches.push({ name, from, to: Math.min(all, from + STRETCH_BITS) });
-  }
-  const step = Math.max(1, all / wanted);
-  const count = Math.ceil(stretches.length / step);
-  return Array.from({ length: count }, (_, i) => stretches[Math.floor(i * step)]!);
+  const total = Math.ceil(all / STRETCH_BITS);
+  const count = Math.min(total, Math.max(1, Math.floor(wanted / STRETCH_BITS)));
+  return Array.from({ length: count }, (_, i) => {
+    const from = Math.floor(i * total / count) * STRETCH_BITS;
+    return { name, from, to: Math.min(all, from + Math.min(wanted, STRETCH_BITS)) };
+  });
 }
 
 function work(worker: Worker, stretch: Stretch): Promise<FlipTotals> {

@@ -4,12 +4,11 @@
  * @module
  */
 
-// @ts-types="./suite.d.ts"
 import suite from "abstract-level/test";
 import { realEnvironment } from "../../actors/runtime/real/mod.ts";
 import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
 import type { Engine, ScanPage } from "../../storage/engine.ts";
-import { openMemoryEngine } from "../../storage/memory/engine.ts";
+import { ENGINES } from "../../storage/testing/engines.ts";
 import type { Place } from "../../storage/testing/subject.ts";
 import { MemoryDisk } from "../campaign/memory_disk.ts";
 import { EngineLevel } from "./engine_level.ts";
@@ -17,10 +16,6 @@ import { Runner } from "./tape.ts";
 
 /** The suite has so many assertions, at least. */
 const MANY = 5_000;
-
-const ENGINES: Readonly<Record<string, (place: Place) => Promise<Engine>>> = {
-  memory: (place) => openMemoryEngine({ ...place, sync: "always" }),
-};
 
 /** Run the suite, every database in a directory of its own. */
 async function judge(open: (place: Place) => Promise<Engine>, how = {}): Promise<Runner> {
@@ -40,7 +35,7 @@ async function judge(open: (place: Place) => Promise<Engine>, how = {}): Promise
   return runner;
 }
 
-for (const [name, open] of Object.entries(ENGINES)) {
+for (const { name, open } of Object.values(ENGINES)) {
   Deno.test(`abstract-level's suite over ${name}`, async () => {
     const { tests, assertions, failures } = await judge(open);
     Deno.stderr.writeSync(new TextEncoder().encode(`\n  ${assertions} assertions in ${tests} tests\n`));
@@ -51,7 +46,7 @@ for (const [name, open] of Object.entries(ENGINES)) {
 
 Deno.test("planted: an engine that forgets the last entry of a page does not pass", async () => {
   const { failures } = await judge(async (place) => {
-    const engine = await ENGINES["memory"]!(place);
+    const engine = await ENGINES.memory.open(place);
     const scan = engine.scan.bind(engine);
     engine.scan = (options) => {
       const page = scan(options) as ScanPage;
