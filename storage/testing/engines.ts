@@ -48,7 +48,8 @@ export const ENGINES: Readonly<Record<"memory" | "bitcask" | "lsm", Subject>> = 
     files: {
       log: /\/wal\/.*\.log(\.tmp)?$/,
       table: /\.sst(\.tmp)?$/,
-      manifest: /\/manifest\/.*\.log(\.tmp)?$/,
+      manifest: /\/manifest\/0+1\.log(\.tmp)?$/,
+      "rewritten manifest": /\/manifest\/(?!0+1\.).*\.log(\.tmp)?$/,
     },
   },
 };

@@ -59,6 +59,9 @@ async function crashesAtEveryChange(
     ]);
     if (world.missed()) missed.push(world.missed()!);
   }
+  for (const operation of ["write", "sync", "rename", "remove", "syncDirectory"]) {
+    assert(missed.some((one) => one.operation === operation), `no crash was before a ${operation}`);
+  }
   for (const [kind, path] of Object.entries(subject.files ?? {})) {
     const count = missed.filter((one) => one.operation === "write" && path.test(one.path)).length;
     assert(count > 0, `of ${changes} crashes none was before a write to a ${kind} file`);
