@@ -1,7 +1,8 @@
 import type { Disk, DiskFile } from "../../actors/runtime/environment.ts";
 import { assert, assertRejects } from "../../actors/runtime/testing/assert.ts";
-import type { Operation, Place, Subject } from "../testing/subject.ts";
-import { Survivor } from "../testing/survivor.ts";
+import type { Operation } from "../testing/operation.ts";
+import { play } from "../testing/story.ts";
+import type { Place, Subject } from "../testing/subject.ts";
 import { simulatedWorld } from "../testing/worlds.ts";
 import { openLsmEngine } from "./engine.ts";
 import { Manifest } from "./manifest.ts";
@@ -23,15 +24,14 @@ const WORKLOAD: readonly Operation[] = Array.from({ length: 90 }, (_, i): Operat
 /** A crash at every `step`-th change of the disk: nothing acknowledged is lost, nothing comes back. */
 async function crashes(subject: Subject, step: number): Promise<void> {
   const calm = simulatedWorld(0);
-  await new Survivor(subject, calm).live(WORKLOAD);
+  await play(subject, calm, WORKLOAD);
   for (let at = 1; at <= calm.changes(); at += step) {
-    const world = simulatedWorld(at);
-    const survivor = new Survivor(subject, world);
-    world.crashAt(at);
-    await survivor.live(WORKLOAD);
-    world.crash();
-    await survivor.live(WORKLOAD.slice(0, 9));
-    await survivor.live([]);
+    await play(subject, simulatedWorld(at), [
+      { kind: "power", change: at },
+      ...WORKLOAD,
+      { kind: "power", change: 0 },
+      ...WORKLOAD.slice(0, 9),
+    ]);
   }
 }
 
@@ -121,7 +121,7 @@ Deno.test("44: the crashes happen in flushes, compactions and rewritings of the 
       else if (removed.size > 0) seen.compactions++;
       if (this.version.edit.isWhole) seen.rewritings++;
     },
-    async () => void await new Survivor(asIs, simulatedWorld(0)).live(WORKLOAD),
+    () => play(asIs, simulatedWorld(0), WORKLOAD),
   );
   for (const [what, count] of Object.entries(seen)) assert(count > 0, `no ${what}`);
 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { compareBytes } from "../../actors/runtime/bytes.ts";
 import { assert, assertEquals, assertRejects } from "../../actors/runtime/testing/assert.ts";
-import { keyOf, recordOf } from "../testing/subject.ts";
+import { keyOf, recordOf } from "../testing/operation.ts";
 import { type SimulatedWorld, simulatedWorld } from "../testing/worlds.ts";
 import { DeeperLevels } from "./compaction.ts";
 import { type LsmEngine, openLsmEngine, type Snapshot } from "./engine.ts";

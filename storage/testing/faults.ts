@@ -25,15 +25,15 @@ import { copiesDurably } from "./upkeep.ts";
 /** Enough of everything, always the same: batches, removals, a drop, pauses, enough dead bytes to be compacted. */
 function workload(): Operation[] {
   const operations: Operation[] = [];
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 30; i++) {
     const size = i % 5 === 4 ? null : 40 + 7 * (i % 13);
     operations.push({
       kind: "write",
       changes: [{ p: i % 2, k: i % 6, size }, { p: 1, k: (i * 5) % 9, size: 60 }],
     });
     if (i % 3 === 0) operations.push({ kind: "pause" });
-    if (i === 25) operations.push({ kind: "drop", p: 0 });
-    if (i % 16 === 15) {
+    if (i === 20) operations.push({ kind: "drop", p: 0 });
+    if (i % 12 === 11) {
       operations.push({ kind: "compact" }, { kind: "write", changes: [{ p: 0, k: 3, size: 50 }] });
     }
   }

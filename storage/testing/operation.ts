@@ -30,6 +30,8 @@ export type StoreOperation =
     readonly limit: number;
     readonly during: readonly SmallChange[];
   }
+  /** Compare all of it with its twin. */
+  | { readonly kind: "look" }
   /** Wait for all that was begun. */
   | { readonly kind: "pause" }
   | { readonly kind: "sync" }
@@ -78,6 +80,7 @@ const ARBITRARIES: { readonly [K in Operation["kind"]]: fc.Arbitrary<Operation &
     limit: fc.integer({ min: 1, max: 5 }),
     during: fc.array(change, { maxLength: 2 }),
   }),
+  look: just({ kind: "look" }),
   pause: just({ kind: "pause" }),
   sync: just({ kind: "sync" }),
   compact: just({ kind: "compact" }),
@@ -102,6 +105,7 @@ const CALM: Weights = {
   write: 24,
   drop: 1,
   scan: 6,
+  look: 4,
   pause: 6,
   sync: 1,
   compact: 2,

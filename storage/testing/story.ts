@@ -218,18 +218,17 @@ export class Story {
         return this.#begin(this.#excuse(() => engine.compact()));
       case "scan":
         return await this.#scan(engine, operation);
+      case "look":
+        return await this.#same(engine);
       case "pause":
-        await Promise.all(this.#begun.splice(0));
-        break;
+        return void await Promise.all(this.#begun.splice(0));
       case "sync":
-        await this.#sync(engine);
-        break;
+        return await this.#sync(engine);
       case "reopen":
         await Promise.all(this.#begun.splice(0));
         await this.#close(engine);
         return await this.#open();
     }
-    await this.#same(engine);
   }
 
   /** It goes on by itself; the next pause hears how it ended. */

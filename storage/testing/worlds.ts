@@ -9,7 +9,7 @@ import { Simulation } from "../../actors/simulated/simulation.ts";
 import type { FaultyWorld, Missed, Place, World } from "./subject.ts";
 
 const NODE = "n1";
-const LIMIT_MS = 1_000_000;
+const LIMIT_MS = 200_000;
 
 /** Operations that change nothing. */
 const LOOKING = new Set(["read", "list", "exists"]);
