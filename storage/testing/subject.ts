@@ -18,7 +18,7 @@ export interface Subject {
   /** For test names. */
   readonly name: string;
   /** False: `count`, and keys and live bytes of `stats`, may count a key that was overwritten more than once. */
-  readonly exactCounts?: false;
+  readonly exactCounts?: boolean;
   /** Open it, syncing always. Small segments, tables and buffers make a short test do more. */
   open(place: Place): Promise<Engine>;
   /** Its kinds of file: how their paths end. Every one of them is written in a workload of some length. */
