@@ -88,6 +88,8 @@ interface Recipe {
   readonly batches: number;
   /** Compact after every so many batches. */
   readonly compactEvery?: number;
+  /** The files as they are before the store is closed. */
+  readonly isUnclosed?: true;
 }
 
 const KIB = 1024;
@@ -105,6 +107,11 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
     open: (place) => openMemoryEngine({ ...place, sync: "always" }),
     file: /\.log$/,
     ...{ keys: 100, keyBytes: 8, recordBytes: 300, batches: 130 },
+  },
+  "memory: segment, not closed": {
+    open: (place) => openMemoryEngine({ ...place, sync: "always" }),
+    file: /\.log$/,
+    ...{ keys: 100, keyBytes: 8, recordBytes: 300, batches: 130, isUnclosed: true },
   },
   "bitcask: segment": {
     open: (place) => openBitcaskEngine({ ...place, sync: "always" }),
@@ -168,8 +175,9 @@ async function engineFile(name: string, recipe: Recipe): Promise<Exhibit> {
     truth.write(changes.map(({ partition, key, record }) => [`${partition}/${toHex(key)}`, record]));
     if (recipe.compactEvery && n % recipe.compactEvery === 0) await engine.compact();
   }
+  const unclosed = disk.snapshot();
   await engine.close();
-  const files = disk.snapshot();
+  const files = recipe.isUnclosed ? unclosed : disk.snapshot();
   return {
     name,
     files,
