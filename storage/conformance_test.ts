@@ -5,7 +5,7 @@ import { ENGINES } from "./testing/engines.ts";
 import { FAULTS } from "./testing/faults.ts";
 import { type Bug, naiveEngine } from "./testing/naive_engine.ts";
 import { anyOperation } from "./testing/operation.ts";
-import { stories } from "./testing/story.ts";
+import { stories } from "./testing/stories.ts";
 import type { Subject } from "./testing/subject.ts";
 import { onRealDisk, simulatedWorld } from "./testing/worlds.ts";
 

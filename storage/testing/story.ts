@@ -9,37 +9,19 @@
  * @module
  */
 
-import fc from "fast-check";
-import { toHex } from "../../actors/runtime/bytes.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
 import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
 import { type Change, type Engine, EngineError, type ScanPage } from "../engine.ts";
+import { assertLike } from "./likeness.ts";
 import { keyOf, type MachineOperation, type Operation, recordOf, type SmallChange } from "./operation.ts";
 import { ScanCursor } from "./scan_cursor.ts";
 import type { FaultyWorld, Subject, World } from "./subject.ts";
 import { Twin } from "./twin.ts";
 
-/** Pages are small, that scans are resumed often. */
-const PAGE = { limit: 3, limitBytes: 500 };
+/** Bytes of a page, at most. */
+const PAGE_BYTES = 500;
 
 const FAULTLESS = { readErrorRate: 0, writeErrorRate: 0, shortWriteRate: 0, syncErrorRate: 0 };
-
-/** One after the other, whatever the world does. */
-export async function play(subject: Subject, world: World, operations: readonly Operation[]): Promise<void> {
-  const story = new Story(subject, world);
-  for (const operation of operations) await story.play(operation);
-  await story.end();
-}
-
-/** All stories of such operations, to be checked by fast-check; the first of the two is what chance is drawn from. */
-export function stories<W extends World>(
-  subject: Subject,
-  newWorld: (seed: number) => W,
-  operation: fc.Arbitrary<Operation>,
-): fc.IAsyncProperty<[seed: number, operations: Operation[]]> {
-  const operations = fc.array(operation, { maxLength: 60, size: "max" });
-  return fc.asyncProperty(fc.nat(), operations, (seed, all) => play(subject, newWorld(seed), all));
-}
 
 /** See the module. */
 export class Story {
@@ -297,7 +279,7 @@ export class Story {
     const options = {
       partition: p,
       limit,
-      limitBytes: PAGE.limitBytes,
+      limitBytes: PAGE_BYTES,
       ...(cursor.after && { after: cursor.after }),
     };
     await this.#excuse(async () => {
@@ -314,35 +296,9 @@ export class Story {
 
   /** What it shows is what its twin shows. */
   async #same(engine: Engine): Promise<void> {
-    await this.#excuse(async () => {
-      const twin = this.#twin;
-      const partitions = engine.partitions();
-      // What cannot be read may be there: then a partition too many is named, and none too few.
-      const isSure = !isFaulty(this.#world) || this.#world.faults.readErrorRate === 0;
-      assertEquals(
-        isSure ? partitions : partitions.filter((p) => twin.partitions().includes(p)),
-        twin.partitions(),
-      );
-      let keys = 0;
-      let liveBytes = 0;
-      for (const partition of twin.partitions()) {
-        const cursor = new ScanCursor(twin.entries(partition));
-        for (let done = false; !done;) {
-          const options = { partition, ...PAGE, ...(cursor.after && { after: cursor.after }) };
-          done = cursor.take(await engine.scan(options), [twin.entries(partition)], options);
-        }
-        for (const { key, record } of twin.entries(partition)) {
-          assertEquals(await engine.get(partition, key), record, `${partition}/${toHex(key)}`);
-          keys++;
-          liveBytes += key.length + record.length;
-        }
-        if (this.#subject.exactCounts !== false) {
-          assertEquals(engine.count(partition), twin.entries(partition).length);
-        }
-      }
-      if (this.#subject.exactCounts === false) return;
-      assertEquals([engine.stats().keys, engine.stats().liveBytes], [keys, liveBytes]);
-    });
+    const { exactCounts } = this.#subject;
+    const mayNameTooMany = isFaulty(this.#world) && this.#world.faults.readErrorRate > 0;
+    await this.#excuse(() => assertLike(engine, this.#twin, { exactCounts, mayNameTooMany }));
   }
 }
 

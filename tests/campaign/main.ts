@@ -11,7 +11,7 @@ import { RealTerminal, type Terminal } from "../../cli/terminal.ts";
 import { type EngineName, ENGINES } from "../../storage/testing/engines.ts";
 import { Progress } from "../sim/progress.ts";
 import { rangesOf } from "./flip_campaign.ts";
-import { EXHIBITS } from "./flip_exhibit.ts";
+import { EXHIBITS } from "./flip_exhibits.ts";
 import { flipAll } from "./flip_run.ts";
 import { NOTICES } from "./flip_verdict.ts";
 import { killCampaign, killsOf, type KillTotals } from "./kill_campaign.ts";
