@@ -66,10 +66,26 @@ export async function backUp(
     return { ok: true, directory, files: files.length, sizeBytes, keys };
   } catch (error) {
     log.error("a backup could not be made", { directory, error: String(error) });
+    discard(source, directory);
     if (!(error instanceof EngineError || error instanceof DiskError)) throw error;
-    return { ok: false, code: "disk", message: `${error.message}; what is in ${directory} is no backup` };
+    return { ok: false, code: "disk", message: error.message };
   } finally {
     clearSnapshot(source);
+  }
+}
+
+/** Leave nothing of what was begun, and whatever else has come there since. */
+function discard(
+  { settings: { engine }, environment: { disk, log } }: BackupSource,
+  directory: string,
+): void {
+  try {
+    for (const part of [journalDirectory(directory), storeDirectory(directory, engine)]) {
+      removeTree(disk, part);
+    }
+    if (namesIn(disk, directory)?.length === 0) disk.remove(directory);
+  } catch (error) {
+    log.warn("what was begun of a backup is still there, and is none", { directory, error: String(error) });
   }
 }
 

@@ -139,7 +139,7 @@ perEngine("what a backup or a restore is refused", async (engine) => {
       [`${Deno.cwd()}/data/node/../x`, "bad-path", /own data directory/],
       ["/full/of", "not-empty", /is not empty/],
       ["/file", "bad-path", /is a file/],
-      ["/file/x", "disk", /no backup/],
+      ["/file/x", "disk", /\/file/],
     ] as const;
     for (const [directory, code, says] of cases) {
       const outcome = await machine.backUp(open, directory);
@@ -328,6 +328,24 @@ perEngine(
     assert(steps > 10, `${steps}`);
   },
 );
+
+perEngine("a backup for which there is no space leaves nothing behind", async (engine) => {
+  const machine = new Machine(engine);
+  await machine.settle((async () => {
+    const open = await machine.open();
+    await write(open.store, 0, KEYS);
+    machine.disk.faults.capacityBytes = machine.disk.usedBytes + 3_000;
+    for (const disk of [machine.environment.disk, twoFileSystems(machine.environment.disk)]) {
+      const outcome = await machine.backUp(open, "/far/backup", disk);
+      assert(!outcome.ok && outcome.code === "disk");
+      assertMatch(outcome.message, /no space/);
+      assertEquals(machine.environment.disk.exists("/far/backup"), false);
+      assertEquals(machine.environment.disk.exists("data/snapshot"), false);
+    }
+    machine.disk.faults.capacityBytes = Infinity;
+    assertEquals((await machine.backUp(open, "/far/backup")).ok, true);
+  })());
+});
 
 Deno.test("the worked example of FORMAT.md: a backup's list of files", () => {
   const page = Deno.readTextFileSync(new URL("../storage/FORMAT.md", import.meta.url));

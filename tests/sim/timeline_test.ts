@@ -8,7 +8,7 @@ import type { TimelineEvent } from "./timeline_events.ts";
 import { printTimeline } from "./timeline_text.ts";
 
 const FAULTS = ["loss", "duplicate", "reorder", "reset", "two-way", "kill", "pause", "join"] as const;
-const PLAN = planOf(2, { nodes: 4, ops: 60, faults: FAULTS });
+const PLAN = planOf(2, { nodes: 4, ops: 60, engine: "memory", faults: FAULTS });
 const eyes = watch();
 const report = await simulate(PLAN, eyes);
 const events = timelineOf(eyes, report);
