@@ -457,6 +457,37 @@ Deno.test("40: damage in the log makes another store, and damage in a table afte
   assertEquals(new Set(ids).size, 3);
 });
 
+Deno.test("lsm: no segment of the log goes before there is a record behind it: its torn end is no damage", async () => {
+  const world = simulatedWorld(1);
+  let engine = await open(world);
+  await put(world, engine, 0, 3);
+  world.disk.beforeEach = (operation, path) => {
+    if (operation === "remove" && path.endsWith(".log")) {
+      throw new DiskError("io", path, "input/output error");
+    }
+  };
+  await assertRejects(() => world.settle(engine.compact()), EngineError);
+  await world.settle(engine.close());
+  world.disk.beforeEach = null;
+  const { storeId } = engine;
+  // A crash right after the edit: the newest segment is there, the first record in it is not.
+  const newest = () => {
+    const segments = world.place().disk.list(`${DIRECTORY}/wal`).filter((name) => name.endsWith(".log"));
+    return { path: `${DIRECTORY}/wal/${segments.at(-1)}`, count: segments.length };
+  };
+  assert(newest().count > 1);
+  world.place().disk.open(newest().path, { write: true }).truncate(64);
+  engine = await open(world);
+  assertEquals(newest().count, 1);
+  world.crash();
+  const file = world.place().disk.open(newest().path, { write: true });
+  file.write(new Uint8Array(100), file.size());
+  engine = await open(world);
+  assertEquals([engine.storeId, engine.damageAtOpen.map(({ kind }) => kind)], [storeId, ["torn-tail"]]);
+  for (let n = 0; n < 3; n++) assertEquals(engine.get(n % 3, key(n)), record(n));
+  await world.settle(engine.close());
+});
+
 Deno.test("a store of which parts are missing: refused, and nothing is changed", async () => {
   const remove = (world: SimulatedWorld, directory: string) => {
     const { disk } = world.place();

@@ -50,7 +50,7 @@ export async function openTree(options: LsmOptions): Promise<OpenedTree> {
     const scar = () => ({ type: STORE_ID_RECORD, payload: encodeStoreId(drawId(options, storeId.serial)) });
     wal = await openJournal({ ...journalOptions(options), scar }, (record) => replay.take(record));
     const repaired = await repair(options, manifest, lost, replay.storeId);
-    await reachSegment(wal, manifest.version.edit.walFrom);
+    await reachSegment(wal, replay.lastSegment, manifest.version.edit.walFrom);
     removeRubbish(options, manifest);
     await wal.removeBefore(manifest.version.edit.walFrom);
     const settings: LsmSettings = { ...DEFAULTS, ...options };
@@ -118,14 +118,15 @@ function workshopAtOpen(
 }
 
 /**
- * What is written from now on must not go to a segment whose records are not replayed any more: the one before
- * `number`, if a crash came before that was there.
+ * Have a durable record in segment `number` of the log, or a later one. A crash may have come before there was one; what
+ * is written from now on must not go to a segment whose records do not count any more, and a log from which older
+ * segments are removed must not be empty then: that would look like damage.
  */
-async function reachSegment(wal: Journal, number: number): Promise<void> {
-  if (wal.segment >= number) return;
-  while (wal.segment < number) {
-    wal.seal();
-    wal.append(CHANGES_RECORD, []); // no change, but a segment with no record in it is not left
+async function reachSegment(wal: Journal, lastSegment: number, number: number): Promise<void> {
+  if (lastSegment >= number) return;
+  for (let reached = lastSegment; reached < number; reached = wal.segment) {
+    if (wal.segment < number) wal.seal();
+    wal.append(CHANGES_RECORD, []);
   }
   await wal.sync();
 }

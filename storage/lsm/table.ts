@@ -32,12 +32,14 @@ import { rebuildIndex } from "./rebuild.ts";
 import { varintAt, varintBytes } from "./varint.ts";
 import type { TableMeta } from "./version.ts";
 
-/** Records that short are cut from a slab. */
-const SMALL_BYTES = 4096;
-const slab = new Slab(64 * 1024, SMALL_BYTES);
+/** Records, and blocks that are not cached, are cut from slabs: a record that is kept keeps its slab. */
+const records = new Slab(64 * 1024, 4096);
+const blocks = new Slab(256 * 1024, 32 * 1024);
+/** So short a record is copied byte by byte: that is faster than making a view of it. */
+const SHORT_BYTES = 128;
 
 /** Blocks are read here before they are copied to the cache. */
-const scratch = new Uint8Array(16 * 1024);
+let scratch = new Uint8Array(0);
 
 /** The path of a table's file. */
 export function tablePath(directory: string, number: number): string {
@@ -217,10 +219,11 @@ export class Table {
   #readBlock(block: number): Uint8Array {
     const sizeBytes = this.index.sizeBytes(block);
     const offset = this.index.offset(block);
-    const isSmall = sizeBytes <= scratch.length;
-    const bytes = isSmall ? scratch : new Uint8Array(sizeBytes);
+    const isCached = sizeBytes <= this.#cache.slotBytes + FRAME_HEADER_BYTES;
+    if (isCached && scratch.length < sizeBytes) scratch = new Uint8Array(sizeBytes);
+    const bytes = isCached ? scratch.subarray(0, sizeBytes) : blocks.take(sizeBytes);
     this.#events.blocksRead++;
-    this.read(isSmall ? bytes.subarray(0, sizeBytes) : bytes, offset);
+    this.read(bytes, offset);
     return this.contentOf(bytes, 0, sizeBytes, offset);
   }
 }
@@ -241,7 +244,8 @@ function recordIn(
   const recordAt = at + varintBytes(tag);
   const end = recordAt + tag - 1;
   if (!copies) return bytes.subarray(recordAt, end);
-  const record = slab.take(tag - 1);
-  for (let i = 0, j = recordAt; j < end; i++, j++) record[i] = bytes[j]!;
+  const record = records.take(tag - 1);
+  if (tag <= SHORT_BYTES) { for (let i = 0, j = recordAt; j < end; i++, j++) record[i] = bytes[j]!; }
+  else record.set(bytes.subarray(recordAt, end));
   return record;
 }

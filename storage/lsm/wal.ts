@@ -34,6 +34,8 @@ function decodeStoreId(payload: Uint8Array): StoreId | null {
 export class WalReplay {
   /** The last id that the log has, if any. */
   storeId: StoreId | null = null;
+  /** The segment of its last record, 0 when it has none. */
+  lastSegment = 0;
   readonly #memtable: Memtable;
 
   /** @param memtable empty; what it has not to be told, because it is in tables, is before its `walFrom` */
@@ -43,6 +45,7 @@ export class WalReplay {
 
   /** See `Replay`. */
   take({ type, payload, segment }: JournalRecord): boolean {
+    this.lastSegment = segment;
     if (segment < this.#memtable.walFrom) return true;
     if (type === CHANGES_RECORD) {
       const changes = decodeChanges(payload);
