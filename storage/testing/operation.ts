@@ -32,6 +32,7 @@ export type StoreOperation =
   }
   /** Compare all of it with its twin. */
   | { readonly kind: "look" }
+  | { readonly kind: "verify" }
   /** Wait for all that was begun. */
   | { readonly kind: "pause" }
   | { readonly kind: "sync" }
@@ -81,6 +82,7 @@ const ARBITRARIES: { readonly [K in Operation["kind"]]: fc.Arbitrary<Operation &
     during: fc.array(change, { maxLength: 2 }),
   }),
   look: just({ kind: "look" }),
+  verify: just({ kind: "verify" }),
   pause: just({ kind: "pause" }),
   sync: just({ kind: "sync" }),
   compact: just({ kind: "compact" }),
@@ -106,6 +108,7 @@ const CALM: Weights = {
   drop: 1,
   scan: 6,
   look: 4,
+  verify: 1,
   pause: 6,
   sync: 1,
   compact: 2,

@@ -202,6 +202,8 @@ export class Story {
         return await this.#scan(engine, operation);
       case "look":
         return await this.#same(engine);
+      case "verify":
+        return await this.#verify(engine);
       case "pause":
         return void await Promise.all(this.#begun.splice(0));
       case "sync":
@@ -282,7 +284,7 @@ export class Story {
       limitBytes: PAGE_BYTES,
       ...(cursor.after && { after: cursor.after }),
     };
-    await this.#excuse(async () => {
+    await this.#read(async () => {
       const moments = [this.#twin.entries(p)];
       const pending = engine.scan(options);
       for (const one of pending instanceof Promise ? during : []) {
@@ -297,8 +299,29 @@ export class Story {
   /** What it shows is what its twin shows. */
   async #same(engine: Engine): Promise<void> {
     const { exactCounts } = this.#subject;
-    const mayNameTooMany = isFaulty(this.#world) && this.#world.faults.readErrorRate > 0;
-    await this.#excuse(() => assertLike(engine, this.#twin, { exactCounts, mayNameTooMany }));
+    const mayNameTooMany = this.#mayMisread();
+    await this.#read(() => assertLike(engine, this.#twin, { exactCounts, mayNameTooMany }));
+  }
+
+  /** Nothing is damaged, unless that cannot be told. */
+  async #verify(engine: Engine): Promise<void> {
+    const isSure = !this.#mayMisread();
+    await this.#read(async () => {
+      const damage = await engine.verify();
+      if (isSure) assertEquals(damage, []);
+    });
+  }
+
+  /** Read; only a disk that fails to read is an excuse. */
+  async #read(task: () => Promise<void>): Promise<void> {
+    const mayFail = this.#mayMisread();
+    await task().catch((error) => {
+      if (!mayFail || !(error instanceof EngineError)) throw error;
+    });
+  }
+
+  #mayMisread(): boolean {
+    return isFaulty(this.#world) && this.#world.faults.readErrorRate > 0;
   }
 }
 
