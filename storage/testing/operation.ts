@@ -38,6 +38,8 @@ export type StoreOperation =
   | { readonly kind: "sync" }
   /** Begin to compact; a pause waits for the end of it. */
   | { readonly kind: "compact" }
+  /** Begin to make a copy, and look into it when it is there. */
+  | { readonly kind: "copy" }
   | { readonly kind: "reopen" };
 
 /** Something that befalls the machine. */
@@ -86,6 +88,7 @@ const ARBITRARIES: { readonly [K in Operation["kind"]]: fc.Arbitrary<Operation &
   pause: just({ kind: "pause" }),
   sync: just({ kind: "sync" }),
   compact: just({ kind: "compact" }),
+  copy: just({ kind: "copy" }),
   reopen: just({ kind: "reopen" }),
   kill: just({ kind: "kill" }),
   power: fc.record({ kind: just("power"), change: fc.integer({ min: 0, max: 60 }) }),
@@ -112,6 +115,7 @@ const CALM: Weights = {
   pause: 6,
   sync: 1,
   compact: 2,
+  copy: 1,
   reopen: 2,
   kill: 0,
   power: 0,

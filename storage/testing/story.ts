@@ -33,6 +33,7 @@ export class Story {
   #engine: Engine | null = null;
   #storeId: string | null = null;
   #serial = 0;
+  #copies = 0;
   #begun: Promise<void>[] = [];
   /** The last process did not end in order. */
   #isUnclean = false;
@@ -198,6 +199,8 @@ export class Story {
         return this.#begin(this.#drop(engine, operation.p));
       case "compact":
         return this.#begin(this.#excuse(() => engine.compact()));
+      case "copy":
+        return this.#begin(this.#excuse(() => this.#copy(engine)));
       case "scan":
         return await this.#scan(engine, operation);
       case "look":
@@ -245,6 +248,18 @@ export class Story {
       await durable;
       this.#twin.acknowledge(token);
     });
+  }
+
+  /** A copy is a store like any other; it has all that was known to have happened when it was asked for. */
+  async #copy(engine: Engine): Promise<void> {
+    const known = this.#twin.known();
+    const place = this.#world.place();
+    const directory = `${place.directory}-${++this.#copies}`;
+    await engine.copyTo(directory);
+    const copy = await this.#subject.open({ ...place, directory });
+    assertEquals([copy.storeId, copy.damageAtOpen], [this.#storeId, []]);
+    await this.#twin.couldShow(known, async (partition, key) => await copy.get(partition, key));
+    await copy.close();
   }
 
   /** Nothing was applied. A store that has too much to do may say so on any machine. */
