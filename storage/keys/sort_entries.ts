@@ -54,7 +54,7 @@ export function* sorting(
   }
 }
 
-/** Put entries, and their words, in the order of the words' buckets. Gives where each begins, and where the last one ends. */
+/** Put entries, and their words, in the order of the words' buckets. Gives where each begins, and the last ends. */
 function scatter(entries: Int32Array, words: Uint32Array, bucketOf: (word: number) => number): Uint32Array {
   const starts = new Uint32Array(BUCKETS + 1);
   for (let i = 0; i < words.length; i++) starts[bucketOf(words[i]!) + 1]!++;

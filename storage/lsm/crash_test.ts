@@ -1,7 +1,7 @@
 import type { Disk, DiskFile } from "../../actors/runtime/environment.ts";
 import { assert, assertRejects } from "../../actors/runtime/testing/assert.ts";
 import type { Operation } from "../testing/operation.ts";
-import { play } from "../testing/story.ts";
+import { play } from "../testing/stories.ts";
 import type { Place, Subject } from "../testing/subject.ts";
 import { simulatedWorld } from "../testing/worlds.ts";
 import { openLsmEngine } from "./engine.ts";

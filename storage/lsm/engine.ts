@@ -26,6 +26,7 @@ import {
   type ScanPage,
 } from "../engine.ts";
 import { CHANGES_RECORD, DROP_RECORD, encodeChanges, encodeDrop } from "../memory/codec.ts";
+import { Background } from "./background.ts";
 import { copyTree } from "./copy.ts";
 import { openTree } from "./open.ts";
 import type { LsmOptions } from "./options.ts";
@@ -35,7 +36,6 @@ import type { Tree } from "./tree.ts";
 import { verifyTree } from "./verify.ts";
 import type { TableMeta } from "./version.ts";
 import type { Snapshot, View } from "./view.ts";
-import { Background } from "./background.ts";
 import { delayOf, pressureOf } from "./write_control.ts";
 
 export type { LsmOptions } from "./options.ts";
@@ -47,7 +47,7 @@ const SHORT_LOG_BYTES = 256 * 1024;
 
 /** What writing, reading and keeping a byte costs; see Athanassoulis et al., "The RUM Conjecture", EDBT 2016. */
 export interface Amplification {
-  /** Bytes written to disk for each byte of keys and records that was written, since the start. */
+  /** Bytes written to the log and to tables for each byte of keys and records, since the start. */
   readonly write: number;
   /** Blocks read from disk for each key that was read, since the start. */
   readonly read: number;
@@ -239,6 +239,7 @@ export class LsmEngine implements Engine {
 
   async #close(): Promise<void> {
     const { wal, manifest, settings, refusal } = this.#tree;
+    manifest.onFull = null; // from now on nobody waits for space
     try {
       // Short enough to be replayed, or to be flushed now: either way the next start is a quick one.
       const isShort = wal.sizeBytes < Math.min(SHORT_LOG_BYTES, settings.memtableBytes);

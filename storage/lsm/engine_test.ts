@@ -269,6 +269,27 @@ Deno.test("36: a full disk in the middle of flushing and compacting: nothing is 
   }
 });
 
+Deno.test("36: an engine closes on a disk that stays full, whatever was under way, and nothing is lost", async () => {
+  for (let seed = 0; seed < 15; seed++) {
+    const world = simulatedWorld(seed);
+    let engine = await open(world);
+    await put(world, engine, 0, 20);
+    world.faults.capacityBytes = world.usedBytes() + 700 * seed;
+    let acknowledged = 20;
+    for (let refused = false; !refused && acknowledged < 300;) {
+      await put(world, engine, acknowledged, acknowledged + 1).then(
+        () => acknowledged++,
+        () => refused = true,
+      );
+    }
+    await world.settle(engine.close().catch((error) => assert(error instanceof EngineError)));
+    world.faults.capacityBytes = Infinity;
+    engine = await open(world);
+    for (let n = 0; n < acknowledged; n++) assertEquals(engine.get(n % 3, key(n)), record(n));
+    await world.settle(engine.close());
+  }
+});
+
 Deno.test("36: the space kept for a full disk is given up for a flush, and put aside again", async () => {
   const world = simulatedWorld(1);
   const engine = await open(world, { reserveBytes: 4096, level0Tables: 8 });

@@ -87,7 +87,7 @@ async function addTables(world: SimulatedWorld, manifest: Manifest, count: numbe
   }
 }
 
-Deno.test("manifest: the version that was last is the one that is opened, however often edits were rewritten", async () => {
+Deno.test("manifest: the version that was last is opened, however often edits were rewritten", async () => {
   for (const manifestBytes of [1, 20_000, 1 << 20]) {
     const world = simulatedWorld(1);
     for (let life = 0; life < 4; life++) {

@@ -118,8 +118,8 @@ function workshopAtOpen(
 }
 
 /**
- * Have a durable record in segment `number` of the log, or a later one. A crash may have come before there was one; what
- * is written from now on must not go to a segment whose records do not count any more, and a log from which older
+ * Have a durable record in segment `number` of the log, or a later one. A crash may have come before there was one;
+ * what is written from now on must not go to a segment whose records do not count any more, and a log from which older
  * segments are removed must not be empty then: that would look like damage.
  */
 async function reachSegment(wal: Journal, lastSegment: number, number: number): Promise<void> {

@@ -49,6 +49,7 @@ export interface Run {
   readonly tableBytes: number;
 }
 
+/** A table that is being written. */
 interface Open {
   readonly file: DiskFile;
   readonly writer: TableWriter;
@@ -72,7 +73,7 @@ export async function writeRun(workshop: Workshop, run: Run): Promise<TableMeta[
   const paths: string[] = [];
   let open: Open | null = null;
   const end = async ({ file, writer }: Open) => {
-    tables.push(failing(() => writer.finish(run.age)));
+    tables.push(writer.finish(run.age));
     workshop.onWritten(tables.at(-1)!.sizeBytes);
     await syncing(file.sync());
     file.close();
@@ -88,7 +89,7 @@ export async function writeRun(workshop: Workshop, run: Run): Promise<TableMeta[
           await end(full);
         }
         open ??= begin(workshop, run.level, paths);
-        add(open.writer, entry);
+        open.writer.add(entry);
       }
       merge.next();
       if (workedBytes < settings.sliceBytes) continue;
@@ -105,7 +106,7 @@ export async function writeRun(workshop: Workshop, run: Run): Promise<TableMeta[
   } catch (error) {
     open?.file.close();
     for (const path of paths) discard(disk, path);
-    throw error;
+    throw asWriteError(error);
   }
 }
 
@@ -132,22 +133,6 @@ function begin(
   }
 }
 
-function add(writer: TableWriter, entry: Cursor): void {
-  try {
-    writer.add(entry);
-  } catch (error) {
-    throw asWriteError(error);
-  }
-}
-
-function failing<T>(task: () => T): T {
-  try {
-    return task();
-  } catch (error) {
-    throw asWriteError(error);
-  }
-}
-
 /** A sync that fails poisons, whatever it is called. */
 async function syncing(sync: Promise<void>): Promise<void> {
   try {
@@ -157,6 +142,7 @@ async function syncing(sync: Promise<void>): Promise<void> {
   }
 }
 
+/** What of the disk's failures is left is one of a write: reading has errors of its own. */
 function asWriteError(error: unknown): unknown {
   if (!(error instanceof DiskError)) return error;
   if (error.code === "no-space") return new EngineError("full", `full: ${error.message}`);

@@ -32,14 +32,11 @@ import { rebuildIndex } from "./rebuild.ts";
 import { varintAt, varintBytes } from "./varint.ts";
 import type { TableMeta } from "./version.ts";
 
-/** Records, and blocks that are not cached, are cut from slabs: a record that is kept keeps its slab. */
+/** Records, and blocks too long for the cache, are cut from slabs: a record that is kept keeps its slab. */
 const records = new Slab(64 * 1024, 4096);
 const blocks = new Slab(256 * 1024, 32 * 1024);
 /** So short a record is copied byte by byte: that is faster than making a view of it. */
 const SHORT_BYTES = 128;
-
-/** Blocks are read here before they are copied to the cache. */
-let scratch = new Uint8Array(0);
 
 /** The path of a table's file. */
 export function tablePath(directory: string, number: number): string {
@@ -99,11 +96,13 @@ export class Table {
     if (filter !== null && !mayHold(filter, hash)) return undefined;
     const block = this.index.find(key, keyBytes);
     const cache = this.#cache;
-    const slot = cache.find(this.meta.number, block);
-    if (slot >= 0) return recordIn(cache.bytes(slot), cache.from(slot), cache.to(slot), key, keyBytes, true);
-    const content = this.#readBlock(block);
-    cache.put(this.meta.number, block, content);
-    return recordIn(content, 0, content.length, key, keyBytes, content.buffer === scratch.buffer);
+    let slot = cache.find(this.meta.number, block);
+    if (slot < 0) {
+      const alone = this.#fetch(block);
+      if (typeof alone !== "number") return recordIn(alone, 0, alone.length, key, keyBytes, false);
+      slot = alone;
+    }
+    return recordIn(cache.bytes(slot), cache.from(slot), cache.to(slot), key, keyBytes, true);
   }
 
   /** Its index. @throws {EngineError} `corrupt`, `io` */
@@ -215,16 +214,35 @@ export class Table {
     }
   }
 
-  /** What a block holds: in scratch, or in memory of its own. */
-  #readBlock(block: number): Uint8Array {
+  /** Read a block: the slot that it is cached in, or what it holds if it is too long for one. */
+  #fetch(block: number): number | Uint8Array {
     const sizeBytes = this.index.sizeBytes(block);
     const offset = this.index.offset(block);
-    const isCached = sizeBytes <= this.#cache.slotBytes + FRAME_HEADER_BYTES;
-    if (isCached && scratch.length < sizeBytes) scratch = new Uint8Array(sizeBytes);
-    const bytes = isCached ? scratch.subarray(0, sizeBytes) : blocks.take(sizeBytes);
+    const cache = this.#cache;
     this.#events.blocksRead++;
-    this.read(bytes, offset);
-    return this.contentOf(bytes, 0, sizeBytes, offset);
+    if (sizeBytes > cache.slotBytes) {
+      const bytes = blocks.take(sizeBytes);
+      this.read(bytes, offset);
+      return this.contentOf(bytes, 0, sizeBytes, offset);
+    }
+    const slot = cache.claim(this.meta.number, block);
+    const bytes = cache.bytes(slot);
+    try {
+      this.read(bytes, offset); // perhaps more than the block, which costs less than a view that ends with it
+      const content = this.contentOf(bytes, 0, sizeBytes, offset);
+      if (content.buffer === bytes.buffer) cache.filled(slot, FRAME_HEADER_BYTES, sizeBytes);
+      else if (content.length <= cache.slotBytes) {
+        bytes.set(content);
+        cache.filled(slot, 0, content.length);
+      } else {
+        cache.forget(slot);
+        return content;
+      }
+      return slot;
+    } catch (error) {
+      cache.forget(slot);
+      throw error;
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 
 import type { Disk } from "../../actors/runtime/environment.ts";
 import { BlockCache } from "./block_cache.ts";
+import { FRAME_HEADER_BYTES } from "./format.ts";
 import type { LsmSettings } from "./options.ts";
 import { Table, type TableEvents, tablePath } from "./table.ts";
 import type { TableMeta } from "./version.ts";
@@ -28,7 +29,7 @@ export class Tables implements TableEvents {
     this.#disk = disk;
     this.#directory = directory;
     this.#limit = settings.openTables;
-    this.#cache = new BlockCache(settings.cacheBytes, settings.blockBytes);
+    this.#cache = new BlockCache(settings.cacheBytes, settings.blockBytes + FRAME_HEADER_BYTES);
   }
 
   /** A table, to read from. It may be closed as soon as another one is wanted, and opens itself again. */

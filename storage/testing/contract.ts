@@ -18,7 +18,7 @@ import {
 import { type Engine, EngineError, type Entry, type ScanPage } from "../engine.ts";
 import { removeAll } from "./directory.ts";
 import { calmOperation, keyOf, recordOf } from "./operation.ts";
-import { stories } from "./story.ts";
+import { stories } from "./stories.ts";
 import type { Check, Subject, World } from "./subject.ts";
 import { compactsAway, compactsToNothing, copiesItself, copiesStay } from "./upkeep.ts";
 

@@ -18,7 +18,7 @@ import {
   type Operation,
   recordOf,
 } from "./operation.ts";
-import { play, stories } from "./story.ts";
+import { play, stories } from "./stories.ts";
 import type { Check, FaultyWorld, Missed, Subject } from "./subject.ts";
 import { copiesDurably } from "./upkeep.ts";
 

@@ -32,11 +32,14 @@ export type StoreOperation =
   }
   /** Compare all of it with its twin. */
   | { readonly kind: "look" }
+  | { readonly kind: "verify" }
   /** Wait for all that was begun. */
   | { readonly kind: "pause" }
   | { readonly kind: "sync" }
   /** Begin to compact; a pause waits for the end of it. */
   | { readonly kind: "compact" }
+  /** Begin to make a copy, and look into it when it is there. */
+  | { readonly kind: "copy" }
   | { readonly kind: "reopen" };
 
 /** Something that befalls the machine. */
@@ -81,9 +84,11 @@ const ARBITRARIES: { readonly [K in Operation["kind"]]: fc.Arbitrary<Operation &
     during: fc.array(change, { maxLength: 2 }),
   }),
   look: just({ kind: "look" }),
+  verify: just({ kind: "verify" }),
   pause: just({ kind: "pause" }),
   sync: just({ kind: "sync" }),
   compact: just({ kind: "compact" }),
+  copy: just({ kind: "copy" }),
   reopen: just({ kind: "reopen" }),
   kill: just({ kind: "kill" }),
   power: fc.record({ kind: just("power"), change: fc.integer({ min: 0, max: 60 }) }),
@@ -106,9 +111,11 @@ const CALM: Weights = {
   drop: 1,
   scan: 6,
   look: 4,
+  verify: 1,
   pause: 6,
   sync: 1,
   compact: 2,
+  copy: 1,
   reopen: 2,
   kill: 0,
   power: 0,

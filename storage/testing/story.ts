@@ -9,37 +9,19 @@
  * @module
  */
 
-import fc from "fast-check";
-import { toHex } from "../../actors/runtime/bytes.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
 import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
 import { type Change, type Engine, EngineError, type ScanPage } from "../engine.ts";
+import { assertLike } from "./likeness.ts";
 import { keyOf, type MachineOperation, type Operation, recordOf, type SmallChange } from "./operation.ts";
 import { ScanCursor } from "./scan_cursor.ts";
 import type { FaultyWorld, Subject, World } from "./subject.ts";
 import { Twin } from "./twin.ts";
 
-/** Pages are small, that scans are resumed often. */
-const PAGE = { limit: 3, limitBytes: 500 };
+/** Bytes of a page, at most. */
+const PAGE_BYTES = 500;
 
 const FAULTLESS = { readErrorRate: 0, writeErrorRate: 0, shortWriteRate: 0, syncErrorRate: 0 };
-
-/** One after the other, whatever the world does. */
-export async function play(subject: Subject, world: World, operations: readonly Operation[]): Promise<void> {
-  const story = new Story(subject, world);
-  for (const operation of operations) await story.play(operation);
-  await story.end();
-}
-
-/** All stories of such operations, to be checked by fast-check; the first of the two is what chance is drawn from. */
-export function stories<W extends World>(
-  subject: Subject,
-  newWorld: (seed: number) => W,
-  operation: fc.Arbitrary<Operation>,
-): fc.IAsyncProperty<[seed: number, operations: Operation[]]> {
-  const operations = fc.array(operation, { maxLength: 60, size: "max" });
-  return fc.asyncProperty(fc.nat(), operations, (seed, all) => play(subject, newWorld(seed), all));
-}
 
 /** See the module. */
 export class Story {
@@ -51,6 +33,7 @@ export class Story {
   #engine: Engine | null = null;
   #storeId: string | null = null;
   #serial = 0;
+  #copies = 0;
   #begun: Promise<void>[] = [];
   /** The last process did not end in order. */
   #isUnclean = false;
@@ -216,10 +199,14 @@ export class Story {
         return this.#begin(this.#drop(engine, operation.p));
       case "compact":
         return this.#begin(this.#excuse(() => engine.compact()));
+      case "copy":
+        return this.#begin(this.#excuse(() => this.#copy(engine)));
       case "scan":
         return await this.#scan(engine, operation);
       case "look":
         return await this.#same(engine);
+      case "verify":
+        return await this.#verify(engine);
       case "pause":
         return void await Promise.all(this.#begun.splice(0));
       case "sync":
@@ -263,6 +250,18 @@ export class Story {
     });
   }
 
+  /** A copy is a store like any other; it has all that was known to have happened when it was asked for. */
+  async #copy(engine: Engine): Promise<void> {
+    const known = this.#twin.known();
+    const place = this.#world.place();
+    const directory = `${place.directory}-${++this.#copies}`;
+    await engine.copyTo(directory);
+    const copy = await this.#subject.open({ ...place, directory });
+    assertEquals([copy.storeId, copy.damageAtOpen], [this.#storeId, []]);
+    await this.#twin.couldShow(known, async (partition, key) => await copy.get(partition, key));
+    await copy.close();
+  }
+
   /** Nothing was applied. A store that has too much to do may say so on any machine. */
   #refused(error: unknown): void {
     const isKnown = error instanceof EngineError && (this.#isExcused || error.code === "overloaded");
@@ -297,10 +296,10 @@ export class Story {
     const options = {
       partition: p,
       limit,
-      limitBytes: PAGE.limitBytes,
+      limitBytes: PAGE_BYTES,
       ...(cursor.after && { after: cursor.after }),
     };
-    await this.#excuse(async () => {
+    await this.#read(async () => {
       const moments = [this.#twin.entries(p)];
       const pending = engine.scan(options);
       for (const one of pending instanceof Promise ? during : []) {
@@ -314,29 +313,30 @@ export class Story {
 
   /** What it shows is what its twin shows. */
   async #same(engine: Engine): Promise<void> {
-    await this.#excuse(async () => {
-      const twin = this.#twin;
-      assertEquals(engine.partitions(), twin.partitions());
-      let keys = 0;
-      let liveBytes = 0;
-      for (const partition of twin.partitions()) {
-        const cursor = new ScanCursor(twin.entries(partition));
-        for (let done = false; !done;) {
-          const options = { partition, ...PAGE, ...(cursor.after && { after: cursor.after }) };
-          done = cursor.take(await engine.scan(options), [twin.entries(partition)], options);
-        }
-        for (const { key, record } of twin.entries(partition)) {
-          assertEquals(await engine.get(partition, key), record, `${partition}/${toHex(key)}`);
-          keys++;
-          liveBytes += key.length + record.length;
-        }
-        if (this.#subject.exactCounts !== false) {
-          assertEquals(engine.count(partition), twin.entries(partition).length);
-        }
-      }
-      if (this.#subject.exactCounts === false) return;
-      assertEquals([engine.stats().keys, engine.stats().liveBytes], [keys, liveBytes]);
+    const { exactCounts } = this.#subject;
+    const mayNameTooMany = this.#mayMisread();
+    await this.#read(() => assertLike(engine, this.#twin, { exactCounts, mayNameTooMany }));
+  }
+
+  /** Nothing is damaged, unless that cannot be told. */
+  async #verify(engine: Engine): Promise<void> {
+    const isSure = !this.#mayMisread();
+    await this.#read(async () => {
+      const damage = await engine.verify();
+      if (isSure) assertEquals(damage, []);
     });
+  }
+
+  /** Read; only a disk that fails to read is an excuse. */
+  async #read(task: () => Promise<void>): Promise<void> {
+    const mayFail = this.#mayMisread();
+    await task().catch((error) => {
+      if (!mayFail || !(error instanceof EngineError)) throw error;
+    });
+  }
+
+  #mayMisread(): boolean {
+    return isFaulty(this.#world) && this.#world.faults.readErrorRate > 0;
   }
 }
 

@@ -39,6 +39,8 @@ function placeOf(name: Name): { partition: number; key: Uint8Array } {
 export class Twin {
   /** What each key may show, in the order of writing: the first is certain to have happened, the last is visible. */
   readonly #states = new Map<Name, State[]>();
+  /** All that was ever written. */
+  readonly #written = new Map<Name, State[]>();
   /** What was written together and is not known to have happened. */
   readonly #open = new Map<number, ReadonlySet<Name>>();
   #token = 0;
@@ -60,6 +62,7 @@ export class Twin {
     const states = this.#states.get(name) ?? [NOTHING];
     const before = states.filter(({ token }) => token !== state.token); // of one batch the last change counts
     this.#states.set(name, [...before, state]);
+    this.#written.set(name, [...this.#written.get(name) ?? [NOTHING], state]);
   }
 
   /** A write has certainly happened. */
@@ -98,6 +101,29 @@ export class Twin {
     }
     for (const [name, state] of seen) this.#states.set(name, [state]);
     this.#open.clear();
+  }
+
+  /** What is known to have happened, to be given to {@link Twin.couldShow} later. */
+  known(): ReadonlyMap<Name, number> {
+    return new Map([...this.#states].map(([name, states]) => [name, states[0]!.token]));
+  }
+
+  /** Every key shows what it may show of a store that was copied some time after something was known. */
+  async couldShow(
+    known: ReadonlyMap<Name, number>,
+    get: (partition: number, key: Uint8Array) => Promise<Uint8Array | null>,
+  ): Promise<void> {
+    for (const [name, written] of this.#written) {
+      const { partition, key } = placeOf(name);
+      const record = await get(partition, key);
+      const possible = written.filter(({ token }) => token >= (known.get(name) ?? 0));
+      assert(
+        possible.some((state) => isSame(state.record, record)),
+        `${name} shows ${serialOf(record)} in a copy, which is none of ${
+          possible.map((one) => serialOf(one.record))
+        }`,
+      );
+    }
   }
 
   /** What is visible in a partition, in the order of keys. */

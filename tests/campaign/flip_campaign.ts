@@ -6,7 +6,8 @@
  */
 
 import { SimulatedRandom } from "../../actors/simulated/random.ts";
-import { type Exhibit, exhibit } from "./flip_exhibit.ts";
+import type { Exhibit } from "./flip_exhibit.ts";
+import { exhibit } from "./flip_exhibits.ts";
 import { judgeFlip, type Notice } from "./flip_verdict.ts";
 
 /** What came of some flips of one exhibit. */

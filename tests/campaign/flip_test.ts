@@ -6,7 +6,8 @@
 
 import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
 import { Bench, rangesOf } from "./flip_campaign.ts";
-import { type Exhibit, EXHIBITS, type Seen, Truth } from "./flip_exhibit.ts";
+import { type Exhibit, type Seen, Truth } from "./flip_exhibit.ts";
+import { EXHIBITS } from "./flip_exhibits.ts";
 import type { Files } from "./memory_disk.ts";
 
 const FLIPS = 250;

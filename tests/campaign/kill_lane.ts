@@ -12,10 +12,9 @@ import { RealClock } from "../../actors/runtime/real/clock.ts";
 import { RealDisk } from "../../actors/runtime/real/disk.ts";
 import { RealRandom } from "../../actors/runtime/real/random.ts";
 import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
-import type { Engine } from "../../storage/engine.ts";
 import { bytesIn } from "../../storage/testing/directory.ts";
 import { ENGINES } from "../../storage/testing/engines.ts";
-import { ScanCursor } from "../../storage/testing/scan_cursor.ts";
+import { assertLike } from "../../storage/testing/likeness.ts";
 import type { Place } from "../../storage/testing/subject.ts";
 import { Twin } from "../../storage/testing/twin.ts";
 import { type Fate, type Life, runVictim } from "./kill_life.ts";
@@ -32,8 +31,6 @@ export interface LaneOptions extends Pick<Orders, "engine" | "directory" | "seed
 
 /** A victim does so much, when it is let. */
 export const DEEDS = 60;
-
-const PAGE = { limit: 7, limitBytes: 2_000 };
 
 /** See the module. */
 export class Lane {
@@ -85,21 +82,8 @@ export class Lane {
     for (const { kind, detail } of engine.damageAtOpen) assertEquals(kind, "torn-tail", detail);
     assertEquals(engine.storeId, this.#storeId ??= engine.storeId, "another store");
     await this.#twin.observe(async (partition, key) => await engine.get(partition, key));
-    await this.#same(engine);
+    await assertLike(engine, this.#twin, ENGINES[name]);
     assertEquals(await engine.verify(), []);
     await engine.close();
-  }
-
-  /** There is nothing else, and scans show it, too. */
-  async #same(engine: Engine): Promise<void> {
-    assertEquals(engine.partitions(), this.#twin.partitions());
-    for (const partition of this.#twin.partitions()) {
-      const entries = this.#twin.entries(partition);
-      const cursor = new ScanCursor(entries);
-      for (let isLast = false; !isLast;) {
-        const options = { partition, ...PAGE, ...(cursor.after && { after: cursor.after }) };
-        isLast = cursor.take(await engine.scan(options), [entries], options);
-      }
-    }
   }
 }

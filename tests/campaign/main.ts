@@ -9,12 +9,13 @@ import * as kind from "../../cli/kinds.ts";
 import { counted, duration, paint, table } from "../../cli/paint.ts";
 import { RealTerminal, type Terminal } from "../../cli/terminal.ts";
 import { type EngineName, ENGINES } from "../../storage/testing/engines.ts";
-import { Progress } from "../../cli/progress.ts";
+import { Progress } from "../sim/progress.ts";
 import { rangesOf } from "./flip_campaign.ts";
-import { EXHIBITS } from "./flip_exhibit.ts";
+import { EXHIBITS } from "./flip_exhibits.ts";
 import { flipAll } from "./flip_run.ts";
 import { NOTICES } from "./flip_verdict.ts";
 import { killCampaign, killsOf, type KillTotals } from "./kill_campaign.ts";
+import { storyCampaign } from "./story_campaign.ts";
 import { CALLS, whyNotTraced } from "./strace.ts";
 
 const NAMES = Object.keys(ENGINES) as EngineName[];
@@ -27,7 +28,8 @@ const FLAGS = {
     "Whose files (default: everybody's; node: its own journal)",
   ),
   kills: defaulted(kind.integer(1, 1_000_000), 2_000, "kill: how many, for each engine"),
-  seed: defaulted(kind.integer(0, 1_000_000_000, "SEED"), 1, "kill: decides what victims do"),
+  seed: defaulted(kind.integer(0, 1_000_000_000, "SEED"), 1, "kill, stories: decides what is done"),
+  stories: defaulted(kind.integer(1, 1_000_000_000), 10_000, "stories: how many, for each engine"),
   bits: optional(kind.integer(1, 100_000_000), "flip: at most so many bits of each file (default: all)"),
   workers: defaulted(kind.integer(1, 256), navigator.hardwareConcurrency, "Cores to be used"),
 };
@@ -36,10 +38,16 @@ type Flagged = Values<typeof FLAGS>;
 
 const USAGE = 2;
 
-const HELP =
-  `deno task campaign kill   processes that write are killed at system calls, on the real file system
-deno task campaign flip   every bit of files of each kind is flipped, one at a time
+const HELP = `deno task campaign kill     processes are killed at system calls while they write to real files
+deno task campaign flip     every bit of files of each kind is flipped, one at a time
+deno task campaign stories  everything befalls simulated stores, in random order
 `;
+
+const CAMPAIGNS: Readonly<Record<string, (flags: Flagged, terminal: Terminal) => Promise<number>>> = {
+  kill,
+  flip,
+  stories: tell,
+};
 
 /** Run a command line; the result is the exit code: 0 all is well, 1 something is wrong, 2 usage. */
 export async function main(line: readonly string[], terminal: Terminal): Promise<number> {
@@ -49,12 +57,12 @@ export async function main(line: readonly string[], terminal: Terminal): Promise
   }
   const parsed = parseFlags(line, FLAGS);
   const word = parsed.ok ? parsed.words.join(" ") : "";
-  if (!parsed.ok || (word !== "kill" && word !== "flip")) {
-    const problem = parsed.ok ? "say which: kill or flip" : parsed.problem;
+  if (!parsed.ok || !Object.hasOwn(CAMPAIGNS, word)) {
+    const problem = parsed.ok ? `say which: ${Object.keys(CAMPAIGNS).join(", ")}` : parsed.problem;
     terminal.err(`campaign: ${problem}\ncampaign --help lists the flags\n`);
     return USAGE;
   }
-  return await (word === "kill" ? kill : flip)(parsed.values, terminal);
+  return await CAMPAIGNS[word]!(parsed.values, terminal);
 }
 
 async function kill({ engine, kills, seed, workers }: Flagged, terminal: Terminal): Promise<number> {
@@ -114,6 +122,21 @@ async function flip({ engine, bits, workers }: Flagged, terminal: Terminal): Pro
   terminal.out(
     `${table(paint(terminal.coloured), ["file", ...["flips", ...NOTICES, "wrong"].map(right)], rows)}`,
   );
+  return sumUp(problems, start, terminal);
+}
+
+async function tell({ engine, stories, seed }: Flagged, terminal: Terminal): Promise<number> {
+  const start = performance.now();
+  const progress = new Progress(terminal);
+  const problems: string[] = [];
+  for (const name of NAMES.filter((name) => engine === undefined || engine === name)) {
+    const onTold = (count: number) =>
+      progress.show(count / stories, `${name}: ${count} of ${stories} stories`);
+    const problem = await storyCampaign({ subject: ENGINES[name], stories, seed, onTold });
+    progress.clear();
+    if (problem !== null) problems.push(problem);
+    else terminal.out(`${name}: ${stories} stories from seed ${seed} ended well\n`);
+  }
   return sumUp(problems, start, terminal);
 }
 

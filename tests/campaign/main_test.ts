@@ -6,8 +6,10 @@
 
 import { assertEquals, assertMatch } from "../../actors/runtime/testing/assert.ts";
 import { World } from "../../cli/testing/world.ts";
+import { naiveEngine } from "../../storage/testing/naive_engine.ts";
 import { rangesOf } from "./flip_campaign.ts";
 import { main } from "./main.ts";
+import { storyCampaign } from "./story_campaign.ts";
 import { mostCalls } from "./strace.ts";
 
 async function run(line: string) {
@@ -19,9 +21,9 @@ async function run(line: string) {
 Deno.test("what makes no sense is said, with exit code 2", async () => {
   for (
     const [line, why] of [
-      ["--kills 5", /say which: kill or flip/],
-      ["burn", /say which: kill or flip/],
-      ["kill flip", /say which: kill or flip/],
+      ["--kills 5", /say which: kill, flip, stories/],
+      ["burn", /say which: kill, flip, stories/],
+      ["kill flip", /say which: kill, flip, stories/],
       ["kill --engine paper", /--engine: expected one of "memory", "bitcask", "lsm", "node", not "paper"/],
       ["flip --bits 0", /--bits: expected an integer from 1 to/],
     ] as const
@@ -35,7 +37,7 @@ Deno.test("what makes no sense is said, with exit code 2", async () => {
 Deno.test("--help lists the campaigns and the flags", async () => {
   const { code, out } = await run("--help");
   assertEquals(code, 0);
-  assertMatch(out, /deno task campaign kill .*\n.*deno task campaign flip [^]*--kills[^]*--bits/);
+  assertMatch(out, /deno task campaign kill .*\n.* flip .*\n.* stories [^]*--kills[^]*--bits/);
 });
 
 Deno.test("flip: a table of what noticed the flips, and exit code 0 when all is well", async () => {
@@ -44,6 +46,18 @@ Deno.test("flip: a table of what noticed the flips, and exit code 0 when all is 
   assertMatch(out, /\nnode: journal +1024 /);
   assertMatch(out, /\nall is well, in /);
   assertEquals(code, 0);
+});
+
+Deno.test("stories: how many ended well, and of one that did not the steps that matter", async () => {
+  const { code, out } = await run("stories --engine memory --stories 5");
+  assertMatch(out, /^memory: 5 stories from seed 1 ended well\nall is well, in /);
+  assertEquals(code, 0);
+  const subject = naiveEngine("forgets to write removals");
+  const problem = await storyCampaign({ subject, stories: 300, seed: 1 });
+  assertMatch(
+    problem!,
+    /^naive \(forgets .*\), seed 1, in world 0:\n {2}{"kind":"write".*}\n {2}{.*}\n.* shows /,
+  );
 });
 
 Deno.test("bytes are said as ranges", () => {

@@ -9,6 +9,7 @@ import { simulatedWorld } from "../../testing/worlds.ts";
 import type { SimulatedWorld } from "../../testing/worlds.ts";
 import { BlockCache } from "../block_cache.ts";
 import { type Cursor, REMOVED } from "../cursor.ts";
+import { FRAME_HEADER_BYTES } from "../format.ts";
 import { writeStoredKey } from "../stored_key.ts";
 import { Table, tablePath } from "../table.ts";
 import { type TableOptions, TableWriter } from "../table_writer.ts";
@@ -53,7 +54,7 @@ export function makeTable(
   file.close();
   const damaged: number[] = [];
   const events = { blocksRead: 0, onDamage: (_: TableMeta, offset: number) => void damaged.push(offset) };
-  const open = () => new Table(disk, DIRECTORY, meta, new BlockCache(4096, 256), events);
+  const open = () => new Table(disk, DIRECTORY, meta, new BlockCache(4096, 256 + FRAME_HEADER_BYTES), events);
   return { world, disk, meta, damaged, open };
 }
 
