@@ -17,7 +17,7 @@ export const ENOUGH = 200;
 /** What power cuts do to bytes that were not synced. */
 const UNSYNCED = ["unsynced-lost", "unsynced-torn", "unsynced-reordered"] as const;
 
-/** Of honest nodes one history in some seventy shows a late retry. */
+/** Of honest nodes fewer than one history in fifty shows a late retry. */
 const LATE_RETRY_EVERY = 20;
 
 /** A ring of three machines is whole: everyone is everyone's neighbour. */
@@ -33,12 +33,14 @@ export class Totals {
   events = 0;
   /** Simulated milliseconds of all of them. */
   simulatedMs = 0;
+  #withLateRetries = 0;
   readonly #counts = new Map<string, number>();
 
   /** One more history. */
   add({ violations, counts, events, simulatedMs }: Verdict): void {
     this.histories++;
     if (violations.length > 0) this.failed++;
+    if ((counts[LATE_RETRIES] ?? 0) > 0) this.#withLateRetries++;
     this.events += events;
     this.simulatedMs += simulatedMs;
     for (const [name, count] of Object.entries(counts)) this.#counts.set(name, this.of(name) + count);
@@ -50,11 +52,11 @@ export class Totals {
   }
 
   /**
-   * Whether retries came back late more often than once in so many histories: it may happen, for what
-   * a node remembers of requests is bounded, but where it is not rare something has forgotten.
+   * Whether a retry came back late in more than one of so many histories: it may happen, for what a node remembers of
+   * requests is bounded, but where it is not rare something has forgotten. Where it happens it may happen often.
    */
   get areRetriesLate(): boolean {
-    return this.histories >= ENOUGH && this.of(LATE_RETRIES) * LATE_RETRY_EVERY > this.histories;
+    return this.histories >= ENOUGH && this.#withLateRetries * LATE_RETRY_EVERY > this.histories;
   }
 
   /** What should have happened by now and never did; nothing before there were enough histories. */

@@ -107,3 +107,18 @@ Deno.test("late retries may happen, and fail a run in which they are not rare", 
   assert(often.areRetriesLate);
   assertMatch(summarize(often, {}, 1_000), /^FAILED: late retries are not rare$/m);
 });
+
+Deno.test("late retries of a single history are rare, however many (seeds 28990744 to 28991561)", () => {
+  const totals = totalsOf(ENOUGH - 1, EVERYTHING);
+  const counts = { [LATE_RETRIES]: ENOUGH };
+  totals.add({
+    seed: 1,
+    violations: [],
+    explained: "",
+    counts,
+    traceHash: 0,
+    events: 10,
+    simulatedMs: 1_000,
+  });
+  assert(!totals.areRetriesLate);
+});
