@@ -7,9 +7,9 @@
 import { defaulted, describeFlags, optional, parseFlags, type Values } from "../../cli/flags.ts";
 import * as kind from "../../cli/kinds.ts";
 import { counted, duration, paint, table } from "../../cli/paint.ts";
+import { Progress } from "../../cli/progress.ts";
 import { RealTerminal, type Terminal } from "../../cli/terminal.ts";
 import { type EngineName, ENGINES } from "../../storage/testing/engines.ts";
-import { Progress } from "../sim/progress.ts";
 import { rangesOf } from "./flip_campaign.ts";
 import { EXHIBITS } from "./flip_exhibits.ts";
 import { flipAll } from "./flip_run.ts";
