@@ -533,6 +533,7 @@ Deno.test("journal: past the backlog an append is refused at once", async () => 
     if (error instanceof EngineError) code = error.code;
   }
   assertEquals(code, "overloaded");
+  world.faults.syncMinMs = world.faults.syncMaxMs = 1;
   await world.settle(Promise.all(waiting));
   await world.settle(journal.append(1, [large]));
   await world.settle(journal.close());

@@ -27,6 +27,8 @@ export interface KillOptions {
   readonly lanes: number;
   /** Decides what victims do, and where they are killed as far as that can be decided. */
   readonly seed: number;
+  /** The kinds of system calls to kill at. Default: all. */
+  readonly calls?: readonly Call[];
   /** What is wrong with victims. Default: nothing. */
   readonly bug?: Bug;
   /** Hears of every life. */
@@ -58,7 +60,7 @@ export async function killCampaign(options: KillOptions): Promise<KillTotals> {
   const totals: KillTotals = { kills: new Map(), spared: 0, early: 0, done: 0, violations: [] };
   const root = Deno.makeTempDirSync({ prefix: `denamo-kill-${engine}-` });
   let begun = 0;
-  const fates = new Fates(seed);
+  const fates = new Fates(seed, options.calls ?? Object.keys(CALLS));
   await Promise.all(Array.from({ length: Math.min(lanes, kills) }, async (_, index) => {
     const directory = `${root}/${index}/store`;
     const lane = new Lane({ engine, directory, seed: seed + index, bug });
@@ -95,15 +97,17 @@ async function firstLife(lane: Lane, file: string, fates: Fates): Promise<void> 
 /** Where to kill: every kind of call in turn, at a number up to which it comes. */
 class Fates {
   readonly #random: SimulatedRandom;
+  readonly #calls: readonly Call[];
   readonly #most = new Map<Call, number>();
   #turn = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, calls: readonly Call[]) {
+    this.#calls = calls;
     this.#random = new SimulatedRandom(`fates/${seed}`);
   }
 
   count(most: ReadonlyMap<Call, number>): void {
-    for (const call of Object.keys(CALLS)) {
+    for (const call of this.#calls) {
       const count = most.get(call) ?? 0;
       if (count > 0) this.#most.set(call, Math.max(count, this.#most.get(call) ?? 0));
     }

@@ -8,7 +8,7 @@ import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
 import { type EngineName, ENGINES } from "../../storage/testing/engines.ts";
 import { killCampaign, killsOf } from "./kill_campaign.ts";
 import type { Bug } from "./kill_victim.ts";
-import { whyNotTraced } from "./strace.ts";
+import { type Call, whyNotTraced } from "./strace.ts";
 
 const KILLS = 60;
 const LANES = 4;
@@ -37,9 +37,13 @@ for (const engine of Object.keys(ENGINES) as EngineName[]) {
   });
 }
 
-const PLANTED: readonly Bug[] = ["acknowledges before the write", "removes before it renames"];
+/** What is wrong, and the calls at which kills show it. */
+const PLANTED: readonly [Bug, readonly Call[]][] = [
+  ["acknowledges before the write", ["pwrite", "fdatasync"]],
+  ["removes before it renames", ["rename"]],
+];
 
-for (const bug of PLANTED) {
+for (const [bug, calls] of PLANTED) {
   Deno.test({
     name: `planted: a victim that ${bug} is noticed`,
     ignore: isMissing,
@@ -50,6 +54,7 @@ for (const bug of PLANTED) {
         kills: KILLS,
         lanes: LANES,
         seed: 1,
+        calls,
         bug,
       });
       assert(violations.length > 0);
