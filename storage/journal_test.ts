@@ -635,3 +635,21 @@ Deno.test("the worked example of FORMAT.md: a segment", async () => {
     "0102",
   ]);
 });
+
+Deno.test("journal: what the last process cut off is gone for good, once a new one has not seen it", async () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const world = simulatedWorld(seed);
+    const { journal } = await open(world);
+    await world.settle(journal.append(1, [payloadOf(0)]));
+    await world.runFor(1000); // nothing to do: an end record is written
+    world.faults.capacityBytes = world.usedBytes() + 1000;
+    journal.append(1, [payloadOf(1)]);
+    await assertRejects(() => world.settle(journal.append(1, [new Uint8Array(64 << 10)])), EngineError, "full");
+    await assertRejects(() => world.settle(journal.close()), EngineError);
+    world.kill();
+    world.faults.capacityBytes = Infinity;
+    assertEquals((await open(world)).payloads.length, 1);
+    world.crash();
+    assertEquals((await open(world)).payloads.length, 1, `seed ${seed}`);
+  }
+});

@@ -227,9 +227,11 @@ async function goOn(options: JournalOptions, newest: Inspected, scar: Scar | nul
     return await mend(options, newest, scar);
   }
   // The end records may not be durable, and after a failed sync they never will be: nothing is written behind them.
+  // Nor may it be durable that what the last process cut off is gone: it must not come back, now that it was not seen.
   const file = options.disk.open(path, { write: true });
   try {
     file.truncate(endedAt);
+    await file.sync();
   } catch (error) {
     file.close();
     throw error;
