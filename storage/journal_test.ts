@@ -644,7 +644,11 @@ Deno.test("journal: what the last process cut off is gone for good, once a new o
     await world.runFor(1000); // nothing to do: an end record is written
     world.faults.capacityBytes = world.usedBytes() + 1000;
     journal.append(1, [payloadOf(1)]);
-    await assertRejects(() => world.settle(journal.append(1, [new Uint8Array(64 << 10)])), EngineError, "full");
+    await assertRejects(
+      () => world.settle(journal.append(1, [new Uint8Array(64 << 10)])),
+      EngineError,
+      "full",
+    );
     await assertRejects(() => world.settle(journal.close()), EngineError);
     world.kill();
     world.faults.capacityBytes = Infinity;
