@@ -36,6 +36,11 @@ export interface ScanOptions {
   readonly limit: number;
   /** Stop once the records and keys add up to this; the first entry is always given. */
   readonly limitBytes: number;
+  /**
+   * Told of each damaged place that is met; what stands there is left out then, and with it every key of which it
+   * cannot be told whether it stands there. Absent: the scan fails.
+   */
+  readonly onDamaged?: (error: EngineError) => void;
 }
 
 /** A bounded piece of a scan. */
@@ -117,6 +122,11 @@ export class EngineError extends Error {
   }
 }
 
+/** Whether a call failed because something on disk is not what was written there. */
+export function isDamage(error: unknown): error is EngineError {
+  return error instanceof EngineError && error.code === "corrupt";
+}
+
 /** When a write counts as durable. */
 export type SyncPolicy = "always" | "never" | {
   /** Sync at most this many milliseconds after a write; writes are acknowledged before. */
@@ -149,7 +159,11 @@ export interface Engine {
    * @throws {EngineError} `corrupt` or `io`: the record is there and cannot be read; never null instead.
    */
   get(partition: number, key: Uint8Array): Uint8Array | null | Promise<Uint8Array | null>;
-  /** A bounded, ordered piece of a partition, consistent in itself; resume with the last key as `after`. */
+  /**
+   * A bounded, ordered piece of a partition, consistent in itself; resume with the last key as `after`.
+   *
+   * @throws {EngineError} `io`, and `corrupt` unless {@link ScanOptions.onDamaged} is there to be told
+   */
   scan(options: ScanOptions): ScanPage | Promise<ScanPage>;
   /** Partitions that hold a key, ascending. */
   partitions(): number[];

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Engine, EngineError } from "../../storage/engine.ts";
+import { type Engine, isDamage } from "../../storage/engine.ts";
 import type { Log, LogFields } from "../runtime/environment.ts";
 import type { StoredObject } from "./object.ts";
 import { decodeObject } from "./object_codec.ts";
@@ -90,8 +90,4 @@ export class Records {
     this.unreadable("a record could not be read", error);
     return isDamage(error) ? then(DAMAGED) : otherwise("unreadable");
   }
-}
-
-function isDamage(error: unknown): boolean {
-  return error instanceof EngineError && error.code === "corrupt";
 }

@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { Engine } from "../../storage/engine.ts";
+import type { Engine, EngineError } from "../../storage/engine.ts";
 import type { Log } from "../runtime/environment.ts";
 import type { CommitGroup, CommitGroups } from "./commit_groups.ts";
 import type { StoredObject } from "./object.ts";
@@ -67,7 +67,9 @@ export class Refill {
     if (records.isClosed) return NO_PAGE;
     try {
       const limits = { limit: PAGE_ENTRIES, limitBytes: PAGE_BYTES };
-      const page = await engine.scan({ partition, ...(after && { after }), ...limits });
+      const onDamaged = (error: EngineError) =>
+        records.unreadable(`a piece of partition ${partition} is left out`, error);
+      const page = await engine.scan({ partition, ...(after && { after }), ...limits, onDamaged });
       const next = page.done ? null : page.entries.at(-1)?.key ?? null;
       const sound = page.entries.filter(({ record }) => records.decode(record) !== null);
       return { ok: true, entries: sound.map(({ key, record }) => ({ key, object: record })), next };

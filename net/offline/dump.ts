@@ -36,7 +36,10 @@ export async function dumpDirectory(
       await withStore(tools, path, engine, unread, async (store) => {
         for (const each of store.partitions()) {
           if (partition !== undefined && each !== partition) continue;
-          if (await dumpPartition(store, each, onPage) === "enough") return;
+          const outcome = await dumpPartition(store, each, onPage, ({ message }) => {
+            unread.push({ kind: "corrupt", path, offset: 0, detail: message });
+          });
+          if (outcome === "enough") return;
         }
       });
     }
@@ -48,10 +51,11 @@ async function dumpPartition(
   store: Engine,
   partition: number,
   onPage: (keys: readonly DumpedKey[]) => "go on" | "enough",
+  onDamaged: (error: EngineError) => void,
 ): Promise<"go on" | "enough"> {
   let after: Uint8Array | undefined;
   while (true) {
-    const page = await store.scan({ partition, ...PAGE, ...(after && { after }) });
+    const page = await store.scan({ partition, ...PAGE, ...(after && { after }), onDamaged });
     const keys = page.entries.map(({ key, record }) => ({ partition, key, object: decoded(record) }));
     if (keys.length > 0 && onPage(keys) === "enough") return "enough";
     after = page.entries.at(-1)?.key;

@@ -27,6 +27,7 @@ import {
   EngineError,
   type EngineStats,
   type Entry,
+  isDamage,
   type ScanOptions,
   type ScanPage,
 } from "../engine.ts";
@@ -170,7 +171,7 @@ class BitcaskEngine implements Engine, Cleanable {
     return this.#inFlight.find(sequence) ?? this.#reader.read(entry, sequence, partition, key);
   }
 
-  scan({ partition, after, limit, limitBytes }: ScanOptions): ScanPage {
+  scan({ partition, after, limit, limitBytes, onDamaged }: ScanOptions): ScanPage {
     this.#check();
     const keydir = this.#keydir;
     const { sorted, from, to } = keydir.ordered(partition, after);
@@ -182,7 +183,12 @@ class BitcaskEngine implements Engine, Cleanable {
       const key = keydir.key(entry);
       sizeBytes += key.length + keydir.recordBytes(entry);
       if (entries.length > 0 && sizeBytes > limitBytes) break;
-      entries.push({ key, record: this.#recordOf(entry, partition, key) });
+      try {
+        entries.push({ key, record: this.#recordOf(entry, partition, key) });
+      } catch (error) {
+        if (!onDamaged || !isDamage(error)) throw error;
+        onDamaged(error);
+      }
     }
     return { entries, done: at >= to };
   }

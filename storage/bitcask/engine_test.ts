@@ -1,3 +1,4 @@
+import { equalBytes } from "../../actors/runtime/bytes.ts";
 import { assert, assertEquals, assertRejects } from "../../actors/runtime/testing/assert.ts";
 import { DiskError } from "../../actors/runtime/environment.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
@@ -273,7 +274,35 @@ Deno.test("bitcask: scans read records in the order of keys, in pages, and say w
   assertEquals(all.entries.map(({ record }) => record), keys.map((n) => expected(n)));
   world.faults.readErrorRate = 1;
   await assertRejects(async () => await engine.scan({ partition: 1, limit: 9, limitBytes: 9 }), EngineError);
+  const told = () => assert(false, "what is not read is not damaged");
+  const lenient = { partition: 1, limit: 9, limitBytes: 9, onDamaged: told };
+  await assertRejects(async () => await engine.scan(lenient), EngineError);
   world.faults.readErrorRate = 0;
+  await world.settle(engine.close());
+});
+
+Deno.test("40: a scan that is to leave out what is damaged shows the rest", async () => {
+  const world = await smallStore();
+  const engine = await open(world);
+  for (const [path, bytes] of world.disk.snapshot()) {
+    for (let at = 100; path.endsWith(".log") && at < (bytes?.length ?? 0); at += 300) {
+      world.disk.flipBit(path, at);
+    }
+  }
+  const all = [0, 1, 2, 3].map((partition) => ({ partition, limit: 100, limitBytes: Infinity }));
+  const told: string[] = [];
+  let shown = 0;
+  for (const options of all) {
+    const page = await engine.scan({ ...options, onDamaged: ({ message }) => void told.push(message) });
+    for (const { key: found, record } of page.entries) {
+      const n = Array.from({ length: KEYS }, (_, n) => n).find((n) => equalBytes(key(n), found))!;
+      assertEquals(record, expected(n));
+      shown++;
+    }
+  }
+  const there = Array.from({ length: KEYS }, (_, n) => n).filter((n) => expected(n)).length;
+  assert(told.length > 0);
+  assertEquals(shown + told.length, there);
   await world.settle(engine.close());
 });
 

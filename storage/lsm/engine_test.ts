@@ -379,6 +379,32 @@ Deno.test("40: damage in a table: reads say so, the next start cuts it out, and 
   await world.settle(engine.close());
 });
 
+Deno.test("40: a scan that is to leave out what is damaged shows nothing older in its place", async () => {
+  const world = simulatedWorld(1);
+  await made(world);
+  const before = new Set(names(world, ".sst"));
+  // From now on tables only gather, above those that there are.
+  const gathering = { memtableBytes: 2048, level0Tables: 100, level0MaxTables: 1000 };
+  let engine = await open(world, gathering);
+  for (let n = 0; n < 120; n++) {
+    await world.settle(engine.write([{ partition: n % 3, key: key(n), record: record(n + 1) }]));
+  }
+  await world.runFor(1000);
+  await world.settle(engine.close());
+  const path = names(world, ".sst").find((name) => !before.has(name))!;
+  world.disk.flipBit(path, 40);
+  engine = await open(world, gathering);
+  const told: string[] = [];
+  const shown = [0, 1, 2].flatMap((partition) => {
+    const options = { partition, ...SCAN, onDamaged: ({ message }: EngineError) => void told.push(message) };
+    return [...engine.scan(options).entries];
+  });
+  for (const { key, record: found } of shown) assertEquals(found, record(1 + (key[0]! << 8 | key[1]!)));
+  assert(shown.length > 100 && shown.length < 120, `${shown.length} are shown`);
+  assert(told.length > 0 && told.every((message) => message.includes(path)));
+  await world.settle(engine.close());
+});
+
 Deno.test("40: compaction does not touch a table in which damage was seen, and does not lose it", async () => {
   const world = simulatedWorld(2);
   await made(world);

@@ -100,6 +100,11 @@ export class BlockIndex {
     return low;
   }
 
+  /** The bound of a block: keys in it are not less, keys before it are. */
+  bound(block: number): Uint8Array {
+    return this.#bytes.subarray(this.#boundAt[block]!, this.#boundAt[block]! + this.#boundBytes[block]!);
+  }
+
   /** Where a block's frame begins. */
   offset(block: number): number {
     return this.#offset[block]!;

@@ -5,6 +5,7 @@
  */
 
 import { BlockWalker } from "./block.ts";
+import { type EngineError, isDamage } from "../engine.ts";
 import type { Cursor } from "./cursor.ts";
 import type { Table } from "./table.ts";
 import { firstReaching, type TableMeta } from "./version.ts";
@@ -14,11 +15,24 @@ export const READ_AHEAD_BYTES = 64 * 1024;
 /** Each time it goes on, a cursor reads so many times as much ahead: who reads little need not pay for much. */
 const AHEAD_GROWTH = 4;
 
+/** Keys of which nothing is known, because the block that may hold them is damaged. */
+export interface Hole {
+  /** They are not less than this. */
+  readonly from: Uint8Array;
+  /** They are less than this. */
+  readonly to: Uint8Array;
+  /** Of the table that the block is in: what is younger is known all the same. */
+  readonly age: number;
+  /** What is wrong. */
+  readonly error: EngineError;
+}
+
 /** A place in a table. */
 export class TableCursor extends BlockWalker implements Cursor {
   /** See {@link Cursor.valid}. */
   valid = false;
   readonly #table: Table;
+  readonly #onHole: ((hole: Hole) => void) | null;
   #block = -1;
   #aheadBytes: number;
   /** Bytes of the file, and where they begin and end in it. */
@@ -26,10 +40,16 @@ export class TableCursor extends BlockWalker implements Cursor {
   #chunkFrom = 0;
   #chunkTo = 0;
 
-  /** Nowhere yet. @param table what it reads @param aheadBytes how much it reads ahead at first */
-  constructor(table: Table, aheadBytes: number) {
+  /**
+   * Nowhere yet.
+   *
+   * @param table what it reads @param aheadBytes how much it reads ahead at first @param onHole told of damage, which is
+   * passed over then; null: a move fails
+   */
+  constructor(table: Table, aheadBytes: number, onHole: ((hole: Hole) => void) | null = null) {
     super();
     this.#table = table;
+    this.#onHole = onHole;
     this.#aheadBytes = aheadBytes;
   }
 
@@ -40,15 +60,19 @@ export class TableCursor extends BlockWalker implements Cursor {
 
   /** Go to the first entry. @throws {EngineError} `corrupt`, `io`, as every move */
   toFirst(): void {
+    this.valid = false;
+    if (!this.#hasIndex()) return;
     this.#block = -1;
     this.#enterNext();
   }
 
   /** Go to the first entry whose stored key is not less than `key`. */
   seek(key: Uint8Array, keyBytes: number): void {
+    this.valid = false;
+    if (!this.#hasIndex()) return;
     this.#block = this.#table.index.find(key, keyBytes);
-    const content = this.#read(this.#block);
-    this.valid = super.enterAt(content, 0, content.length, key, keyBytes);
+    const content = this.#content(this.#block);
+    if (content) this.valid = super.enterAt(content, 0, content.length, key, keyBytes);
     if (!this.valid) this.#enterNext();
   }
 
@@ -61,13 +85,43 @@ export class TableCursor extends BlockWalker implements Cursor {
 
   /** Go to the first entry of the next block. */
   #enterNext(): void {
-    if (++this.#block >= this.#table.index.count) {
-      this.valid = false;
-      return;
+    const { count } = this.#table.index;
+    this.valid = false;
+    while (!this.valid && ++this.#block < count) {
+      const content = this.#content(this.#block);
+      if (content === null) continue;
+      this.enter(content, 0, content.length);
+      this.valid = super.next();
     }
-    const content = this.#read(this.#block);
-    this.enter(content, 0, content.length);
-    this.valid = super.next();
+  }
+
+  /** Whether blocks can be found; the whole table is passed over when they cannot. */
+  #hasIndex(): boolean {
+    const { meta } = this.#table;
+    try {
+      return this.#table.index.count > 0;
+    } catch (error) {
+      this.#passOver(error, meta.first, justAfter(meta.last));
+      return false;
+    }
+  }
+
+  /** What a block holds; null when it is damaged and passed over. */
+  #content(block: number): Uint8Array | null {
+    try {
+      return this.#read(block);
+    } catch (error) {
+      const { index, meta } = this.#table;
+      const from = block === 0 ? meta.first : index.bound(block);
+      const to = block + 1 < index.count ? index.bound(block + 1) : justAfter(meta.last);
+      this.#passOver(error, from, to);
+      return null;
+    }
+  }
+
+  #passOver(error: unknown, from: Uint8Array, to: Uint8Array): void {
+    if (this.#onHole === null || !isDamage(error)) throw error;
+    this.#onHole({ from, to, age: this.age, error });
   }
 
   #read(block: number): Uint8Array {
@@ -84,6 +138,13 @@ export class TableCursor extends BlockWalker implements Cursor {
     }
     return table.contentOf(this.#chunk, offset - this.#chunkFrom, sizeBytes, offset);
   }
+}
+
+/** The least key that is greater. */
+function justAfter(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
 }
 
 /** A place in a level whose tables do not overlap: one table after the other. */

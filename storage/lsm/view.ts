@@ -15,7 +15,7 @@ import { type Cursor, REMOVED } from "./cursor.ts";
 import type { Memtable } from "./memtable.ts";
 import { Merge } from "./merge.ts";
 import { compareKeys, PARTITION_BYTES, partitionOf, STORED_KEY_BYTES, writeStoredKey } from "./stored_key.ts";
-import { LevelCursor, TableCursor } from "./table_cursor.ts";
+import { type Hole, LevelCursor, TableCursor } from "./table_cursor.ts";
 import type { Tables } from "./tables.ts";
 import { contentsOf, firstReaching, type TableMeta, type Version } from "./version.ts";
 
@@ -88,11 +88,17 @@ export class View {
   }
 
   /** See `Engine.scan`. @throws {EngineError} `corrupt`, `io` */
-  scan({ partition, after, limit, limitBytes }: ScanOptions): ScanPage {
+  scan({ partition, after, limit, limitBytes, onDamaged }: ScanOptions): ScanPage {
     const entries: Entry[] = [];
     let sizeBytes = 0;
-    const merge = this.#seek(partition, after);
+    const holes: Hole[] = [];
+    const onHole = onDamaged ? (hole: Hole) => onDamaged(holes[holes.push(hole) - 1]!.error) : null;
+    const merge = this.#seek(partition, after, onHole);
     for (let at = liveIn(merge, partition); at !== null; at = liveIn(merge, partition)) {
+      if (holes.length > 0 && holes.some((hole) => isHidden(at, hole))) {
+        merge.next();
+        continue;
+      }
       sizeBytes += at.keyBytes - PARTITION_BYTES + at.recordBytes;
       const isFull = entries.length === limit || entries.length > 0 && sizeBytes > limitBytes;
       if (isFull) return { entries, done: false };
@@ -152,7 +158,7 @@ export class View {
   #holds(partition: number): boolean {
     if (this.memtables.length > 0 && this.memtables[0]!.count(partition) > 0) return true;
     try {
-      return liveIn(this.#seek(partition, undefined), partition) !== null;
+      return liveIn(this.#seek(partition, undefined, null), partition) !== null;
     } catch (error) {
       if (error instanceof EngineError) return true; // what cannot be read is there
       throw error;
@@ -160,7 +166,7 @@ export class View {
   }
 
   /** Everything from the first key of a partition that is greater than `after`; it does not end with the partition. */
-  #seek(partition: number, after: Uint8Array | undefined): Merge {
+  #seek(partition: number, after: Uint8Array | undefined, onHole: ((hole: Hole) => void) | null): Merge {
     const cursors: Cursor[] = [];
     for (const memtable of this.memtables) {
       cursors.push(memtable.seek(partition, after));
@@ -170,7 +176,7 @@ export class View {
     let keyBytes = writeStoredKey(wanted, partition, after ?? wanted.subarray(0, 0));
     if (after) wanted[keyBytes++] = 0;
     const line = this.version.lineOf(partition);
-    const open = (table: TableMeta) => new TableCursor(this.#tables.get(table), FIRST_READ_BYTES);
+    const open = (table: TableMeta) => new TableCursor(this.#tables.get(table), FIRST_READ_BYTES, onHole);
     this.version.levels.forEach((tables, depth) => {
       const visible = line < 0 ? tables : tables.filter(({ age }) => age > line);
       // Tables of level 0 overlap: each is a source of its own.
@@ -183,6 +189,12 @@ export class View {
     });
     return new Merge(cursors);
   }
+}
+
+/** Whether something younger than an entry may be in a hole. */
+function isHidden({ key, keyBytes, age }: Cursor, { from, to, age: ageOfHole }: Hole): boolean {
+  return age <= ageOfHole && compareKeys(from, from.length, key, keyBytes) <= 0 &&
+    compareKeys(key, keyBytes, to, to.length) < 0;
 }
 
 /** Whether the wanted key is between the first and the last of a table. */

@@ -160,7 +160,10 @@ async function attempt<T>(task: () => T | Promise<T>): Promise<T | EngineError> 
   }
 }
 
-/** What a scan shows that gets have not shown counts, too: a scan that disagrees with them changes what was seen. */
+/**
+ * What a scan shows that gets have not shown counts, too: a scan that disagrees with them changes what was seen. One
+ * that fails is begun again, leaving out what is damaged.
+ */
 async function scanInto(
   values: Map<string, Uint8Array | null | EngineError>,
   engine: Engine,
@@ -168,10 +171,18 @@ async function scanInto(
 ): Promise<void> {
   let after: Uint8Array | undefined;
   const missed = new Set([...values.keys()].filter((name) => name.startsWith(`${partition}/`)));
+  let lenient = {};
   for (;;) {
-    const options: ScanOptions = { partition, limit: 1000, limitBytes: Infinity, ...(after && { after }) };
+    const bounds = { partition, limit: 1000, limitBytes: Infinity, ...(after && { after }) };
+    const options: ScanOptions = { ...bounds, ...lenient };
     const page: ScanPage | EngineError = await attempt(() => engine.scan(options));
-    if (page instanceof EngineError) return void values.set(`${partition}/scan`, page);
+    if (page instanceof EngineError) {
+      values.set(`${partition}/scan`, page);
+      if ("onDamaged" in lenient) return;
+      lenient = { onDamaged: () => missed.clear() };
+      after = undefined;
+      continue;
+    }
     for (const { key, record } of page.entries) {
       const name = `${partition}/${toHex(key)}`;
       missed.delete(name);
