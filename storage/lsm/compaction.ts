@@ -49,10 +49,11 @@ export async function compact(
     });
     const made = await writeRun(workshop, {
       merge: new Merge(cursors),
-      keeps: survivors(version, job.into),
+      // Older tables of level 0 may have what was removed.
+      keeps: job.into === 0 ? () => true : survivors(version, job.into),
       age: Math.max(...inputs.map(({ age }) => age)),
       level: job.into,
-      tableBytes: workshop.settings.tableBytes,
+      tableBytes: job.into === 0 ? Infinity : workshop.settings.tableBytes,
     });
     return { removed, added: made.map((table) => ({ level: job.into, table })) };
   } finally {

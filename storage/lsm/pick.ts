@@ -6,6 +6,9 @@
  * another level one, and each time the one behind the last one, so that no part of the keys is forgotten (LevelDB's
  * `doc/impl.md`). A table that nothing in the next level overlaps is moved there without being read.
  *
+ * What is not to be touched, because damage was seen in it, is in the way of everything younger. So that reads need not
+ * look into ever more tables meanwhile, and writes are not refused for it, the youngest ones of level 0 are made one.
+ *
  * @module
  */
 
@@ -15,6 +18,9 @@ import { LEVELS, overlapping, type TableMeta, type Version } from "./version.ts"
 
 /** How many times as much a level may hold as the one before. */
 const RATIO = 10;
+
+/** Tables of level 0 that are made one are no longer than this together: offsets in a table have 32 bits. */
+const GATHERED_BYTES = 2 ** 30;
 
 /** Tables to become others. */
 export interface Job {
@@ -61,7 +67,9 @@ export function pickJob(
     .filter(({ score }) => score >= 1)
     .sort((a, b) => b.score - a.score);
   for (const { level } of due) {
-    const job = level === 0 ? jobOfLevel0(version) : jobOfLevel(version, level, lastKeys[level]);
+    const job = level === 0
+      ? jobOfLevel0(version) ?? gathered(version, settings)
+      : jobOfLevel(version, level, lastKeys[level]);
     if (job !== null) return job;
   }
   return null;
@@ -112,6 +120,23 @@ function jobOfLevel0(version: Version): Job | null {
     if (overlapping(others, oldest.first, oldest.last).length === 0) return job(version, 0, [oldest]);
   }
   return job(version, 0, tables);
+}
+
+/**
+ * The youngest tables of level 0, to be one; with older ones as long as those are no larger than what is younger, so
+ * that a byte is not written more often than tables double.
+ */
+function gathered(version: Version, { level0Tables }: LsmSettings): Job | null {
+  const tables: TableMeta[] = [];
+  let sizeBytes = 0;
+  for (const table of version.levels[0]!) {
+    if (version.suspects.has(table.number) || sizeBytes + table.sizeBytes > GATHERED_BYTES) break;
+    if (tables.length >= level0Tables && table.sizeBytes > sizeBytes) break;
+    tables.push(table);
+    sizeBytes += table.sizeBytes;
+  }
+  if (tables.length < Math.max(2, level0Tables)) return null;
+  return { level: 0, tables, below: [], into: 0, isMove: false };
 }
 
 /** One table of a level, the first behind a key that can go. */
