@@ -83,7 +83,7 @@ export const LIMITS = {
   journalBacklogBytes: 64 * MIB,
   /** Put aside for a full disk: what an unclean start copies of one segment, and room for the node's own journal. */
   reserveBytes: 72 * MIB,
-  /** A full disk is tried again this often. */
+  /** A disk that was full, or failed to read for the LSM engine, is tried again after this long. */
   fullProbeMs: 1_000,
   /** Space that was given up to a full disk is put aside again after so long. */
   reserveAgainMs: 60_000,

@@ -21,6 +21,8 @@ import { LEVELS } from "./version.ts";
 /** So many memtables, however small, are flushed: reads look into each of them. */
 const MANY_MEMTABLES = 32;
 
+type Activity = "flushing" | "compacting";
+
 /** See the module. */
 export class Background {
   readonly #tree: Tree;
@@ -34,7 +36,8 @@ export class Background {
   /** Who waits for something that may find the disk full. */
   readonly #whenFull = new Set<(full: EngineError) => void>();
   #isStopping = false;
-  #rest: Timer | null = null;
+  /** What failed is tried again after a rest; the other goes on. */
+  readonly #rests = new Map<Activity, Timer>();
   /** By level: up to which key it has been compacted. */
   readonly #lastKeys: Uint8Array[] = Array.from({ length: LEVELS }, () => new Uint8Array(0));
 
@@ -52,9 +55,9 @@ export class Background {
 
   /** There may be something to do. */
   wake(): void {
-    if (this.#isStopping || this.#rest !== null || this.#tree.refusal !== null) return;
-    if (this.#flushing === null && this.#isFlushDue()) this.#flush();
-    if (this.#compacting !== null || this.#compacters > 0) return;
+    if (this.#isStopping || this.#tree.refusal !== null) return;
+    if (this.#flushing === null && !this.#rests.has("flushing") && this.#isFlushDue()) this.#flush();
+    if (this.#compacting !== null || this.#compacters > 0 || this.#rests.has("compacting")) return;
     const job = pickJob(this.#tree.version, this.#tree.settings, this.#lastKeys);
     if (job !== null) this.#compact(job);
   }
@@ -99,7 +102,7 @@ export class Background {
   /** Give up what is under way. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    this.#rest?.cancel();
+    for (const rest of this.#rests.values()) rest.cancel();
     await Promise.all([this.#flushing, this.#compacting]);
   }
 
@@ -150,7 +153,7 @@ export class Background {
   }
 
   /** Do something that may fail. Resolves to why it did, null when it did not. */
-  async #try(what: string, task: () => Promise<void>): Promise<unknown> {
+  async #try(what: Activity, task: () => Promise<void>): Promise<unknown> {
     try {
       this.#refuse();
       await task();
@@ -167,7 +170,7 @@ export class Background {
     if (this.#tree.refusal !== null) throw this.#tree.refusal;
   }
 
-  #onFailed(what: string, error: unknown): void {
+  #onFailed(what: Activity, error: unknown): void {
     // What is no failure of the disk is a mistake of ours: better nothing more is done than something wrong.
     const failure = error instanceof EngineError ? error : new EngineError("poisoned", `poisoned: ${error}`);
     const { code } = failure;
@@ -177,10 +180,14 @@ export class Background {
     log.warn(`${what} was given up for now`, { directory, reason: String(error) });
     if (code === "full") this.#reserve.giveUp();
     if (this.#isStopping) return;
-    this.#rest ??= clock.after(code === "full" ? LIMITS.fullProbeMs : LIMITS.cleaningPauseMs, () => {
-      this.#rest = null;
-      this.wake();
-    });
+    this.#rests.get(what)?.cancel();
+    this.#rests.set(
+      what,
+      clock.after(LIMITS.fullProbeMs, () => {
+        this.#rests.delete(what);
+        this.wake();
+      }),
+    );
   }
 
   /** Let everybody else have a turn. */
