@@ -338,6 +338,21 @@ Deno.test("37: a disk that cannot be read: said so, never `not found`", async ()
   await world.settle(engine.close());
 });
 
+Deno.test("37: compaction that cannot read holds up no flush", async () => {
+  const world = simulatedWorld(1);
+  const engine = await open(world, { level0MaxTables: 1000 });
+  await put(world, engine, 0, 60);
+  const before = (await files(world)).length;
+  world.faults.readErrorRate = 1;
+  await put(world, engine, 200, 260);
+  await world.runFor(LIMITS.fullProbeMs / 2);
+  assert(names(world, ".sst").length >= before + 4, `${before} tables, then ${names(world, ".sst").length}`);
+  world.faults.readErrorRate = 0;
+  await world.runFor(5 * LIMITS.fullProbeMs);
+  assertEquals(engine.stats().compactionDebtBytes, 0);
+  await world.settle(engine.close());
+});
+
 Deno.test("40: damage in a table: reads say so, the next start cuts it out, and it is another store then", async () => {
   const world = simulatedWorld(1);
   const id = await made(world);
