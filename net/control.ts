@@ -64,6 +64,7 @@ export const CONTROL: ControlRegistry = {
       body: record({
         partition: integer(0, LIMITS.partitions - 1),
         after: nullable(bytes(LIMITS.keyBytes, 1)),
+        epoch: integer(1),
       }),
       reply: record({
         ok: flag,

@@ -140,6 +140,9 @@ export interface PartitionPage {
   readonly next: Uint8Array | null;
 }
 
+/** A page that could not be had. */
+export const NO_PAGE: PartitionPage = { ok: false, entries: [], next: null };
+
 /** What a store may lack of what it once acknowledged. */
 export interface NotWhole {
   /** The ring that says which other owners may have it. */
@@ -176,8 +179,11 @@ export type ReplicaStoreProtocol = {
   ring: [{ ring: Ring }, void];
   /** What this replica holds under a key, for `explain`. Any member may ask. */
   inspect: [{ key: Uint8Array; partition: number }, ReadAnswer];
-  /** A piece of a partition as it is here, whole or not, for an owner that has to be refilled. */
-  scan: [{ partition: number; after: Uint8Array | null }, PartitionPage];
+  /**
+   * A piece of a partition as it is here, whole or not, for an owner that has to be refilled. Not had under an older
+   * ring than is known here: whoever goes by that asks the wrong owners.
+   */
+  scan: [{ partition: number; after: Uint8Array | null; epoch: number }, PartitionPage];
   /** Merge a piece of another owner's copy. Local only. */
   absorb: [Absorb, AbsorbAnswer];
   /** The whole store is an older copy of what it was; whoever says so remembers it. Local only. */

@@ -17,6 +17,7 @@ import {
   type Absorb,
   type AbsorbAnswer,
   type EncodedObject,
+  NO_PAGE,
   PAGE_ENTRIES,
   type PartitionPage,
 } from "./protocol.ts";
@@ -25,7 +26,6 @@ import type { Wholeness } from "./wholeness.ts";
 
 /** A page holds about so much. */
 const PAGE_BYTES = 512 * 1024;
-const NO_PAGE: PartitionPage = { ok: false, entries: [], next: null };
 
 /** What {@link Refill} needs of the store it runs in. */
 export interface RefillDesk {

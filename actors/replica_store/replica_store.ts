@@ -27,17 +27,18 @@ import { Dots } from "./dots.ts";
 import { Minter } from "./minter.ts";
 import { merge, mint, type StoredObject, verifyValues } from "./object.ts";
 import { encodeObject } from "./object_codec.ts";
-import type {
-  ActorId,
-  EncodedObject,
-  NodeId,
-  Placement,
-  ReadAnswer,
-  ReplicaRead,
-  ReplicaStoreProtocol,
-  ReplicaStoreStatus,
-  ReplicaWrite,
-  WriteAnswer,
+import {
+  type ActorId,
+  type EncodedObject,
+  NO_PAGE,
+  type NodeId,
+  type Placement,
+  type ReadAnswer,
+  type ReplicaRead,
+  type ReplicaStoreProtocol,
+  type ReplicaStoreStatus,
+  type ReplicaWrite,
+  type WriteAnswer,
 } from "./protocol.ts";
 import { Records } from "./records.ts";
 import { Refill } from "./refill.ts";
@@ -195,7 +196,8 @@ class ReplicaStore {
       mint: (body) => this.#minter.onMint(body),
       ring: ({ ring }) => this.#takeRing(ring),
       inspect: ({ key, partition }) => this.#inspect(partition, key),
-      scan: ({ partition, after }) => this.#refill.scan(partition, after),
+      scan: ({ partition, after, epoch }) =>
+        epoch < this.#ring.epoch ? NO_PAGE : this.#refill.scan(partition, after),
       absorb: (page) => this.#refill.absorb(page),
       loseAll: () => this.#loseAll(),
       listNotWhole: () => this.#wholeness.list(),

@@ -43,8 +43,8 @@ export class TableCursor extends BlockWalker implements Cursor {
   /**
    * Nowhere yet.
    *
-   * @param table what it reads @param aheadBytes how much it reads ahead at first @param onHole told of damage, which is
-   * passed over then; null: a move fails
+   * @param table what it reads @param aheadBytes how much it reads ahead at first
+   * @param onHole told of damage, which is passed over then; null: a move fails
    */
   constructor(table: Table, aheadBytes: number, onHole: ((hole: Hole) => void) | null = null) {
     super();
