@@ -119,6 +119,14 @@ function report(
     ...all.map(({ memoryBytesPerKey }) => String(memoryBytesPerKey)),
   ]);
   rows.push(["on disk, bytes", ...all.map(({ notes }) => notes.diskBytes?.toLocaleString("en") ?? "")]);
+  const AMPLIFICATION = {
+    space: "on disk, bytes a live byte",
+    write: "written, bytes a byte (lsm)",
+    read: "blocks read from disk a read (lsm)",
+  };
+  for (const [name, what] of Object.entries(AMPLIFICATION)) {
+    rows.push([what, ...all.map(({ notes }) => notes[name]?.toFixed(2) ?? "")]);
+  }
   const title = `${keys.toLocaleString("en")} keys, ${valueBytes} bytes a value` +
     `${reference ? `; in brackets: how many times as fast as ${REFERENCE}` : ""}`;
   const headings = ["", ...all.map(({ subject }) => `>${subject}`)];

@@ -8,6 +8,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { realEnvironment } from "../../../actors/runtime/real/mod.ts";
 import type { Engine, Entry } from "../../../storage/engine.ts";
+import { LsmEngine } from "../../../storage/lsm/engine.ts";
 import { openEngine } from "../../../storage/open.ts";
 
 /** A key and what is put under it. */
@@ -92,8 +93,9 @@ class EngineSubject implements Subject {
   }
 
   notes(): Record<string, number> {
-    const { diskBytes, liveBytes, files } = this.#engine.stats();
-    return { diskBytes, liveBytes, files };
+    const { diskBytes, liveBytes } = this.#engine.stats();
+    const { write = 0, read = 0 } = this.#engine instanceof LsmEngine ? this.#engine.amplification() : {};
+    return { diskBytes, space: diskBytes / liveBytes, ...(write && { write }), ...(read && { read }) };
   }
 }
 

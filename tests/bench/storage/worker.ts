@@ -100,6 +100,7 @@ async function measure(plan: StoragePlan): Promise<StorageFigures> {
     some,
     () => fill(random, some, (n) => keyOf(mixed(n) % keys), (n) => value(n + 1)),
   );
+  const { write } = random.notes();
   await random.close();
   const openedAt = performance.now();
   random = await openSubject(name, `${directory}/random`, false);
@@ -119,7 +120,7 @@ async function measure(plan: StoragePlan): Promise<StorageFigures> {
     const found = await random.scan();
     if (found !== keys) throw new Error(`${name}: a scan gave ${found} of ${keys} keys`);
   });
-  const notes = random.notes();
+  const notes = { ...random.notes(), ...(write && { write }) };
   await random.close();
 
   const synced = await openSubject(name, `${directory}/synced`, true);
