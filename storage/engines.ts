@@ -11,7 +11,7 @@ export type EngineName = "memory" | "bitcask" | "lsm";
 export const ENGINES: readonly EngineName[] = ["memory", "bitcask", "lsm"];
 
 /** The engine of a node that is not told which. */
-export const DEFAULT_ENGINE: EngineName = "memory";
+export const DEFAULT_ENGINE: EngineName = "lsm";
 
 /** Where in a node's data directory its store is: engines do not share a directory. */
 export function storeDirectory(path: string, engine: EngineName): string {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { DEFAULT_ENGINE, ENGINES } from "../../storage/engines.ts";
 import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
 import { assert, assertEquals, assertMatch, assertNotEquals } from "../../actors/runtime/testing/assert.ts";
 import { RealTerminal } from "../../cli/terminal.ts";
@@ -90,7 +91,7 @@ Deno.test(`${KNOWN} known seeds: whatever goes wrong, what was promised holds`, 
   );
 });
 
-for (const engine of ["bitcask", "lsm"]) {
+for (const engine of ENGINES.filter((name) => name !== DEFAULT_ENGINE)) {
   Deno.test(`12 known seeds with the engine ${engine}`, async () => {
     const args = ["--from", "1", "--seeds", "12", "--engine", engine, "--no-shrink"];
     assertEquals(
