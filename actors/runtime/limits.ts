@@ -91,6 +91,12 @@ export const LIMITS = {
   deadBytes: 16 * MIB,
   /** A store's log that could not be cleaned is tried again after this long. */
   cleaningPauseMs: 10_000,
+  /** Bytes a second of work in the background, at most, unless an operator says otherwise; */
+  backgroundBytesPerS: 64 * MIB,
+  /** at least, however slow clients find the node; */
+  backgroundLeastBytesPerS: MIB,
+  /** and one client request of a hundred may take so long before it is given less (Dynamo, section 6.5). */
+  backgroundTargetMs: 50,
   /** The longest deadline a request may ask for. */
   deadlineMs: 60_000,
   /** The deadline of a request that names none. */
