@@ -75,6 +75,14 @@ export type {
   Refusal,
   RingView,
 } from "./actors/operator/protocol.ts";
+export {
+  BUDGET_CORE,
+  type BudgetCore,
+  type BudgetSettings,
+  type BudgetStatus,
+} from "./actors/repair/budget.ts";
+export type { PaceSettings } from "./actors/repair/pace.ts";
+
 export type { ActorId, NodeId, ReplicaStoreStatus } from "./actors/replica_store/protocol.ts";
 export type { Member } from "./actors/ring_manager/ring.ts";
 

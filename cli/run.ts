@@ -5,6 +5,7 @@
  */
 
 import { type Command, type Context, EXIT, isRequestFailure, reportFailure } from "./command.ts";
+import { background } from "./commands/background.ts";
 import { backup } from "./commands/backup.ts";
 import { cluster } from "./commands/cluster.ts";
 import { clusterState } from "./commands/cluster_state.ts";
@@ -44,6 +45,7 @@ export const COMMANDS: readonly Command[] = [
   storageStats,
   storageCompact,
   storageDump,
+  background,
   backup,
   restore,
   cluster,

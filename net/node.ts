@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Budget, BUDGET_CORE } from "../actors/repair/budget.ts";
 import { COORDINATOR_CORE } from "../actors/coordinator/core.ts";
 import type { CoordinatorProtocol } from "../actors/coordinator/protocol.ts";
 import { GOSSIPER_CORE } from "../actors/gossiper/gossiper.ts";
@@ -129,15 +130,17 @@ export class Node implements AsyncDisposable {
     }
   }
 
-  static async #compose(given: Omit<Materials, "life" | "system">): Promise<Node> {
+  static async #compose(given: Omit<Materials, "life" | "system" | "budget">): Promise<Node> {
     const { settings, env, socket, journal, reserve } = given;
     const address = settings.advertise ?? formatAddress(socket.endpoint);
     const ring = await ringOf(settings, env, journal, address);
     const life = new Life(settings, env, journal, address, ring);
+    const budget = new Budget(env.clock, { ...BUDGET_CORE, ...given.cores.budget });
     const system = new ActorSystem({ node: life.facts.nodeId, environment: env });
-    await system.start(nodeTree(partsOf({ ...given, life, system })));
+    await system.start(nodeTree(partsOf({ ...given, life, system, budget })));
     reserve.keep();
     void system.terminated.then(() => reserve.stop());
+    void system.terminated.then(() => budget.close());
     env.log.info("serving", { address, node: life.facts.nodeId, epoch: life.ring.epoch });
     return new Node(system, journal, life, socket.endpoint);
   }
@@ -189,13 +192,14 @@ interface Materials {
   readonly socket: Listener;
   readonly journal: NodeJournal;
   readonly reserve: Reserve;
+  readonly budget: Budget;
   readonly life: Life;
   readonly system: ActorSystem;
 }
 
 /** Everything the tree is made of. */
 function partsOf(materials: Materials): NodeParts {
-  const { settings, env, cores, journal, life, system } = materials;
+  const { settings, env, cores, journal, budget, life, system } = materials;
   const { facts: { nodeId: node, bootId } } = life;
   const end = (reason: string) => {
     life.fenced = reason;
@@ -243,8 +247,13 @@ function partsOf(materials: Materials): NodeParts {
       onDuplicate: () => end(twin),
       core: { ...GOSSIPER_CORE, ...cores.gossiper },
     },
-    refiller: { node, core: { ...REFILLER_CORE, ...cores.refiller } },
-    coordinator: { node, quorum: settings.quorum, core: { ...COORDINATOR_CORE, ...cores.coordinator } },
+    refiller: { node, budget, core: { ...REFILLER_CORE, ...cores.refiller } },
+    coordinator: {
+      node,
+      budget,
+      quorum: settings.quorum,
+      core: { ...COORDINATOR_CORE, ...cores.coordinator },
+    },
     operator: {
       node,
       version: VERSION,
@@ -254,15 +263,16 @@ function partsOf(materials: Materials): NodeParts {
       asked: askedOf(journal),
       administer: administer(env),
       backUp: (directory, onProgress) => backUp(backupSourceOf(materials), directory, onProgress),
+      budget,
       runtime: () => life.figures(system),
     },
   };
 }
 
 /** Open the store: what that has to mend may take what is kept for a full disk; what clients write later may not. */
-async function openReservedStore({ settings, env, cores, journal, reserve }: Materials) {
+async function openReservedStore({ settings, env, cores, journal, reserve, budget }: Materials) {
   const disk = new ReserveDisk(env.disk, reserve);
-  const opened = await openStore(settings, { ...env, disk }, journal, {
+  const opened = await openStore(settings, { ...env, disk, pace: budget }, journal, {
     ...NODE_MEMORY_CORE,
     ...cores.memory,
   });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Pace } from "../storage/engine.ts";
 import { type Acceptor, acceptorOf } from "../actors/ring_manager/commit.ts";
 import type { OperatorOptions } from "../actors/operator/operator.ts";
 import { decodeAcceptor, encodeAcceptor } from "../actors/ring_manager/commit_codec.ts";
@@ -187,7 +188,7 @@ function mayHaveLost({ isDamaged, wasNotWhole, hadStore, isTheSame }: StoreFacts
  */
 export async function openStore(
   settings: Settings,
-  environment: Environment,
+  environment: Environment & { readonly pace?: Pace },
   journal: NodeJournal,
   core: NodeMemoryCore,
 ): Promise<{ engine: Engine; lossy: boolean }> {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BudgetCore } from "../actors/repair/budget.ts";
 import type { CoordinatorCore } from "../actors/coordinator/core.ts";
 import type { GossiperCore } from "../actors/gossiper/gossiper.ts";
 import type { RefillerCore } from "../actors/repair/refiller.ts";
@@ -68,6 +69,8 @@ export interface NodeCores {
   readonly gossiper?: Partial<GossiperCore>;
   /** See `actors/repair/refiller.ts`. */
   readonly refiller?: Partial<RefillerCore>;
+  /** See `actors/repair/budget.ts`. */
+  readonly budget?: Partial<BudgetCore>;
   /** See `net/node_memory.ts`. */
   readonly memory?: Partial<NodeMemoryCore>;
   /** See `net/listener.ts`. */

@@ -18,13 +18,15 @@
  */
 
 import { LIMITS } from "../actors/runtime/limits.ts";
-import { EngineError } from "./engine.ts";
+import { EngineError, type Pace } from "./engine.ts";
 import type { Journal, JournalOptions } from "./journal.ts";
 
 /** What {@link Cleaner} needs; part of an engine's options. */
 export interface CleanerOptions extends Pick<JournalOptions, "clock" | "log" | "directory" | "sync"> {
   /** Dead bytes that the log may always hold. Default `LIMITS.deadBytes`. */
   readonly deadBytes?: number;
+  /** How fast it may be cleaned. Default: as fast as it goes. */
+  readonly pace?: Pace;
 }
 
 /** Whose log is cleaned. */
@@ -40,6 +42,11 @@ export interface Cleanable {
   /** Segments before this one have been removed. */
   forgetBefore(segment: number): void;
 }
+
+/** How often it is asked whether it may go on. */
+const PACE_MS = 10;
+/** What goes to the disk in one slice, more or less. */
+const SLICE_BYTES = 64 * 1024;
 
 /** Cleans one log, in the background. */
 export class Cleaner {
@@ -94,7 +101,7 @@ export class Cleaner {
   async #cleanWhileWorthwhile(): Promise<void> {
     const { log, clock, directory } = this.#options;
     try {
-      while (this.isWorthwhile) await this.#cleanOldest();
+      while (this.isWorthwhile) await this.#cleanOldest(() => this.#pause());
     } catch (error) {
       if (this.#isStopped) return;
       this.#againAt = clock.now() + LIMITS.cleaningPauseMs;
@@ -107,12 +114,21 @@ export class Cleaner {
     const last = this.#owner.newestDirty();
     for (let segment = first; segment <= last; segment = this.#journal.oldest) {
       onProgress((segment - first) / (last + 1 - first));
-      await this.#cleanOldest();
+      await this.#cleanOldest(() => Promise.resolve());
     }
     onProgress(1);
   }
 
-  async #cleanOldest(): Promise<void> {
+  /** Until it may go on; not long when most of the log is dead. */
+  async #pause(): Promise<void> {
+    const { pace, clock } = this.#options;
+    const isPressing = () => this.#owner.deadBytes() * 4 > this.#journal.sizeBytes * 3;
+    while (pace && !this.#isStopped && !pace.trySpend(SLICE_BYTES) && !isPressing()) {
+      await new Promise<void>((resolve) => void clock.after(PACE_MS, resolve));
+    }
+  }
+
+  async #cleanOldest(pause: () => Promise<void>): Promise<void> {
     const { oldest } = this.#journal;
     if (oldest === this.#journal.segment) {
       this.#journal.seal();
@@ -124,6 +140,7 @@ export class Cleaner {
       this.#check();
       if (durable !== null && this.#options.sync === "always") await durable;
       else await new Promise<void>((resolve) => void this.#options.clock.after(0, resolve));
+      await pause();
     }
     this.#check();
     // Only what was copied must be durable, but the copies are behind all the rest.

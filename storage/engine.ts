@@ -133,6 +133,12 @@ export type SyncPolicy = "always" | "never" | {
   readonly intervalMs: number;
 };
 
+/** How fast an engine may rewrite what it holds; see `actors/repair/budget.ts`. */
+export interface Pace {
+  /** Whether so many bytes may be rewritten now; else it is asked again a little later. */
+  trySpend(sizeBytes: number): boolean;
+}
+
 /** A store of records. One owner; not to be shared between actors. */
 export interface Engine {
   /**

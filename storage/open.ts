@@ -6,7 +6,7 @@
 
 import { StillDisk } from "../actors/runtime/still_disk.ts";
 import { openBitcaskEngine } from "./bitcask/engine.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, Pace } from "./engine.ts";
 import type { EngineName } from "./engines.ts";
 import type { JournalOptions } from "./journal.ts";
 import { openLsmEngine } from "./lsm/engine.ts";
@@ -18,6 +18,8 @@ export interface OpenEngineOptions extends JournalOptions {
   readonly persist?: boolean;
   /** What an engine puts aside itself for a full disk. Default: its own. */
   readonly reserveBytes?: number;
+  /** How fast it may rewrite what it holds. Default: as fast as it goes. */
+  readonly pace?: Pace;
 }
 
 const OPEN: Readonly<Record<EngineName, (options: OpenEngineOptions) => Promise<Engine>>> = {

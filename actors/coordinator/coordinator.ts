@@ -25,6 +25,7 @@ import type {
 } from "../replica_store/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { effectiveQuorum } from "../ring_manager/ring.ts";
+import type { Budget } from "../repair/budget.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import type { CoordinatorCore } from "./core.ts";
 import { Latencies } from "./latencies.ts";
@@ -46,6 +47,8 @@ export interface CoordinatorOptions {
   readonly node: NodeId;
   /** R and W of a request that names none; N is the ring's. */
   readonly quorum: { readonly r: number; readonly w: number };
+  /** Told how long each request took; says whether a repair may be sent now. */
+  readonly budget: Pick<Budget, "observe" | "trySpend">;
   /** Pure decisions, substitutable. */
   readonly core: CoordinatorCore;
 }
@@ -111,6 +114,7 @@ class Coordinator implements GetDesk, PutDesk {
   #forwarded = 0;
   #failovers = 0;
   #readRepairs = 0;
+  #repairsLeft = 0;
 
   constructor(options: CoordinatorOptions, context: ActorContext<CoordinatorProtocol>, ring: Ring) {
     this.#options = options;
@@ -166,7 +170,8 @@ class Coordinator implements GetDesk, PutDesk {
         failures: { ...this.#failures },
         forwarded: this.#forwarded,
         failovers: this.#failovers,
-        readRepairs: this.#readRepairs,
+        readRepairs: this.#readRepairs - this.#repairsLeft,
+        repairsLeft: this.#repairsLeft,
       }),
     };
   }
@@ -220,6 +225,7 @@ class Coordinator implements GetDesk, PutDesk {
   }
 
   #begin(request: UnderWay): void {
+    request.begunAt = this.now();
     this.#underWay.set(request.ticket, request);
     request.start();
     this.#settle(request);
@@ -235,13 +241,23 @@ class Coordinator implements GetDesk, PutDesk {
       request.start();
     }
     if (!request.answered) return;
+    this.#observe(request);
     if (request.settled) {
       if (request instanceof GetUnderWay) this.#readRepairs += request.repair();
       this.#forget(request);
     } else if (request instanceof GetUnderWay) this.#lingering.set(request.ticket, request);
   }
 
-  #forget({ ticket }: UnderWay): void {
+  /** What clients feel: once for each request. */
+  #observe(request: UnderWay): void {
+    if (request.begunAt === null) return;
+    this.#options.budget.observe(this.now() - request.begunAt);
+    request.begunAt = null;
+  }
+
+  #forget(request: UnderWay): void {
+    this.#observe(request);
+    const { ticket } = request;
     this.#underWay.delete(ticket);
     this.#lingering.delete(ticket);
   }
@@ -322,6 +338,8 @@ class Coordinator implements GetDesk, PutDesk {
   }
 
   sendRepair(replica: NodeId, partition: number, key: Uint8Array, object: EncodedObject): void {
+    // Clients come first; whoever reads it next finds it stale again, and so does anti-entropy.
+    if (!this.#options.budget.trySpend(object.length)) return void this.#repairsLeft++;
     const { epoch } = this.ring;
     this.sendWrite(replica, { key, object, partition, epoch, ticket: 0, from: this.self });
   }

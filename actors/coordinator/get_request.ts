@@ -44,6 +44,8 @@ export class GetUnderWay {
   answered = false;
   /** When, on the coordinator's clock. */
   answeredAt = 0;
+  /** When it was begun, on the coordinator's clock; null once that was told. */
+  begunAt: number | null = null;
   /** The ring it was placed by is outdated; it starts again when the new one arrives. */
   outdated = false;
   /** The epoch of the ring it was placed by. */

@@ -202,4 +202,6 @@ export interface CoordinatorStatus {
   readonly failovers: number;
   /** Replicas that a read found stale and that were sent the merged object. */
   readonly readRepairs: number;
+  /** Replicas that a read found stale and that were left so, for clients or an operator wanted it. */
+  readonly repairsLeft: number;
 }

@@ -75,6 +75,8 @@ const FINAL: ReadonlySet<string> = new Set(["bad-context", "too-many-siblings", 
 export class PutUnderWay {
   /** The origin has its answer. */
   answered = false;
+  /** When it was begun, on the coordinator's clock; null once that was told. */
+  begunAt: number | null = null;
   /** The ring it was placed by is outdated; it starts again when the new one arrives. */
   outdated = false;
   /** The epoch of the ring it was placed by. */

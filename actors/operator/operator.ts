@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Budget } from "../repair/budget.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { CoordinatorProtocol, Explanation, ReplicaExplanation } from "../coordinator/protocol.ts";
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
@@ -59,6 +60,8 @@ export interface OperatorOptions {
   readonly administer: Administer;
   /** Make a backup of this node. */
   readonly backUp: BackUp;
+  /** What it does in the background goes by it. */
+  readonly budget: Pick<Budget, "set" | "status">;
   /** Figures that no actor keeps: the actor system's and the sockets'. */
   runtime(): RuntimeFigures;
 }
@@ -105,6 +108,10 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
         admit: (candidate) => admit(context, candidacy, candidate),
         backup: ({ directory }) => backups.begin(directory),
         backupProgress: ({ number }) => backups.progress(number),
+        background: ({ set }) => {
+          if (set !== null) options.budget.set(set);
+          return options.budget.status();
+        },
         inquire: () => inquire(context),
         courted: ({ known }) => rejoin(options, context, candidacy, known),
         askAgain: ({ waitMs }) => askAgain(options, context, candidacy, waitMs),
@@ -161,6 +168,7 @@ async function status(
     underReplicated: scarce,
     coordinator,
     store,
+    background: options.budget.status(),
     connections: { clients: door.clients, peers: links.filter(({ connected }) => connected).length },
     ...runtime,
   };

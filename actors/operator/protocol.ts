@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { BudgetSettings, BudgetStatus } from "../repair/budget.ts";
 import type { CoordinatorStatus, Explanation, Liveness } from "../coordinator/protocol.ts";
 import type { NodeId, ReplicaStoreStatus } from "../replica_store/protocol.ts";
 import type { Member } from "../ring_manager/ring.ts";
@@ -102,6 +103,8 @@ export interface NodeStatus {
   readonly coordinator: CoordinatorStatus;
   /** The replica store's. */
   readonly store: ReplicaStoreStatus;
+  /** What it does in the background. */
+  readonly background: BudgetStatus;
   /** Messages to no one, and to peers that could not be reached. */
   readonly messages: { readonly deadLetters: number; readonly lostToPeers: number };
   /** Connections open now. */
@@ -184,6 +187,8 @@ export type OperatorProtocol = {
   backup: [{ directory: string }, BackupBegun];
   /** How far a backup is. */
   backupProgress: [{ number: number }, BackupProgress];
+  /** What this node does in the background gets: to be set until it restarts, or null to be told only. */
+  background: [{ set: BudgetSettings | null }, BudgetStatus];
 };
 
 /** All messages of the operator: what it is asked from outside, and what it is told on its own node. */

@@ -80,6 +80,15 @@ export class Budget {
     });
   }
 
+  /** Spend so many bytes now, if nothing speaks against it: for work that can be left, or tried again later. */
+  trySpend(sizeBytes: number): boolean {
+    this.#tick();
+    if (this.#settings.isPaused || this.#purse < 0) return false;
+    this.#purse -= sizeBytes;
+    this.#spentBytes += sizeBytes;
+    return true;
+  }
+
   /** What an operator wants from now on. */
   set(settings: BudgetSettings): void {
     this.#settings = settings;

@@ -19,6 +19,7 @@
  * @module
  */
 
+import type { Budget } from "./budget.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import {
   type Absorb,
@@ -56,6 +57,8 @@ function hasCome({ ok }: PartitionPage): boolean {
 export interface RefillerOptions {
   /** This node. */
   readonly node: NodeId;
+  /** What is fetched is paid from it. */
+  readonly budget: Pick<Budget, "spend">;
   /** See {@link REFILLER_CORE}. */
   readonly core: RefillerCore;
 }
@@ -105,19 +108,20 @@ async function refillAll(context: Context, options: RefillerOptions): Promise<vo
 /** Fetch one partition from every other owner; false when not all of it could be had. */
 async function refillPartition(
   context: Context,
-  { node, core }: RefillerOptions,
+  options: RefillerOptions,
   ring: Ring,
   loss: Loss,
 ): Promise<boolean> {
+  const { node, core } = options;
   for (const owner of core.sourcesOf(ring, loss.partition, node)) {
-    if (!await copyFrom(context, core, { owner, epoch: ring.epoch }, loss)) return false;
+    if (!await copyFrom(context, options, { owner, epoch: ring.epoch }, loss)) return false;
   }
   return true;
 }
 
 async function copyFrom(
   context: Context,
-  core: RefillerCore,
+  { core, budget }: RefillerOptions,
   { owner, epoch }: { readonly owner: NodeId; readonly epoch: number },
   loss: Loss,
 ): Promise<boolean> {
@@ -129,6 +133,7 @@ async function copyFrom(
       NO_PAGE
     );
     if (!core.hasCome(page)) return false;
+    await budget.spend(page.entries.reduce((sum, { key, object }) => sum + key.length + object.length, 0));
     if (await absorb(context, { ...loss, entries: page.entries }) !== "taken") return false;
     after = page.next;
   } while (after !== null);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BudgetStatus } from "../../actors/repair/budget.ts";
 import type { NodeStatus } from "../../actors/operator/protocol.ts";
 import type { EngineStats } from "../../storage/engine.ts";
 import { answer, type Command, command, EXIT, JSON_FLAG, WHERE, withDoor } from "../command.ts";
@@ -75,9 +76,19 @@ function facts(status: NodeStatus, paint: Paint): [name: string, text: string][]
       alarm(store.alarms, counted(store.alarms, "alarm")),
     ],
     ["disk", disk(engine)],
+    ["background", showBackground(status.background, paint)],
     ["connections", `${counted(connections.clients, "client")}, ${counted(connections.peers, "peer")}`],
     ["messages", `${counted(messages.deadLetters, "dead letter")}, ${messages.lostToPeers} lost to peers`],
   ];
+}
+
+/** What a node gives its work in the background, as people read it. */
+export function showBackground(background: BudgetStatus, paint: Paint): string {
+  const { bytesPerS, mostBytesPerS, isPaused, spentBytes, waiting, p99Ms } = background;
+  const bound = mostBytesPerS === null ? "" : ` of at most ${size(mostBytesPerS)}`;
+  const rate = isPaused ? paint.yellow("paused") : `${size(bytesPerS)} a second${bound}`;
+  const felt = p99Ms === null ? "few requests" : `p99 of requests ${p99Ms.toFixed(1)} ms`;
+  return `${rate}, ${size(spentBytes)} so far, ${waiting} waiting; ${felt}`;
 }
 
 /** What a store takes on its disk, as people read it. */

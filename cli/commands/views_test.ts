@@ -71,6 +71,7 @@ const STATUS: NodeStatus = {
     forwarded: 1,
     failovers: 0,
     readRepairs: 4,
+    repairsLeft: 0,
   },
   store: {
     engine: {
@@ -88,6 +89,14 @@ const STATUS: NodeStatus = {
     notWhole: 0,
     damage: 0,
     alarms: 1,
+  },
+  background: {
+    mostBytesPerS: null,
+    isPaused: false,
+    bytesPerS: 64_000_000,
+    spentBytes: 3_000_000,
+    waiting: 0,
+    p99Ms: 2.5,
   },
   messages: { deadLetters: 0, lostToPeers: 0 },
   connections: { clients: 1, peers: 2 },

@@ -7,7 +7,17 @@
 import type { OperatorProtocol } from "../../actors/operator/protocol.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
 import type { Body, Kind } from "../../actors/runtime/protocol.ts";
-import { bytes, flag, hexId, integer, real, record, type Shape, text } from "../../actors/runtime/shape.ts";
+import {
+  bytes,
+  flag,
+  hexId,
+  integer,
+  nullable,
+  real,
+  record,
+  type Shape,
+  text,
+} from "../../actors/runtime/shape.ts";
 
 const nothing = record({});
 
@@ -33,4 +43,5 @@ export const ADMIN_BODIES: { readonly [K in Kind<OperatorProtocol>]: Shape<Body<
   }),
   backup: record({ directory: text(LIMITS.pathBytes, 1) }),
   backupProgress: record({ number: integer(1) }),
+  background: record({ set: nullable(record({ mostBytesPerS: nullable(integer(1)), isPaused: flag })) }),
 };

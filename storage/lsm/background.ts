@@ -21,6 +21,9 @@ import { LEVELS } from "./version.ts";
 /** So many memtables, however small, are flushed: reads look into each of them. */
 const MANY_MEMTABLES = 32;
 
+/** How often it is asked whether compaction may go on. */
+const PACE_MS = 10;
+
 type Activity = "flushing" | "compacting";
 
 /** See the module. */
@@ -198,10 +201,21 @@ export class Background {
 
   async #compactionTurn(): Promise<void> {
     await this.#turn();
+    const { options: { pace, clock }, settings: { sliceBytes } } = this.#tree;
+    while (pace && this.#compacters === 0 && !pace.trySpend(sliceBytes) && !this.#isPressing()) {
+      await new Promise<void>((resolve) => void clock.after(PACE_MS, resolve));
+      this.#refuse();
+    }
     while (this.#flushing !== null) {
       await this.#flushing;
       await this.#turn();
     }
+  }
+
+  /** Whether writes will have to wait for compaction before long. */
+  #isPressing(): boolean {
+    const { version, settings: { level0Tables } } = this.#tree;
+    return version.levels[0]!.length >= 2 * level0Tables;
   }
 
   #workshop(turn: () => Promise<void>): Workshop {

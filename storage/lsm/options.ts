@@ -4,13 +4,17 @@
  * @module
  */
 
+import type { Pace } from "../engine.ts";
 import type { JournalOptions } from "../journal/options.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
 /** What an LSM engine needs; spread an `Environment` into it. Sizes are bytes. */
-export interface LsmOptions extends JournalOptions, Partial<LsmSettings> {}
+export interface LsmOptions extends JournalOptions, Partial<LsmSettings> {
+  /** How fast it may compact while nothing presses. Default: as fast as it goes. */
+  readonly pace?: Pace;
+}
 
 /** What can be set; see {@link DEFAULTS} for the reasons. */
 export interface LsmSettings {
