@@ -15,6 +15,8 @@ import { EXHIBITS } from "./flip_exhibits.ts";
 import { flipAll } from "./flip_run.ts";
 import { NOTICES } from "./flip_verdict.ts";
 import { killCampaign, killsOf, type KillTotals } from "./kill_campaign.ts";
+import { FATES } from "./elements.ts";
+import { type SetOutcome, setRun, sumFates, type Trouble, TROUBLES } from "./set_campaign.ts";
 import { storyCampaign } from "./story_campaign.ts";
 import { CALLS, whyNotTraced } from "./strace.ts";
 
@@ -31,6 +33,12 @@ const FLAGS = {
   seed: defaulted(kind.integer(0, 1_000_000_000, "SEED"), 1, "kill, stories: decides what is done"),
   stories: defaulted(kind.integer(1, 1_000_000_000), 10_000, "stories: how many, for each engine"),
   bits: optional(kind.integer(1, 100_000_000), "flip: at most so many bits of each file (default: all)"),
+  runs: defaulted(kind.integer(1, 1000), 12, "sets: how many, each with another kind of trouble"),
+  seconds: defaulted(kind.integer(1, 3600), 60, "sets: how long a run's clients are at work"),
+  nodes: defaulted(kind.integer(2, 9), 5, "sets: how many nodes"),
+  r: optional(kind.integer(1, 9), "sets: R of every read (default: the cluster's)"),
+  w: optional(kind.integer(1, 9), "sets: W of every write (default: the cluster's)"),
+  node: defaulted(kind.text("FLAGS"), "", "sets: more flags of every node, with spaces between"),
   workers: defaulted(kind.integer(1, 256), navigator.hardwareConcurrency, "Cores to be used"),
 };
 
@@ -41,12 +49,14 @@ const USAGE = 2;
 const HELP = `deno task campaign kill     processes are killed at system calls while they write to real files
 deno task campaign flip     every bit of files of each kind is flipped, one at a time
 deno task campaign stories  everything befalls simulated stores, in random order
+deno task campaign sets     real nodes are cut off, paused and killed under load; every element is looked for
 `;
 
 const CAMPAIGNS: Readonly<Record<string, (flags: Flagged, terminal: Terminal) => Promise<number>>> = {
   kill,
   flip,
   stories: tell,
+  sets,
 };
 
 /** Run a command line; the result is the exit code: 0 all is well, 1 something is wrong, 2 usage. */
@@ -137,6 +147,41 @@ async function tell({ engine, stories, seed }: Flagged, terminal: Terminal): Pro
     if (problem !== null) problems.push(problem);
     else terminal.out(`${name}: ${stories} stories from seed ${seed} ended well\n`);
   }
+  return sumUp(problems, start, terminal);
+}
+
+async function sets(flags: Flagged, terminal: Terminal): Promise<number> {
+  const { runs, seconds, nodes, r, w, node } = flags;
+  const start = performance.now();
+  const progress = new Progress(terminal);
+  const byTrouble = new Map<Trouble, SetOutcome[]>();
+  const quorum = { ...(r !== undefined && { r }), ...(w !== undefined && { w }) };
+  for (let run = 0; run < runs; run++) {
+    const trouble = TROUBLES[run % TROUBLES.length]!;
+    progress.show(run / runs, `run ${run + 1} of ${runs}: ${trouble}`);
+    const nodeFlags = node.split(" ").filter((flag) => flag !== "");
+    const outcome = await setRun({ trouble, nodes, seconds, flags: nodeFlags, quorum });
+    byTrouble.set(trouble, [...byTrouble.get(trouble) ?? [], outcome]);
+  }
+  progress.clear();
+  const row = (name: string, outcomes: readonly SetOutcome[]) => {
+    const fates = sumFates(outcomes.map((outcome) => outcome.fates));
+    const sum = (pick: (outcome: SetOutcome) => number) => outcomes.reduce((sum, one) => sum + pick(one), 0);
+    const counts = [sum(({ requests }) => requests.done), sum(({ requests }) => requests.failed)];
+    return [
+      name,
+      String(outcomes.length),
+      ...counts.map(String),
+      ...FATES.map((fate) => String(fates[fate])),
+    ];
+  };
+  const rows = [...byTrouble].map(([trouble, outcomes]) => row(trouble, outcomes));
+  const all = [...byTrouble.values()].flat();
+  rows.push(row("all", all));
+  const headings = ["trouble", ...["runs", "requests", "failed", ...FATES].map(right)];
+  terminal.out(table(paint(terminal.coloured), headings, rows));
+  const { lost, resurrected } = sumFates(all.map(({ fates }) => fates));
+  const problems = lost + resurrected === 0 ? [] : [`${lost} lost, ${resurrected} resurrected`];
   return sumUp(problems, start, terminal);
 }
 
