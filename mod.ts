@@ -81,6 +81,7 @@ export {
   type BudgetSettings,
   type BudgetStatus,
 } from "./actors/repair/budget.ts";
+export { CONFLICT_POLICIES, type ConflictPolicy } from "./actors/replica_store/conflicts.ts";
 export type { PaceSettings } from "./actors/repair/pace.ts";
 
 export type { ActorId, NodeId, ReplicaStoreStatus } from "./actors/replica_store/protocol.ts";

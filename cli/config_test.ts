@@ -113,6 +113,7 @@ Deno.test("config: what a flag, a variable and a file say means the same, for ev
     "cluster": ["shop", "shop"],
     "seeds": [["127.0.0.1:3001", "[::1]:3002"], "127.0.0.1:3001, [::1]:3002"],
     "zone": ["a", "a"],
+    "conflicts": ["last-write-wins", "last-write-wins"],
     "weight": [2.5, "2.5"],
     "partitions": [64, "64"],
     "quorum.n": [5, "5"],

@@ -201,6 +201,7 @@ interface Materials {
 function partsOf(materials: Materials): NodeParts {
   const { settings, env, cores, journal, budget, life, system } = materials;
   const { facts: { nodeId: node, bootId } } = life;
+  const { conflicts } = settings;
   const end = (reason: string) => {
     life.fenced = reason;
     env.log.error("this node is fenced and ends", { reason });
@@ -222,6 +223,7 @@ function partsOf(materials: Materials): NodeParts {
     },
     replicaStore: {
       node,
+      conflicts,
       open: () => openReservedStore(materials),
       isVouchedFor: () => life.isVouchedFor,
       current: () => life.current,
@@ -250,6 +252,7 @@ function partsOf(materials: Materials): NodeParts {
     refiller: { node, budget, core: { ...REFILLER_CORE, ...cores.refiller } },
     coordinator: {
       node,
+      conflicts,
       budget,
       quorum: settings.quorum,
       core: { ...COORDINATOR_CORE, ...cores.coordinator },
@@ -260,6 +263,7 @@ function partsOf(materials: Materials): NodeParts {
       quorum: settings.quorum,
       seeds: settings.seeds,
       member: life.member,
+      conflicts,
       asked: askedOf(journal),
       administer: administer(env),
       backUp: (directory, onProgress) => backUp(backupSourceOf(materials), directory, onProgress),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ConflictPolicy } from "../actors/replica_store/conflicts.ts";
 import type { BudgetCore } from "../actors/repair/budget.ts";
 import type { CoordinatorCore } from "../actors/coordinator/core.ts";
 import type { GossiperCore } from "../actors/gossiper/gossiper.ts";
@@ -34,6 +35,8 @@ export interface NodeOptions {
   readonly weight?: number;
   /** Partitions Q, fixed when the cluster is created. Default 256. */
   readonly partitions?: number;
+  /** What becomes of concurrent writes, the same at every node. Default `siblings`. */
+  readonly conflicts?: ConflictPolicy;
   /** Replicas N, fixed when the cluster is created, and R and W of a request that names none. Default 3, 2, 2. */
   readonly quorum?: { readonly n?: number; readonly r?: number; readonly w?: number };
   /** Peers gossiped to per beat, and milliseconds between beats. Default 2 and 500. */
@@ -87,6 +90,7 @@ export interface Settings {
   readonly zone: string;
   readonly weight: number;
   readonly partitions: number;
+  readonly conflicts: ConflictPolicy;
   readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
   readonly heartbeat: { readonly fanout: number; readonly intervalMs: number };
   readonly engine: EngineName;
@@ -109,6 +113,7 @@ export function settingsOf(options: NodeOptions): Settings {
     zone: options.zone ?? "default",
     weight: options.weight ?? 1,
     partitions: options.partitions ?? 256,
+    conflicts: options.conflicts ?? "siblings",
     quorum: { n: options.quorum?.n ?? 3, r: options.quorum?.r ?? 2, w: options.quorum?.w ?? 2 },
     heartbeat: { fanout: options.heartbeat?.fanout ?? 2, intervalMs: options.heartbeat?.interval ?? 500 },
     engine: options.storage?.engine ?? (persist ? DEFAULT_ENGINE : "memory"),

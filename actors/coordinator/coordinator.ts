@@ -25,6 +25,7 @@ import type {
 } from "../replica_store/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { effectiveQuorum } from "../ring_manager/ring.ts";
+import type { ConflictPolicy } from "../replica_store/conflicts.ts";
 import type { Budget } from "../repair/budget.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import type { CoordinatorCore } from "./core.ts";
@@ -47,6 +48,8 @@ export interface CoordinatorOptions {
   readonly node: NodeId;
   /** R and W of a request that names none; N is the ring's. */
   readonly quorum: { readonly r: number; readonly w: number };
+  /** What becomes of concurrent writes. */
+  readonly conflicts: ConflictPolicy;
   /** Told how long each request took; says whether a repair may be sent now. */
   readonly budget: Pick<Budget, "observe" | "trySpend">;
   /** Pure decisions, substitutable. */
@@ -88,6 +91,7 @@ function checksumOf({ key, crc32c: ofValue }: PutRequest): number {
 class Coordinator implements GetDesk, PutDesk {
   readonly core: CoordinatorCore;
   readonly self: NodeId;
+  readonly conflicts: ConflictPolicy;
   ring: Ring;
   readonly #context: ActorContext<CoordinatorProtocol>;
   readonly #options: CoordinatorOptions;
@@ -121,6 +125,7 @@ class Coordinator implements GetDesk, PutDesk {
     this.#context = context;
     this.core = options.core;
     this.self = options.node;
+    this.conflicts = options.conflicts;
     this.ring = ring;
     this.#replicas = new Array(ring.partitions);
     // Answers to an earlier incarnation may still be on their way: its tickets must not be met again.

@@ -7,7 +7,7 @@
 
 import type { EncodedObject, NodeId, ReadAnswer, ReplicaRead } from "../replica_store/protocol.ts";
 import type { StoredObject } from "../replica_store/object.ts";
-import { liveValues } from "../replica_store/object.ts";
+import { type ConflictPolicy, shownValues } from "../replica_store/conflicts.ts";
 import { encodeContext } from "../replica_store/context.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import type { GetOutcome, GetRequest } from "./protocol.ts";
@@ -21,6 +21,8 @@ export interface GetDesk {
   readonly self: NodeId;
   /** The ring now. */
   readonly ring: Ring;
+  /** What becomes of concurrent writes. */
+  readonly conflicts: ConflictPolicy;
   /** Pure decisions, substitutable. */
   readonly core: CoordinatorCore;
   /** Now, monotonic milliseconds. */
@@ -153,7 +155,7 @@ export class GetUnderWay {
     if (object === null) return NOTHING;
     const { clusterId } = this.#desk.ring;
     const context = encodeContext(object.clock, this.request.key, clusterId);
-    return { ok: true, values: liveValues(object), context };
+    return { ok: true, values: shownValues(this.#desk.conflicts, object), context };
   }
 
   #fail(code: "quorum-unmet" | "timeout"): void {

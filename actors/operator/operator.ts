@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { ConflictPolicy } from "../replica_store/conflicts.ts";
 import type { Budget } from "../repair/budget.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { CoordinatorProtocol, Explanation, ReplicaExplanation } from "../coordinator/protocol.ts";
@@ -48,6 +49,8 @@ export interface OperatorOptions {
   readonly node: NodeId;
   /** denamo's version. */
   readonly version: string;
+  /** What becomes of concurrent writes. */
+  readonly conflicts: ConflictPolicy;
   /** Configured R and W. */
   readonly quorum: { readonly r: number; readonly w: number };
   /** This node as a member, its address resolved. */
@@ -105,7 +108,7 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
         ring: async () => ringView(await currentRing(context)),
         explain: ({ key, timeoutMs }) => explain(context, key, timeoutMs),
         join: ({ known }) => join(options, context, candidacy, known),
-        admit: (candidate) => admit(context, candidacy, candidate),
+        admit: (candidate) => admit(options, context, candidacy, candidate),
         backup: ({ directory }) => backups.begin(directory),
         backupProgress: ({ number }) => backups.progress(number),
         background: ({ set }) => {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { ConflictPolicy } from "../replica_store/conflicts.ts";
 import type { BudgetSettings, BudgetStatus } from "../repair/budget.ts";
 import type { CoordinatorStatus, Explanation, Liveness } from "../coordinator/protocol.ts";
 import type { NodeId, ReplicaStoreStatus } from "../replica_store/protocol.ts";
@@ -131,6 +132,8 @@ export interface Candidate {
   readonly cluster: string;
   /** Its partition count. */
   readonly partitions: number;
+  /** What it would make of concurrent writes. */
+  readonly conflicts: ConflictPolicy;
   /** Its N. */
   readonly n: number;
   /** The name of its key hash. */

@@ -17,6 +17,7 @@ import type { Dots } from "./dots.ts";
 import type { mint } from "./object.ts";
 import { encodeObject } from "./object_codec.ts";
 import type { EncodedObject, Mint, MintAnswer, NodeId, Placement } from "./protocol.ts";
+import { type ConflictPolicy, replacedBy, unseen } from "./conflicts.ts";
 import type { Records } from "./records.ts";
 
 /** What {@link Minter} needs of the store it runs in. */
@@ -33,6 +34,8 @@ export interface MintDesk {
   readonly clock: Time;
   /** This node. */
   readonly node: NodeId;
+  /** What becomes of concurrent writes. */
+  readonly conflicts: ConflictPolicy;
   /** The ring now. */
   ring(): Ring;
   /** Whether client writes have to wait for a change of the ring. */
@@ -51,6 +54,8 @@ type Refusal = MintAnswer & { readonly ok: false };
 
 /** Mints versions. */
 export class Minter {
+  /** Values that were replaced by writes that had not seen them, for the policy wants it so. */
+  overwritten = 0;
   readonly #desk: MintDesk;
 
   /** @param desk its store */
@@ -92,7 +97,7 @@ export class Minter {
   }
 
   #mint(body: Mint, context: Clock, local: EncodedObject | null): void | Promise<void> {
-    const { core, dots, records, groups, clock, node } = this.#desk;
+    const { core, dots, records, groups, clock, node, conflicts } = this.#desk;
     const { partition, key, value, crc32c, requestId, ticket } = body;
     const held = local === null ? null : records.decode(local);
     if (local !== null && held === null) {
@@ -103,7 +108,7 @@ export class Minter {
       return this.#refuse(body, "behind", "the local replica has not seen what the context has");
     }
     const minted = core.mint(held, {
-      context,
+      context: replacedBy(conflicts, context, held),
       value,
       crc32c,
       requestId,
@@ -115,6 +120,7 @@ export class Minter {
       return this.#refuse(body, minted.code, minted.message);
     }
     dots.issue();
+    if (minted.applied) this.overwritten += unseen(conflicts, context, held);
     const object = minted.applied ? encodeObject(minted.object) : local ?? encodeObject(minted.object);
     const refusal = groups.write(partition, key, object, { ticket, from: node });
     if (refusal !== null) {

@@ -221,4 +221,6 @@ export interface ReplicaStoreStatus {
   readonly damage: number;
   /** Alarms since the start: dots from the future, values that failed their CRC. */
   readonly alarms: number;
+  /** Values replaced by writes that had not seen them, where the cluster's policy is `last-write-wins`. */
+  readonly overwritten: number;
 }

@@ -26,6 +26,7 @@ import { decodeContext } from "./context.ts";
 import { Dots } from "./dots.ts";
 import { Minter } from "./minter.ts";
 import { merge, mint, type StoredObject, verifyValues } from "./object.ts";
+import type { ConflictPolicy } from "./conflicts.ts";
 import { encodeObject } from "./object_codec.ts";
 import {
   type ActorId,
@@ -89,6 +90,8 @@ export interface ReplicaStoreOptions {
   readonly isVouchedFor: () => boolean;
   /** The ring as this node has it, and whether client writes have to wait, at a start. */
   readonly current: () => CurrentRing;
+  /** What becomes of concurrent writes. */
+  readonly conflicts: ConflictPolicy;
   /** See {@link REPLICA_STORE_CORE}. */
   readonly core: ReplicaStoreCore;
 }
@@ -172,6 +175,7 @@ class ReplicaStore {
       groups: this.#groups,
       clock: context.environment.clock,
       node: options.node,
+      conflicts: options.conflicts,
       ring: () => this.#ring,
       isFenced: () => this.#isFenced,
       isMisplaced: (placement) => this.#misplaced(placement) !== null,
@@ -231,6 +235,7 @@ class ReplicaStore {
       notWhole: this.#wholeness.size,
       damage: this.#engine.damageAtOpen.length + this.#damaged,
       alarms: this.#records.alarms,
+      overwritten: this.#minter.overwritten,
     };
   }
 

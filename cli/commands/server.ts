@@ -88,6 +88,7 @@ export function nodeOptions(config: settings.Config): NodeOptions {
     weight: config.weight,
     partitions: config.partitions,
     quorum: { n: config["quorum.n"], r: config["quorum.r"], w: config["quorum.w"] },
+    conflicts: config["conflicts"],
     heartbeat: { fanout: config["heartbeat.fanout"], interval: config["heartbeat.interval"] },
     storage: {
       ...(engine !== undefined && { engine }),

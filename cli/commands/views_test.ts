@@ -89,6 +89,7 @@ const STATUS: NodeStatus = {
     notWhole: 0,
     damage: 0,
     alarms: 1,
+    overwritten: 0,
   },
   background: {
     mostBytesPerS: null,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CONFLICT_POLICIES } from "../../actors/replica_store/conflicts.ts";
 import type { OperatorProtocol } from "../../actors/operator/protocol.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
 import type { Body, Kind } from "../../actors/runtime/protocol.ts";
@@ -13,6 +14,7 @@ import {
   hexId,
   integer,
   nullable,
+  oneOf,
   real,
   record,
   type Shape,
@@ -40,6 +42,7 @@ export const ADMIN_BODIES: { readonly [K in Kind<OperatorProtocol>]: Shape<Body<
     n: integer(1, LIMITS.replicas),
     hash: text(LIMITS.nameBytes),
     holdsData: flag,
+    conflicts: oneOf(...CONFLICT_POLICIES),
   }),
   backup: record({ directory: text(LIMITS.pathBytes, 1) }),
   backupProgress: record({ number: integer(1) }),

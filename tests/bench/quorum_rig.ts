@@ -138,6 +138,7 @@ async function startNode(node: string, answers: Answers): Promise<ActorSystem> {
     children: [
       manager,
       replicaStore({
+        conflicts: "siblings",
         node,
         open,
         isVouchedFor: () => true,
@@ -146,7 +147,13 @@ async function startNode(node: string, answers: Answers): Promise<ActorSystem> {
         onNotWhole: () => Promise.resolve(),
         core: REPLICA_STORE_CORE,
       }),
-      coordinator({ node, budget: FREE, quorum: { r: 2, w: 2 }, core: COORDINATOR_CORE }),
+      coordinator({
+        node,
+        budget: FREE,
+        conflicts: "siblings",
+        quorum: { r: 2, w: 2 },
+        core: COORDINATOR_CORE,
+      }),
       door,
     ],
   });

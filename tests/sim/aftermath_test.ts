@@ -14,7 +14,15 @@ import { machine, onStage } from "./stage.ts";
 async function stranger(client: Client): Promise<Candidate> {
   const { cluster } = await client.admin("clusterState", {});
   const member = { id: "a".repeat(32), address: "127.0.0.1:4001", zone: "default", weight: 1 };
-  return { member, cluster, partitions: 16, n: 3, hash: "murmur3-32", holdsData: false };
+  return {
+    member,
+    cluster,
+    partitions: 16,
+    n: 3,
+    hash: "murmur3-32",
+    holdsData: false,
+    conflicts: "siblings",
+  };
 }
 
 for (const loss of ["kept in memory only", "wiped while it was stopped"]) {

@@ -375,7 +375,15 @@ Deno.test("FAULTS 50: a node with an older copy of its disk does not vote on wha
     const member = { id: "a".repeat(32), address: "127.0.0.1:4001", zone: "default", weight: 1 };
     asked.length = 0;
     const outcome = await client.admin("admit", {
-      ...{ member, cluster: name, partitions: 16, n: 3, hash: "murmur3-32", holdsData: false },
+      ...{
+        member,
+        cluster: name,
+        partitions: 16,
+        n: 3,
+        hash: "murmur3-32",
+        holdsData: false,
+        conflicts: "siblings",
+      },
     }, { timeoutMs: 8_000 }).catch((error: Error) => error);
     assertMatch(JSON.stringify(outcome), /silent: 127.0.0.1:3003/);
     assert(asked.includes(cluster.node(0).id) && !asked.includes(cluster.node(2).id));

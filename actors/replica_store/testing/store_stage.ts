@@ -87,6 +87,7 @@ export async function storeStage(options: StageOptions = {}): Promise<StoreStage
   let engine!: Engine;
   const ring = ringOf(options.others ?? []);
   const store = replicaStore({
+    conflicts: "siblings",
     node: NODE,
     isVouchedFor: () => true,
     current: () => ({ ring, isFenced: false }),
