@@ -82,6 +82,8 @@ export {
   type BudgetStatus,
 } from "./actors/repair/budget.ts";
 export { CONFLICT_POLICIES, type ConflictPolicy } from "./actors/replica_store/conflicts.ts";
+export { EXPIRER_CORE, type ExpirerCore } from "./actors/repair/expirer.ts";
+export type { ExpiredKey } from "./actors/replica_store/expiry.ts";
 export type { PaceSettings } from "./actors/repair/pace.ts";
 
 export type { ActorId, NodeId, ReplicaStoreStatus } from "./actors/replica_store/protocol.ts";

@@ -16,7 +16,7 @@ import { RealRandom } from "../actors/runtime/real/random.ts";
 import { type Call, Calls, CLIENT_CORE, type ClientCore, type ClientEnvironment } from "./client_calls.ts";
 import { type ClientErrorCode, type ClientFailure, definitely, DenamoError } from "./client_errors.ts";
 import type { Frame } from "./frame.ts";
-import { type Fault, judgeCount, judgeKey, judgeValue } from "./judge.ts";
+import { type Fault, judgeCount, judgeKey, judgeTtl, judgeValue } from "./judge.ts";
 import { ADMIN, ADMIN_REPLY } from "./messages/control.ts";
 import { PING, PONG } from "./messages/handshake.ts";
 import { readMessage } from "./messages/message.ts";
@@ -44,6 +44,11 @@ export interface PutOptions extends CallOptions {
   readonly context?: Uint8Array | null;
   /** Replicas that must have it on stable storage. Default: the cluster's W. */
   readonly w?: number;
+  /**
+   * The value expires after so many milliseconds, 1 to a hundred years: no read shows it any more, and it is deleted.
+   * Default: never. Of a delete it means nothing.
+   */
+  readonly ttlMs?: number;
 }
 
 /** Options of {@link Client.update}. */
@@ -295,7 +300,7 @@ export class Client implements AsyncDisposable {
     options: PutOptions,
     done: (outcome: PutSuccess | ClientFailure) => void,
   ): number {
-    const fault = judgeKey(key) ?? judgeValue(value) ?? judgeCount("w", options.w);
+    const fault = judgeKey(key) ?? judgeValue(value) ?? judgeCount("w", options.w) ?? judgeTtl(options.ttlMs);
     if (fault) return this.#refuse(fault, done);
     const body = {
       key,
@@ -303,6 +308,7 @@ export class Client implements AsyncDisposable {
       crc32c: value ? crc32c(value) : 0,
       context: options.context && options.context.length > 0 ? options.context : null,
       w: options.w ?? 0,
+      ...(options.ttlMs !== undefined && value !== null && { ttlMs: options.ttlMs }),
       requestId: this.#requestPrefix + (++this.#requests).toString(16).padStart(12, "0"),
       forwarded: false,
     };

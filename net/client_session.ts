@@ -148,7 +148,7 @@ export class ClientSession {
   #onPut(frame: Frame): void {
     const { number, remainingMs, trace } = frame;
     const body = readMessage(PUT, frame);
-    const { key, value, w, context, requestId } = body;
+    const { key, value, w, context, requestId, ttlMs } = body;
     // The very same frame: what the first one came to may have been told already, and has to stay so.
     if (this.#puts.get(number) === remainingMs) return;
     this.#puts.set(number, remainingMs);
@@ -167,6 +167,7 @@ export class ClientSession {
       context,
       w,
       requestId,
+      ...(ttlMs !== undefined && { ttlMs }),
       forwarded: false,
       deadline,
     };

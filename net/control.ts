@@ -52,7 +52,7 @@ function loose(value: unknown, path: string): { ok: boolean; code: unknown } {
 /** See the module. */
 export const CONTROL: ControlRegistry = {
   gossiper: {
-    gossip: { body: record({ message: bytes(GOSSIP_BYTES) }) },
+    gossip: { body: record({ message: bytes(GOSSIP_BYTES), wallMs: integer(0) }) },
   },
   ring_manager: {
     learn: { body: record({ ring: bytes(LIMITS.frameBytes) }) },

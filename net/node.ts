@@ -5,6 +5,8 @@
  * @module
  */
 
+import { EXPIRER_CORE } from "../actors/repair/expirer.ts";
+import { ClusterClock } from "../actors/gossiper/cluster_clock.ts";
 import { Budget, BUDGET_CORE } from "../actors/repair/budget.ts";
 import { COORDINATOR_CORE } from "../actors/coordinator/core.ts";
 import type { CoordinatorProtocol } from "../actors/coordinator/protocol.ts";
@@ -202,6 +204,8 @@ function partsOf(materials: Materials): NodeParts {
   const { settings, env, cores, journal, budget, life, system } = materials;
   const { facts: { nodeId: node, bootId } } = life;
   const { conflicts } = settings;
+  const clocks = new ClusterClock(node);
+  const wallMs = () => clocks.wallMs(env.clock.wall(), env.clock.now());
   const end = (reason: string) => {
     life.fenced = reason;
     env.log.error("this node is fenced and ends", { reason });
@@ -224,6 +228,7 @@ function partsOf(materials: Materials): NodeParts {
     replicaStore: {
       node,
       conflicts,
+      wallMs,
       open: () => openReservedStore(materials),
       isVouchedFor: () => life.isVouchedFor,
       current: () => life.current,
@@ -238,6 +243,7 @@ function partsOf(materials: Materials): NodeParts {
     }),
     gossiper: {
       silentMs: (member) => life.silentMs(member),
+      clocks,
       node,
       bootId,
       incarnation: journal.incarnation,
@@ -249,10 +255,12 @@ function partsOf(materials: Materials): NodeParts {
       onDuplicate: () => end(twin),
       core: { ...GOSSIPER_CORE, ...cores.gossiper },
     },
+    expirer: { node, wallMs, budget, core: { ...EXPIRER_CORE, ...cores.expirer } },
     refiller: { node, budget, core: { ...REFILLER_CORE, ...cores.refiller } },
     coordinator: {
       node,
       conflicts,
+      wallMs,
       budget,
       quorum: settings.quorum,
       core: { ...COORDINATOR_CORE, ...cores.coordinator },

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ExpirerCore } from "../actors/repair/expirer.ts";
 import type { ConflictPolicy } from "../actors/replica_store/conflicts.ts";
 import type { BudgetCore } from "../actors/repair/budget.ts";
 import type { CoordinatorCore } from "../actors/coordinator/core.ts";
@@ -72,6 +73,8 @@ export interface NodeCores {
   readonly gossiper?: Partial<GossiperCore>;
   /** See `actors/repair/refiller.ts`. */
   readonly refiller?: Partial<RefillerCore>;
+  /** See `actors/repair/expirer.ts`. */
+  readonly expirer?: Partial<ExpirerCore>;
   /** See `actors/repair/budget.ts`. */
   readonly budget?: Partial<BudgetCore>;
   /** See `net/node_memory.ts`. */

@@ -50,6 +50,8 @@ export interface CoordinatorOptions {
   readonly quorum: { readonly r: number; readonly w: number };
   /** What becomes of concurrent writes. */
   readonly conflicts: ConflictPolicy;
+  /** What time it is as most members have it; null while that is not known. */
+  readonly wallMs: () => number | null;
   /** Told how long each request took; says whether a repair may be sent now. */
   readonly budget: Pick<Budget, "observe" | "trySpend">;
   /** Pure decisions, substitutable. */
@@ -322,6 +324,10 @@ class Coordinator implements GetDesk, PutDesk {
     return this.#replicas[partition] ??= this.core.preferenceList(this.ring, partition).map(({ id }) => id);
   }
 
+  wallMs(): number | null {
+    return this.#options.wallMs();
+  }
+
   fastestOf(nodes: readonly NodeId[]): NodeId | undefined {
     return this.#latencies.fastest(nodes, this.now());
   }
@@ -353,7 +359,8 @@ class Coordinator implements GetDesk, PutDesk {
     const { key, value, crc32c, context, requestId, deadline } = request;
     const placement = { partition, epoch: this.ring.epoch };
     const body = { key, value, crc32c, context, requestId, deadline, caughtUp, ticket, ...placement };
-    return this.#store(this.self).tell("mint", body) === "sent";
+    const { ttlMs } = request;
+    return this.#store(this.self).tell("mint", ttlMs === undefined ? body : { ...body, ttlMs }) === "sent";
   }
 
   sendForward(primary: NodeId, ticket: number, needed: number, request: PutRequest): boolean {

@@ -23,6 +23,8 @@ export interface GetDesk {
   readonly ring: Ring;
   /** What becomes of concurrent writes. */
   readonly conflicts: ConflictPolicy;
+  /** What time it is as most members have it; null while that is not known. */
+  wallMs(): number | null;
   /** Pure decisions, substitutable. */
   readonly core: CoordinatorCore;
   /** Now, monotonic milliseconds. */
@@ -155,7 +157,11 @@ export class GetUnderWay {
     if (object === null) return NOTHING;
     const { clusterId } = this.#desk.ring;
     const context = encodeContext(object.clock, this.request.key, clusterId);
-    return { ok: true, values: shownValues(this.#desk.conflicts, object), context };
+    return {
+      ok: true,
+      values: shownValues(this.#desk.conflicts, object, () => this.#desk.wallMs()),
+      context,
+    };
   }
 
   #fail(code: "quorum-unmet" | "timeout"): void {

@@ -108,6 +108,8 @@ export interface PutRequest extends Origin {
   readonly context: Uint8Array | null;
   /** Replicas that must acknowledge; 0 for the cluster's W. */
   readonly w: number;
+  /** The value expires after so many milliseconds; absent: never. */
+  readonly ttlMs?: number;
   /** The same through all retries of one write. */
   readonly requestId: RequestId;
   /** True when another coordinator sent it here as to a primary: it is coordinated here or refused. */

@@ -35,7 +35,8 @@ export function unseen(policy: ConflictPolicy, context: Clock, held: StoredObjec
 }
 
 /**
- * The values a reader is shown.
+ * The values a reader is shown: none that has expired. `wallMs` says what time it is, and is asked only where that
+ * matters; null, not known: then nothing has expired.
  *
  * @example
  * ```ts
@@ -51,14 +52,24 @@ export function unseen(policy: ConflictPolicy, context: Clock, held: StoredObjec
  *   wallMs,
  * });
  * const object = { clock: [], siblings: [sibling(1, 20), sibling(2, 10)], replaced: new Uint8Array(0) };
- * assertEquals(shownValues("siblings", object).length, 2);
- * assertEquals(shownValues("last-write-wins", object)[0]!.value, Uint8Array.of(1));
+ * assertEquals(shownValues("siblings", object, () => null).length, 2);
+ * assertEquals(shownValues("last-write-wins", object, () => null)[0]!.value, Uint8Array.of(1));
  * ```
  */
-export function shownValues(policy: ConflictPolicy, object: StoredObject): ReturnType<typeof liveValues> {
-  const { siblings } = object;
-  if (policy === "siblings" || siblings.length < 2) return liveValues(object);
-  return liveValues({ ...object, siblings: [siblings.reduce((a, b) => isYounger(b, a) ? b : a)] });
+export function shownValues(
+  policy: ConflictPolicy,
+  object: StoredObject,
+  wallMs: () => number | null,
+): ReturnType<typeof liveValues> {
+  let { siblings } = object;
+  if (policy === "last-write-wins" && siblings.length > 1) {
+    siblings = [siblings.reduce((a, b) => isYounger(b, a) ? b : a)];
+  }
+  if (siblings.some(({ expiresMs }) => expiresMs !== undefined)) {
+    const nowMs = wallMs() ?? -Infinity;
+    siblings = siblings.filter(({ expiresMs = Infinity }) => expiresMs > nowMs);
+  }
+  return liveValues(siblings === object.siblings ? object : { ...object, siblings });
 }
 
 function isYounger(a: Sibling, b: Sibling): boolean {

@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { StoredObject } from "./object.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { crc32c } from "../runtime/crc32c.ts";
 import type { Clock as Time } from "../runtime/environment.ts";
@@ -36,6 +37,10 @@ export interface MintDesk {
   readonly node: NodeId;
   /** What becomes of concurrent writes. */
   readonly conflicts: ConflictPolicy;
+  /** What time it is as most members have it; null while that is not known. */
+  wallMs(): number | null;
+  /** An object was stored. */
+  onStored(partition: number, object: StoredObject): void;
   /** The ring now. */
   ring(): Ring;
   /** Whether client writes have to wait for a change of the ring. */
@@ -107,7 +112,12 @@ export class Minter {
     if (!body.caughtUp && !descends(held?.clock ?? EMPTY_CLOCK, context)) {
       return this.#refuse(body, "behind", "the local replica has not seen what the context has");
     }
+    const now = body.ttlMs === undefined ? null : this.#desk.wallMs();
+    if (body.ttlMs !== undefined && now === null) {
+      return this.#refuse(body, "unavailable", "it is not known yet what time most members have");
+    }
     const minted = core.mint(held, {
+      ...(now !== null && { expiresMs: now + body.ttlMs! }),
       context: replacedBy(conflicts, context, held),
       value,
       crc32c,
@@ -126,6 +136,7 @@ export class Minter {
     if (refusal !== null) {
       return this.#refuse(body, refusal, "the local store takes no writes now", minted.applied);
     }
+    this.#desk.onStored(partition, minted.object);
     this.#desk.answer(ticket, { ok: true, object });
   }
 

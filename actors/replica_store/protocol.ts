@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { ExpiryStep } from "./expiry.ts";
 import type { EngineStats } from "../../storage/engine.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 
@@ -97,6 +98,8 @@ export interface Mint extends Placement {
   readonly crc32c: number;
   /** The client's context bytes, still to be verified; null for none. */
   readonly context: Uint8Array | null;
+  /** The value expires after so many milliseconds; absent: never. */
+  readonly ttlMs?: number;
   /** Names the write through all retries. */
   readonly requestId: RequestId;
   /** The coordinator's number for the request. */
@@ -205,6 +208,8 @@ export type ReplicaStoreProtocol = {
     { directory: string; onProgress: (fraction: number) => void },
     { copied: Promise<EngineStats> },
   ];
+  /** One step of looking for keys that have expired; null when nothing is due. Local only. */
+  expired: [{ nowMs: number }, ExpiryStep | null];
   /** What this replica holds, for `status`. */
   describe: [Record<never, never>, ReplicaStoreStatus];
 };

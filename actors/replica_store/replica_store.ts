@@ -27,6 +27,7 @@ import { Dots } from "./dots.ts";
 import { Minter } from "./minter.ts";
 import { merge, mint, type StoredObject, verifyValues } from "./object.ts";
 import type { ConflictPolicy } from "./conflicts.ts";
+import { Expiry, type ExpiryStep } from "./expiry.ts";
 import { encodeObject } from "./object_codec.ts";
 import {
   type ActorId,
@@ -92,6 +93,8 @@ export interface ReplicaStoreOptions {
   readonly current: () => CurrentRing;
   /** What becomes of concurrent writes. */
   readonly conflicts: ConflictPolicy;
+  /** What time it is as most members have it; null while that is not known. */
+  readonly wallMs: () => number | null;
   /** See {@link REPLICA_STORE_CORE}. */
   readonly core: ReplicaStoreCore;
 }
@@ -131,6 +134,7 @@ class ReplicaStore {
   readonly #wholeness: Wholeness;
   readonly #refill: Refill;
   readonly #minter: Minter;
+  readonly #expiry: Expiry;
   #ring: Ring;
   #owned: boolean[] = [];
   #isFenced: boolean;
@@ -168,6 +172,7 @@ class ReplicaStore {
       log,
       store: (entry, local, incoming) => this.#store(entry, local, incoming),
     });
+    this.#expiry = new Expiry(engine, this.#records);
     this.#minter = new Minter({
       core,
       dots: this.#dots,
@@ -176,6 +181,8 @@ class ReplicaStore {
       clock: context.environment.clock,
       node: options.node,
       conflicts: options.conflicts,
+      wallMs: options.wallMs,
+      onStored: (partition, object) => this.#expiry.note(partition, object),
       ring: () => this.#ring,
       isFenced: () => this.#isFenced,
       isMisplaced: (placement) => this.#misplaced(placement) !== null,
@@ -218,8 +225,21 @@ class ReplicaStore {
         copied.catch(() => {}); // whoever asked may have gone
         return { copied };
       },
+      expired: ({ nowMs }) => this.#expired(nowMs),
       describe: () => this.#describe(),
     };
+  }
+
+  async #expired(nowMs: number): Promise<ExpiryStep | null> {
+    if (this.#records.isClosed) return null;
+    const turnOf = (partition: number) =>
+      preferenceList(this.#ring, partition).findIndex(({ id }) => id === this.#options.node);
+    try {
+      return await this.#expiry.step(this.#ring.partitions, nowMs, turnOf);
+    } catch (error) {
+      if (!this.#records.isClosed) this.#records.unreadable("expired keys could not be looked for", error);
+      return null;
+    }
   }
 
   /** Make everything durable and let go. */
@@ -352,6 +372,7 @@ class ReplicaStore {
 
   /** Merge an object into what is held; whoever waits for it is told. False when it was refused. */
   #store(entry: Entry, local: EncodedObject | null, incoming: StoredObject): boolean | Promise<boolean> {
+    this.#expiry.note(entry.partition, incoming);
     if (local === null || equalBytes(local, entry.object)) {
       return this.#commit(entry, entry.object, local !== null);
     }

@@ -97,6 +97,8 @@ export const LIMITS = {
   backgroundLeastBytesPerS: MIB,
   /** and one client request of a hundred may take so long before it is given less (Dynamo, section 6.5). */
   backgroundTargetMs: 50,
+  /** The longest time to live of a value, a hundred years. */
+  ttlMs: 100 * 365 * 86_400_000,
   /** The longest deadline a request may ask for. */
   deadlineMs: 60_000,
   /** The deadline of a request that names none. */

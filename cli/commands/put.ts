@@ -7,6 +7,7 @@
 import { answer, type Command, command, EXIT, TIMEOUT, WHERE, withDoor } from "../command.ts";
 import { type Flags, optional, required } from "../flags.ts";
 import * as kind from "../kinds.ts";
+import { LIMITS } from "../../actors/runtime/limits.ts";
 
 /** Write a key. */
 export const put: Command<Flags> = command({
@@ -26,6 +27,10 @@ export const put: Command<Flags> = command({
     value: required(kind.text("VALUE"), "The value; - reads it from standard input", "v"),
     context: optional(kind.context, "The context that get printed", "c"),
     w: optional(kind.integer(1, 16), "Replicas that must acknowledge (default the cluster's W)", "w"),
+    ttl: optional(
+      kind.integer(1, LIMITS.ttlMs / 1000, "SECONDS"),
+      "Seconds after which the value expires (default never)",
+    ),
     ...TIMEOUT,
   },
   async run(flags, context) {
@@ -42,10 +47,12 @@ export function writeOptions(flags: {
   readonly context: Uint8Array | undefined;
   readonly w: number | undefined;
   readonly timeout: number | undefined;
-}): { context?: Uint8Array; w?: number; timeoutMs?: number } {
+  readonly ttl?: number | undefined;
+}): { context?: Uint8Array; w?: number; timeoutMs?: number; ttlMs?: number } {
   return {
     ...(flags.context !== undefined && { context: flags.context }),
     ...(flags.w !== undefined && { w: flags.w }),
+    ...(flags.ttl !== undefined && { ttlMs: flags.ttl * 1000 }),
     ...(flags.timeout !== undefined && { timeoutMs: flags.timeout }),
   };
 }

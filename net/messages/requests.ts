@@ -15,7 +15,8 @@ import type {
   SiblingValue,
 } from "../../actors/coordinator/protocol.ts";
 import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
-import { WireError } from "../frame.ts";
+import { LIMITS } from "../../actors/runtime/limits.ts";
+import { type Frame, WireError } from "../frame.ts";
 import { flags, type Message, ordinal, word } from "./message.ts";
 
 /** Failure codes by their number on the wire; append-only. */
@@ -32,7 +33,7 @@ export const FAILURE_CODES: readonly FailureCode[] = [
   "stopping",
 ];
 
-const DELETE = 1, CONTEXT = 2, FORWARDED = 4;
+const DELETE = 1, CONTEXT = 2, FORWARDED = 4, TTL = 8;
 const DEFINITE = 1, COUNTS = 2;
 const MESSAGE_BYTES = 1024;
 
@@ -53,18 +54,21 @@ export const GET: Message<GetBody> = {
 /** What of a {@link PutRequest} stands in the body. */
 export type PutBody = Pick<
   PutRequest,
-  "key" | "value" | "crc32c" | "context" | "w" | "requestId" | "forwarded"
+  "key" | "value" | "crc32c" | "context" | "w" | "requestId" | "forwarded" | "ttlMs"
 >;
 
 /** A write or delete. */
 export const PUT: Message<PutBody> = {
   number: 17,
   name: "put",
-  encode(writer, { key, value, crc32c, context, w, requestId, forwarded }) {
-    writer.u8((value ? 0 : DELETE) | (context ? CONTEXT : 0) | (forwarded ? FORWARDED : 0));
+  encode(writer, { key, value, crc32c, context, w, requestId, forwarded, ttlMs = 0 }) {
+    writer.u8(
+      (value ? 0 : DELETE) | (context ? CONTEXT : 0) | (forwarded ? FORWARDED : 0) | (ttlMs > 0 ? TTL : 0),
+    );
     writer.u8(w);
     writer.hex(requestId);
     writer.u32(crc32c);
+    if (ttlMs > 0) writer.u64(ttlMs);
     writer.u16(key.length);
     writer.bytes(key);
     if (context) {
@@ -74,11 +78,12 @@ export const PUT: Message<PutBody> = {
     if (value) writer.bytes(value);
   },
   decode(frame) {
-    const bits = flags(frame, DELETE | CONTEXT | FORWARDED);
+    const bits = flags(frame, DELETE | CONTEXT | FORWARDED | TTL);
     return {
       w: frame.u8(),
       requestId: frame.hex(16),
       crc32c: frame.u32(),
+      ...(bits & TTL && { ttlMs: ttlIn(frame) }),
       key: frame.bytes(frame.u16()),
       context: bits & CONTEXT ? frame.bytes(frame.u32()) : null,
       value: bits & DELETE ? null : frame.rest(),
@@ -86,6 +91,14 @@ export const PUT: Message<PutBody> = {
     };
   },
 };
+
+function ttlIn(frame: Frame): number {
+  const ttlMs = frame.u64();
+  if (!(ttlMs >= 1 && ttlMs <= LIMITS.ttlMs)) {
+    throw new WireError("bad-body", `a time to live of ${ttlMs} ms`);
+  }
+  return ttlMs;
+}
 
 /** A read that met its quorum. */
 export const GOT: Message<GetSuccess> = {

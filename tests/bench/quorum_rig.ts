@@ -139,6 +139,7 @@ async function startNode(node: string, answers: Answers): Promise<ActorSystem> {
       manager,
       replicaStore({
         conflicts: "siblings",
+        wallMs: () => null,
         node,
         open,
         isVouchedFor: () => true,
@@ -148,6 +149,7 @@ async function startNode(node: string, answers: Answers): Promise<ActorSystem> {
         core: REPLICA_STORE_CORE,
       }),
       coordinator({
+        wallMs: () => null,
         node,
         budget: FREE,
         conflicts: "siblings",

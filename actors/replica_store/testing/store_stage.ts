@@ -88,6 +88,7 @@ export async function storeStage(options: StageOptions = {}): Promise<StoreStage
   const ring = ringOf(options.others ?? []);
   const store = replicaStore({
     conflicts: "siblings",
+    wallMs: () => null,
     node: NODE,
     isVouchedFor: () => true,
     current: () => ({ ring, isFenced: false }),
