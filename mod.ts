@@ -83,7 +83,7 @@ export {
 } from "./actors/repair/budget.ts";
 export { CONFLICT_POLICIES, type ConflictPolicy } from "./actors/replica_store/conflicts.ts";
 export { EXPIRER_CORE, type ExpirerCore } from "./actors/repair/expirer.ts";
-export type { Clock, Dot } from "./actors/replica_store/clock.ts";
+export type { Clock as VersionClock, Dot } from "./actors/replica_store/clock.ts";
 export type { ExpiredKey } from "./actors/replica_store/expiry.ts";
 export type { PaceSettings } from "./actors/repair/pace.ts";
 
