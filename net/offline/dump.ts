@@ -34,6 +34,7 @@ export async function dumpDirectory(
   await holding(tools, path, async () => {
     for (const engine of engines) {
       await withStore(tools, path, engine, unread, async (store) => {
+        unread.push(...store.damageAtOpen.filter(({ kind }) => kind === "corrupt"));
         for (const each of store.partitions()) {
           if (partition !== undefined && each !== partition) continue;
           const outcome = await dumpPartition(store, each, onPage, ({ message }) => {

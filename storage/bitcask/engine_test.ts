@@ -110,14 +110,14 @@ Deno.test("bitcask: hint files come when segments are complete, missing ones are
   replaceFiles(world, {
     [path(1, ".hint")]: null,
     [path(3, ".hint")]: null,
-    [path(77, ".hint")]: Uint8Array.of(1),
+    [path(0, ".hint")]: Uint8Array.of(1),
     [path(2, ".hint.tmp")]: Uint8Array.of(2),
   });
   const engine = await open(world);
   await assertWhole(engine);
   await world.runFor(100);
   for (let n = 1; n <= 4; n++) assert(names(world).includes(path(n, ".hint").slice(11)), `${n}`);
-  assert(!names(world).some((name) => name.startsWith("0000000077") || name.endsWith(".tmp")));
+  assert(!names(world).some((name) => name.startsWith("0000000000") || name.endsWith(".tmp")));
   for (let n = 0; n < 20; n++) await world.settle(put(engine, n, 5));
   await world.runFor(100);
   assert(names(world).includes(path(6, ".hint").slice(11)));
@@ -125,6 +125,15 @@ Deno.test("bitcask: hint files come when segments are complete, missing ones are
   const sizes = names(world).map((name) => fileOf(world, `${DIRECTORY}/${name}`).length);
   assertEquals([files, diskBytes], [names(world).length - 1, sizes.reduce((sum, size) => sum + size, 0)]);
   await world.settle(engine.close());
+});
+
+Deno.test("48: a hint file past the last segment says that one was taken away", async () => {
+  const world = await smallStore();
+  const last = names(world).filter((name) => name.endsWith(".log")).sort().at(-1)!;
+  const number = Number.parseInt(last);
+  replaceFiles(world, { [path(number)]: null, [path(number - 1)]: null });
+  const error = await assertRejects(() => open(world), EngineError, "is missing; put it back");
+  assertEquals([error.code, error.message.includes(path(number - 1))], ["corrupt", true]);
 });
 
 Deno.test("bitcask: hint files that cannot be written cost nothing but time", async () => {

@@ -88,7 +88,8 @@ export async function copySegments(
       const beside = companion && segmentPath(options.directory, number, companion);
       if (beside && disk.exists(beside)) disk.link(beside, segmentPath(directory, number, companion));
     }
-    const header = encodeSegmentHeader(newest.number, options.random.bytes(8));
+    const previousBytes = readHeader(from)?.previousBytes ?? null;
+    const header = encodeSegmentHeader(newest.number, options.random.bytes(8), previousBytes);
     const { seed } = decodeSegmentHeader(header)!;
     const fill = async (to: DiskFile) => {
       const end = await copyRecords(options, from, newest.sizeBytes, to, seed, onProgress);

@@ -21,6 +21,7 @@ import {
   copyRecords,
   createSegment,
   endsAt,
+  isHeaderWhole,
   listSegments,
   quarantine,
   readHeader,
@@ -28,6 +29,7 @@ import {
   scanSegment,
   type Scar,
   segmentPath,
+  wasDamaged,
 } from "./segments.ts";
 import type { JournalOptions } from "./options.ts";
 import type { Continuation } from "./writer.ts";
@@ -77,16 +79,26 @@ export async function makeDurableDirectory(disk: Disk, directory: string): Promi
 /** Read all segments through `replay` and leave a journal that can be written; see the module. */
 export async function recover(options: JournalOptions, replay: Replay): Promise<Recovered> {
   const { disk, directory } = options;
-  const { numbers, rubbish } = listSegments(disk, directory, options.companion);
-  refuseForeign(disk, directory, numbers);
+  const { numbers, taken, rubbish } = listSegments(disk, directory, options.companion);
+  const lengths = refuseForeign(disk, directory, [...numbers, ...taken]);
   let records = 0;
   const counted: Replay = (record) => replay(record) && ++records > 0;
   const isNewest = (number: number) => number === numbers.at(-1);
-  let inspected = numbers.map((number) => inspect(options, number, isNewest(number), counted));
+  const inspectOne = (number: number, options: JournalOptions) => {
+    const isWhole = lengths.get(number) ?? true;
+    return inspect(
+      isWhole === true ? options : withoutKnowing(options),
+      number,
+      isNewest(number),
+      counted,
+      isWhole,
+    );
+  };
+  let inspected = numbers.map((number) => inspectOne(number, options));
   if (inspected.some(isCorrupt)) {
     // The newest will tell of it, and so has to be copied: then it is read after all.
     inspected = inspected.map((one) =>
-      one.isKnown && isNewest(one.number) ? inspect(withoutKnowing(options), one.number, true, counted) : one
+      one.isKnown && isNewest(one.number) ? inspectOne(one.number, withoutKnowing(options)) : one
     );
   }
   // A power cut takes the end of a journal, not all of one that has seen several segments.
@@ -120,16 +132,34 @@ export async function recover(options: JournalOptions, replay: Replay): Promise<
 
 /** The first segment of a new journal. */
 async function begin({ disk, directory, random }: JournalOptions): Promise<Continuation> {
-  const header = encodeSegmentHeader(1, random.bytes(8));
+  const header = encodeSegmentHeader(1, random.bytes(8), null);
   const file = await createSegment(disk, directory, 1, header);
   return { file, number: 1, seed: decodeSegmentHeader(header)!.seed, end: SEGMENT_HEADER_BYTES };
 }
 
-/** Look before touching anything. */
-function refuseForeign(disk: Disk, directory: string, numbers: readonly number[]): void {
+/**
+ * Look before touching anything. Gives of each segment what is wrong with its length, by the one behind it: true when
+ * nothing is. Where damage was cut out of it since, that cannot be told.
+ */
+function refuseForeign(
+  disk: Disk,
+  directory: string,
+  numbers: readonly number[],
+): Map<number, string | true> {
+  const lengths = new Map<number, string | true>();
+  let before = { path: "", sizeBytes: 0 };
   numbers.forEach((number, i) => {
+    const expected = numbers[0]! + i;
+    if (number !== expected || !disk.exists(segmentPath(directory, number))) {
+      const missing = segmentPath(directory, number === expected ? number : expected);
+      throw new EngineError(
+        "corrupt",
+        `${missing} is missing; put it back, or create an empty file of that name to go on without it`,
+      );
+    }
     const file = disk.open(segmentPath(directory, number));
     const header = readHeader(file);
+    const sizeBytes = file.size();
     file.close();
     if (header && header.version > FORMAT_VERSION) {
       throw new EngineError(
@@ -138,15 +168,14 @@ function refuseForeign(disk: Disk, directory: string, numbers: readonly number[]
           "it was written by a newer one; nothing was changed",
       );
     }
-    const expected = numbers[0]! + i;
-    if (number !== expected) {
-      const missing = segmentPath(directory, expected);
-      throw new EngineError(
-        "corrupt",
-        `${missing} is missing; put it back, or create an empty file of that name to go on without it`,
-      );
+    const { previousBytes = null } = header ?? {};
+    const isOther = i > 0 && previousBytes !== null && previousBytes !== before.sizeBytes;
+    if (isOther && !wasDamaged(disk, before.path)) {
+      lengths.set(number - 1, `it had ${previousBytes} bytes when the next segment was begun`);
     }
+    before = { path: file.path, sizeBytes };
   });
+  return lengths;
 }
 
 /** What one pass over a segment found. */
@@ -156,6 +185,8 @@ interface Inspected {
   readonly sizeBytes: number;
   /** Null when the segment is not to be read at all. */
   readonly seed: number | null;
+  /** See `SegmentHeader`. */
+  readonly previousBytes: number | null;
   readonly scan: Scan;
   /** Whether the owner knew what is in it, so that it was not read. */
   readonly isKnown: boolean;
@@ -180,6 +211,7 @@ function inspect(
   number: number,
   isNewest: boolean,
   replay: Replay,
+  hasItsLength: string | true,
 ): Inspected {
   const path = segmentPath(directory, number);
   const file = disk.open(path);
@@ -193,11 +225,17 @@ function inspect(
     if (header === null) say("corrupt", 0, "no header verifies");
     else if (!isOurs) say("corrupt", 0, `this is segment ${header.number}, misplaced`);
     const sizeBytes = file.size();
+    const previousBytes = header?.previousBytes ?? null;
     const known = isOurs ? knows?.({ number, seed: header.seed, sizeBytes }) ?? null : null;
     const isKnown = known !== null && isOurs && endsAt(file, header.seed, known, isNewest);
     if (isKnown) {
       const scan = { ...NOTHING, endedAt: known };
-      return { number, path, sizeBytes, seed: header.seed, scan, isKnown, damage, mustMend: false };
+      const { seed } = header;
+      return { number, path, sizeBytes, seed, previousBytes, scan, isKnown, damage, mustMend: false };
+    }
+    // Nothing is lost by it, but copying the newest one will hide it.
+    if (isNewest && isOurs && !isHeaderWhole(file)) {
+      say("rebuilt", 0, "one of two copies of the header is damaged");
     }
     const scan = !isOurs ? NOTHING : scanSegment(file, header.seed, (type, payload, offset) => {
       if (replay({ type, payload, segment: number })) return;
@@ -205,11 +243,13 @@ function inspect(
     });
     for (const { offset, detail } of scan.lost) say("corrupt", offset, detail);
     for (const { offset, detail } of scan.torn) say(isNewest ? "torn-tail" : "corrupt", offset, detail);
+    if (hasItsLength !== true && damage.length === 0) say("corrupt", sizeBytes, hasItsLength);
     return {
       number,
       path,
       sizeBytes,
       seed: isOurs ? header.seed : null,
+      previousBytes,
       scan,
       isKnown,
       damage: [...damage, ...senseless],
@@ -242,11 +282,11 @@ async function goOn(options: JournalOptions, newest: Inspected, scar: Scar | nul
 /** Copy what is whole to a new file in the segment's place. */
 async function mend(
   { disk, directory, random }: JournalOptions,
-  { number, path, seed, scan, damage }: Inspected,
+  { number, path, seed, previousBytes, scan, damage }: Inspected,
   scar: Scar | null,
 ): Promise<Continuation> {
   if (damage.some(({ kind }) => kind === "corrupt")) quarantine(disk, path);
-  const fresh = encodeSegmentHeader(number, random.bytes(8));
+  const fresh = encodeSegmentHeader(number, random.bytes(8), previousBytes);
   const { seed: toSeed } = decodeSegmentHeader(fresh)!;
   const old = disk.open(path);
   try {

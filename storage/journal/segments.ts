@@ -46,13 +46,14 @@ export function segmentPath(directory: string, number: number, suffix = SUFFIX):
 
 /**
  * The numbers of the segments in a directory, ascending, and what is rubbish: temporary files that a crash left there,
- * companions without their segment.
+ * companions of segments that are removed. A companion of a segment past the last one is none: that one was there, and
+ * has been taken away; `taken` are the numbers of such.
  */
 export function listSegments(
   disk: Disk,
   directory: string,
   companion = SUFFIX,
-): { numbers: number[]; rubbish: string[] } {
+): { numbers: number[]; taken: number[]; rubbish: string[] } {
   const numbers: number[] = [];
   const companions: number[] = [];
   const rubbish: string[] = [];
@@ -64,11 +65,15 @@ export function listSegments(
       rubbish.push(`${directory}/${name}`);
     }
   }
+  numbers.sort((a, b) => a - b);
   const isThere = new Set(numbers);
+  const taken = companions.filter((number) => number > (numbers.at(-1) ?? 0)).sort((a, b) => a - b);
   for (const number of companions) {
-    if (!isThere.has(number)) rubbish.push(segmentPath(directory, number, companion));
+    if (!isThere.has(number) && !taken.includes(number)) {
+      rubbish.push(segmentPath(directory, number, companion));
+    }
   }
-  return { numbers: numbers.sort((a, b) => a - b), rubbish };
+  return { numbers, taken, rubbish };
 }
 
 /** The header of an open segment; null when no copy of it verifies, however often it is read. */
@@ -259,6 +264,11 @@ export function copyRecords(
 /** A checksum over records, one after the other. */
 function digestOf(digest: number, type: number, payload: Uint8Array): number {
   return crc32c(payload, crc32c(Uint8Array.of(type), digest));
+}
+
+/** Whether damage was cut out of a segment once. */
+export function wasDamaged(disk: Disk, path: string): boolean {
+  return disk.exists(path + QUARANTINE_SUFFIX);
 }
 
 /** Keep a damaged segment under another name, for whoever wants to know what happened. */

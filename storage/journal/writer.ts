@@ -200,7 +200,7 @@ export class Writer {
 
   #startSegment(): void {
     const number = this.#tail.number + 1;
-    const header = encodeSegmentHeader(number, this.#options.random.bytes(8));
+    const header = encodeSegmentHeader(number, this.#options.random.bytes(8), this.#tailEnd);
     this.#tail = { number, header, seed: decodeSegmentHeader(header)!.seed };
     this.#tailEnd = SEGMENT_HEADER_BYTES;
   }

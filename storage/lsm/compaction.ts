@@ -49,8 +49,7 @@ export async function compact(
     });
     const made = await writeRun(workshop, {
       merge: new Merge(cursors),
-      // Older tables of level 0 may have what was removed.
-      keeps: job.into === 0 ? () => true : survivors(version, job.into),
+      keeps: survivors(version, job.into),
       age: Math.max(...inputs.map(({ age }) => age)),
       level: job.into,
       tableBytes: job.into === 0 ? Infinity : workshop.settings.tableBytes,
@@ -61,11 +60,15 @@ export async function compact(
   }
 }
 
-/** Which entries stay, asked in order of their keys, when a level of `version` is written anew. */
+/**
+ * Which entries stay, asked in order of their keys, when a level of `version` is written anew. Of level 0 removals
+ * always do: older tables of it may have what was removed.
+ */
 export function survivors(version: Version, into: number): (entry: Cursor) => boolean {
   const deeper = new DeeperLevels(version, into);
   return ({ key, keyBytes, recordBytes, age }) => {
     if (age <= version.lineOf(partitionOf(key))) return false;
+    if (into === 0) return true;
     return recordBytes !== REMOVED || deeper.mayHold(key, keyBytes);
   };
 }

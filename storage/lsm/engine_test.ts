@@ -420,6 +420,34 @@ Deno.test("40: a scan that is to leave out what is damaged shows nothing older i
   await world.settle(engine.close());
 });
 
+Deno.test("lsm: what a dropped partition hid does not come back when young tables become one", async () => {
+  const world = simulatedWorld(1);
+  const options = { level0Tables: 2, memtableBytes: 512, levelBytes: 1 << 20, tableBytes: 1 << 20 };
+  let engine = await open(world, options);
+  await put(world, engine, 0, 60);
+  await world.settle(engine.compact());
+  await world.settle(engine.close());
+  for (const path of names(world, ".sst")) world.disk.flipBit(path, 40);
+  engine = await open(world, options);
+  for (const partition of [0, 1, 2]) engine.scan({ partition, ...SCAN, onDamaged: () => {} }); // they are suspect now
+  const flush = async () => { // over the same keys
+    for (let n = 1; n < 60; n += 3) {
+      await world.settle(engine.write([{ partition: 1, key: key(n), record: record(n) }]));
+    }
+    await world.runFor(500);
+  };
+  await world.settle(engine.write([{ partition: 2, key: key(500), record: record(5) }]));
+  await flush();
+  await world.settle(engine.dropPartition(2));
+  for (let round = 0; round < 6; round++) await flush();
+  const look = () => [engine.get(2, key(500)), engine.partitions().includes(2)];
+  assertEquals(look(), [null, false]);
+  await world.settle(engine.close());
+  engine = await open(world, options);
+  assertEquals(look(), [null, false]);
+  await world.settle(engine.close());
+});
+
 Deno.test("40: compaction does not touch a table in which damage was seen, and does not lose it", async () => {
   const world = simulatedWorld(2);
   await made(world);

@@ -48,6 +48,7 @@ const LSM = {
   segmentBytes: 128 * KIB,
   memtableBytes: 96 * KIB,
   tableBytes: 80 * KIB,
+  cacheBytes: 1024 * KIB,
   reserveBytes: 0,
 } as const;
 
