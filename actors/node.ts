@@ -8,6 +8,7 @@
  *     ├── peers               one connection to every other member            (net/peers.ts)
  *     ├── gossiper            rumours: who is alive, which ring is newest
  *     ├── refiller            fetches back what this node may have lost
+ *     ├── anti_entropy        finds out where replicas differ, and makes it good
  *     ├── coordinator         every client request, until it is answered
  *     ├── operator            status, explain, join
  *     └── listener            the door: clients and peers come in here         (net/listener.ts)
@@ -18,7 +19,7 @@
  * up, and the process ends.
  *
  * A request goes one way: listener, coordinator, replica stores, storage, and back as messages of its own.
- * Hinted handoff, anti-entropy and transfer will stand beside the refiller.
+ * Hinted handoff and transfer will stand beside the refiller.
  *
  * @module
  */
@@ -27,6 +28,7 @@ import type { AnyActorSpec, SupervisorSpec } from "./runtime/mod.ts";
 import { coordinator, type CoordinatorOptions } from "./coordinator/coordinator.ts";
 import { gossiper, type GossiperOptions } from "./gossiper/gossiper.ts";
 import { operator, type OperatorOptions } from "./operator/operator.ts";
+import { antiEntropy, type AntiEntropyOptions } from "./repair/anti_entropy.ts";
 import { refiller, type RefillerOptions } from "./repair/refiller.ts";
 import { replicaStore, type ReplicaStoreOptions } from "./replica_store/replica_store.ts";
 import { ringManager, type RingManagerOptions } from "./ring_manager/ring_manager.ts";
@@ -47,6 +49,8 @@ export interface NodeParts {
   /** Options of the actor of this name. */
   readonly refiller: RefillerOptions;
   /** Options of the actor of this name. */
+  readonly antiEntropy: AntiEntropyOptions;
+  /** Options of the actor of this name. */
   readonly coordinator: CoordinatorOptions;
   /** Options of the actor of this name. */
   readonly operator: OperatorOptions;
@@ -66,6 +70,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       parts.peers,
       gossiper(parts.gossiper),
       refiller(parts.refiller),
+      antiEntropy(parts.antiEntropy),
       coordinator(parts.coordinator),
       operator(parts.operator),
       ...parts.doors,

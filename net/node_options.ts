@@ -6,6 +6,7 @@
 
 import type { CoordinatorCore } from "../actors/coordinator/core.ts";
 import type { GossiperCore } from "../actors/gossiper/gossiper.ts";
+import type { AntiEntropyCore } from "../actors/repair/anti_entropy.ts";
 import type { RefillerCore } from "../actors/repair/refiller.ts";
 import type { ReplicaStoreCore } from "../actors/replica_store/replica_store.ts";
 import type { RingManagerCore } from "../actors/ring_manager/ring_manager.ts";
@@ -68,6 +69,8 @@ export interface NodeCores {
   readonly gossiper?: Partial<GossiperCore>;
   /** See `actors/repair/refiller.ts`. */
   readonly refiller?: Partial<RefillerCore>;
+  /** See `actors/repair/anti_entropy.ts`. */
+  readonly antiEntropy?: Partial<AntiEntropyCore>;
   /** See `net/node_memory.ts`. */
   readonly memory?: Partial<NodeMemoryCore>;
   /** See `net/listener.ts`. */

@@ -147,6 +147,11 @@ export class HashTree {
     return this.#leaves.length;
   }
 
+  /** Whether nothing has to be surveyed. */
+  get isSettled(): boolean {
+    return this.#unsettled === 0;
+  }
+
   /** What is under a key has changed; null: nothing is there. */
   change(key: Uint8Array, before: ObjectHash | null, after: ObjectHash | null): void {
     const index = this.#indexOf(key);

@@ -43,6 +43,8 @@ export interface MintDesk {
   onFutureDot(clock: Clock): void;
   /** A record of the partition is damaged. */
   onDamaged(partition: number): Promise<boolean>;
+  /** A record was written where that before it, if any, was. */
+  onCommit(partition: number, key: Uint8Array, before: EncodedObject | null, after: EncodedObject): void;
   /** Tell the coordinator, once for each mint. */
   answer(ticket: number, answer: MintAnswer): void;
 }
@@ -120,6 +122,7 @@ export class Minter {
     if (refusal !== null) {
       return this.#refuse(body, refusal, "the local store takes no writes now", minted.applied);
     }
+    if (minted.applied) this.#desk.onCommit(partition, key, local, object);
     this.#desk.answer(ticket, { ok: true, object });
   }
 

@@ -10,6 +10,7 @@
 
 import type { EngineStats } from "../../storage/engine.ts";
 import type { Ring } from "../ring_manager/ring.ts";
+import type { MergeAnswer, TreeProtocol, TreeStatus } from "./tree_protocol.ts";
 
 /** 16 random bytes naming a ring member for as long as its data lives, as 32 hex digits. */
 export type NodeId = string;
@@ -165,10 +166,10 @@ export interface Absorb {
  * What became of a page. `busy`: not looked at, for the page before it is not durable yet; ask again. `refused`: not
  * all of it could be taken, or the loss is not the latest any more; begin again.
  */
-export type AbsorbAnswer = "taken" | "busy" | "refused";
+export type AbsorbAnswer = MergeAnswer;
 
 /** Messages of the replica store. */
-export type ReplicaStoreProtocol = {
+export type ReplicaStoreProtocol = TreeProtocol & {
   /** Read one key; answered by `coordinator.replicaRead`. */
   read: [ReplicaRead, void];
   /** Merge an object into a key; answered by `coordinator.replicaWrote` when durable. */
@@ -221,4 +222,6 @@ export interface ReplicaStoreStatus {
   readonly damage: number;
   /** Alarms since the start: dots from the future, values that failed their CRC. */
   readonly alarms: number;
+  /** The hash trees. */
+  readonly trees: TreeStatus;
 }
