@@ -245,7 +245,7 @@ function partsOf(materials: Materials): NodeParts {
       core: { ...GOSSIPER_CORE, ...cores.gossiper },
     },
     refiller: { node, core: { ...REFILLER_CORE, ...cores.refiller } },
-    antiEntropy: { node, core: { ...ANTI_ENTROPY_CORE, ...cores.antiEntropy } },
+    antiEntropy: { node, ring: () => life.ring, core: { ...ANTI_ENTROPY_CORE, ...cores.antiEntropy } },
     coordinator: { node, quorum: settings.quorum, core: { ...COORDINATOR_CORE, ...cores.coordinator } },
     operator: {
       node,

@@ -19,7 +19,6 @@ import { equalBytes } from "../runtime/bytes.ts";
 import type { Body, Reply } from "../runtime/protocol.ts";
 import type { NodeId, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
 import { type Digests, NO_DIGESTS, TREE_ITEMS, type TreeProtocol } from "../replica_store/tree_protocol.ts";
-import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import { preferenceList, type Ring } from "../ring_manager/ring.ts";
 import { exchange, type Outcome, type Side } from "./exchange.ts";
 import { DIGEST_BYTES } from "./hash_tree.ts";
@@ -62,7 +61,7 @@ export type AntiEntropyProtocol = {
 };
 
 /** The decisions left to pure functions; a test plants a bug by substituting one. */
-export const ANTI_ENTROPY_CORE = { partnersOf, hasEndedWell, isEqual: isEqualRoot };
+export const ANTI_ENTROPY_CORE = { partnersOf, isEqual: isEqualRoot, exchange, hasEndedWell };
 
 /** See {@link ANTI_ENTROPY_CORE}. */
 export type AntiEntropyCore = typeof ANTI_ENTROPY_CORE;
@@ -87,6 +86,8 @@ function isEqualRoot(mine: Uint8Array | null, theirs: Uint8Array | null): boolea
 export interface AntiEntropyOptions {
   /** This node. */
   readonly node: NodeId;
+  /** The ring as this node has it. */
+  readonly ring: () => Ring;
   /** See {@link ANTI_ENTROPY_CORE}. */
   readonly core: AntiEntropyCore;
 }
@@ -123,7 +124,6 @@ class AntiEntropy {
   readonly #options: AntiEntropyOptions;
   readonly #context: ActorContext<AntiEntropyProtocol>;
   readonly #whole = new LastWhole();
-  #ring: Ring | null = null;
   #exchanges = 0;
   #failures = 0;
   #keysRepaired = 0;
@@ -135,10 +135,7 @@ class AntiEntropy {
   }
 
   async round(): Promise<void> {
-    const current = await this.#context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK)
-      .catch(() => null);
-    if (current === null) return;
-    const ring = this.#ring = current.ring;
+    const ring = this.#options.ring();
     const shared = this.#shared(ring);
     this.#whole.keep(new Set(shared.values().flatMap((partitions) => partitions)));
     for (const [owner, partitions] of shared) {
@@ -163,9 +160,8 @@ class AntiEntropy {
   }
 
   partitions(): PartitionHealth[] {
-    const ring = this.#ring;
-    if (ring === null) return [];
     const { core, node } = this.#options;
+    const ring = this.#options.ring();
     const now = this.#context.environment.clock.now();
     return ring.owners.flatMap((_, partition) => {
       const partners = core.partnersOf(ring, partition, node);
@@ -218,7 +214,7 @@ class AntiEntropy {
     const { core } = this.#options;
     const startedAt = this.#context.environment.clock.now();
     const pause = () => this.#pause();
-    const { ok, ...figures } = await exchange({ placement: { partition, epoch }, ...sides, pause });
+    const { ok, ...figures } = await core.exchange({ placement: { partition, epoch }, ...sides, pause });
     this.#keysRepaired += figures.repaired;
     this.#bytes += figures.bytes;
     if (ok) this.#exchanges++;

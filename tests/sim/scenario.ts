@@ -22,6 +22,7 @@ import {
   lateRetries,
   type NodeView,
   type ReplicaState,
+  type TreeState,
   type Violation,
 } from "./checkers.ts";
 import { leadingTo } from "./conviction.ts";
@@ -90,6 +91,9 @@ const FINAL_TIMEOUT_MS = 10_000;
 /** Everything that was under way when the faults healed is over by then. */
 const SETTLE_MS = 3_000;
 const REPAIR_MS = 500;
+/** All owners of a partition hold the same so long after that, and are asked so often. */
+const TREES_MS = 30_000;
+const LOOK_MS = 500;
 const CONNECT_MS = 100;
 /** A history writes little. With files so short, they end and are rewritten in it as in months of use. */
 const STORE: Readonly<Record<EngineName, Readonly<Record<string, number>>>> = {
@@ -248,6 +252,7 @@ export async function endingOf(
 ): Promise<Ending> {
   const clients = await connectToMembers(cluster);
   const { quorum: { n } } = await clients[0]!.admin("clusterState", {});
+  const trees = await treesOf(clients, (ms) => cluster.sleep(ms));
   // First a write through each, to all replicas: who only reads well has not healed.
   for (const [index, client] of clients.entries()) {
     const caller = new Caller(`final${index}`, client, history, plan.quorum);
@@ -267,7 +272,29 @@ export async function endingOf(
     clients.map((client) => viewOf(client, stores.get(indexOf(client.address)))),
   );
   await Promise.all(clients.map((client) => client.close()));
-  return { nodes, replicas };
+  return { nodes, replicas, trees };
+}
+
+/** What owners say of their hash trees, once they say the same or have had the time to. */
+async function treesOf(
+  clients: readonly Client[],
+  sleep: (ms: number) => Promise<void>,
+): Promise<TreeState[]> {
+  for (let waitedMs = 0;; waitedMs += LOOK_MS) {
+    const trees: TreeState[] = [];
+    for (const client of clients) {
+      const [{ node }, { partitions }] = await Promise.all([
+        client.admin("status", {}),
+        client.admin("partitions", {}),
+      ]);
+      trees.push(...partitions.map(({ partition, keys, digest }) => ({ node, partition, keys, digest })));
+    }
+    const isKnown = trees.every(({ digest }) => digest !== null);
+    const owners = Map.groupBy(trees, ({ partition }) => partition).values();
+    const isOne = (some: readonly TreeState[]) => new Set(some.map(({ digest }) => digest)).size === 1;
+    if (isKnown && owners.every(isOne) || waitedMs >= TREES_MS) return trees;
+    await sleep(LOOK_MS);
+  }
 }
 
 /** A client for each node that says it belongs to the first one's cluster. One that was not let in is on its own. */
