@@ -94,8 +94,8 @@ export interface AntiEntropyOptions {
 
 /** From the end of one round to the beginning of the next, give or take a quarter. */
 const ROUND_MS = 2_000;
-/** Between two exchanges. */
-const PAUSE_MS = 10;
+/** Between two exchanges, and while a disk catches up. */
+const PAUSE_MS = 20;
 const ASK = { timeoutMs: 5_000 };
 
 /** The actor `anti_entropy`. */

@@ -180,13 +180,16 @@ class Exchange {
 
   async #merge(side: Side, entries: readonly PartitionEntry[]): Promise<void> {
     const { placement, pause } = this.#options;
-    let answer: MergeAnswer = "busy";
     while (true) {
-      answer = await side.ask("treeMerge", { ...placement, entries });
-      if (answer !== "busy") break;
+      // What is large is not sent to be turned away: nothing is sent first.
+      for (const some of [[], entries]) {
+        const answer: MergeAnswer = await side.ask("treeMerge", { ...placement, entries: some });
+        this.#check(answer !== "refused", "objects were not taken");
+        if (answer === "busy") break;
+        if (some === entries) return;
+      }
       await pause();
     }
-    this.#check(answer === "taken", "objects were not taken");
   }
 
   #count(parts: readonly Cut[]): void {
