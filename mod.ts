@@ -72,6 +72,8 @@ export type {
   MemberState,
   NodeStatus,
   OperatorProtocol,
+  PartitionState,
+  PartitionsView,
   Refusal,
   RingView,
 } from "./actors/operator/protocol.ts";
@@ -88,11 +90,14 @@ export type { ExpiredKey } from "./actors/replica_store/expiry.ts";
 export type { PaceSettings } from "./actors/repair/pace.ts";
 
 export type { ActorId, NodeId, ReplicaStoreStatus } from "./actors/replica_store/protocol.ts";
+export type { TreeStatus } from "./actors/replica_store/tree_protocol.ts";
+export type { PartitionHealth, RepairStatus } from "./actors/repair/anti_entropy.ts";
 export type { Member } from "./actors/ring_manager/ring.ts";
 
 // The simulated world, and the decisions that a test may replace in it.
 export { COORDINATOR_CORE, type CoordinatorCore } from "./actors/coordinator/core.ts";
 export { GOSSIPER_CORE, type GossiperCore } from "./actors/gossiper/gossiper.ts";
+export { ANTI_ENTROPY_CORE, type AntiEntropyCore } from "./actors/repair/anti_entropy.ts";
 export { REFILLER_CORE, type RefillerCore } from "./actors/repair/refiller.ts";
 export { REPLICA_STORE_CORE, type ReplicaStoreCore } from "./actors/replica_store/replica_store.ts";
 export { RING_MANAGER_CORE, type RingManagerCore } from "./actors/ring_manager/ring_manager.ts";

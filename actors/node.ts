@@ -9,6 +9,7 @@
  *     ├── gossiper            rumours: who is alive, which ring is newest
  *     ├── refiller            fetches back what this node may have lost
  *     ├── expirer             deletes values whose time has come
+ *     ├── anti_entropy        finds out where replicas differ, and makes it good
  *     ├── coordinator         every client request, until it is answered
  *     ├── operator            status, explain, join
  *     └── listener            the door: clients and peers come in here         (net/listener.ts)
@@ -19,7 +20,7 @@
  * up, and the process ends.
  *
  * A request goes one way: listener, coordinator, replica stores, storage, and back as messages of its own.
- * Hinted handoff, anti-entropy and transfer will stand beside the refiller.
+ * Hinted handoff and transfer will stand beside the refiller.
  *
  * @module
  */
@@ -29,6 +30,7 @@ import { coordinator, type CoordinatorOptions } from "./coordinator/coordinator.
 import { gossiper, type GossiperOptions } from "./gossiper/gossiper.ts";
 import { operator, type OperatorOptions } from "./operator/operator.ts";
 import { expirer, type ExpirerOptions } from "./repair/expirer.ts";
+import { antiEntropy, type AntiEntropyOptions } from "./repair/anti_entropy.ts";
 import { refiller, type RefillerOptions } from "./repair/refiller.ts";
 import { replicaStore, type ReplicaStoreOptions } from "./replica_store/replica_store.ts";
 import { ringManager, type RingManagerOptions } from "./ring_manager/ring_manager.ts";
@@ -51,6 +53,8 @@ export interface NodeParts {
   /** Options of the actor of this name. */
   readonly expirer: ExpirerOptions;
   /** Options of the actor of this name. */
+  readonly antiEntropy: AntiEntropyOptions;
+  /** Options of the actor of this name. */
   readonly coordinator: CoordinatorOptions;
   /** Options of the actor of this name. */
   readonly operator: OperatorOptions;
@@ -71,6 +75,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       gossiper(parts.gossiper),
       refiller(parts.refiller),
       expirer(parts.expirer),
+      antiEntropy(parts.antiEntropy),
       coordinator(parts.coordinator),
       operator(parts.operator),
       ...parts.doors,

@@ -15,6 +15,7 @@ import { type NodeParts, nodeTree } from "../actors/node.ts";
 import type { OperatorActorProtocol } from "../actors/operator/protocol.ts";
 import type { GossiperProtocol } from "../actors/gossiper/protocol.ts";
 import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
+import { ANTI_ENTROPY_CORE } from "../actors/repair/anti_entropy.ts";
 import { REFILLER_CORE } from "../actors/repair/refiller.ts";
 import { REPLICA_STORE_CORE } from "../actors/replica_store/replica_store.ts";
 import { RING_MANAGER_CORE } from "../actors/ring_manager/ring_manager.ts";
@@ -265,6 +266,7 @@ function partsOf(materials: Materials): NodeParts {
       quorum: settings.quorum,
       core: { ...COORDINATOR_CORE, ...cores.coordinator },
     },
+    antiEntropy: { node, ring: () => life.ring, core: { ...ANTI_ENTROPY_CORE, ...cores.antiEntropy } },
     operator: {
       node,
       version: VERSION,

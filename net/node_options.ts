@@ -9,6 +9,7 @@ import type { ConflictPolicy } from "../actors/replica_store/conflicts.ts";
 import type { BudgetCore } from "../actors/repair/budget.ts";
 import type { CoordinatorCore } from "../actors/coordinator/core.ts";
 import type { GossiperCore } from "../actors/gossiper/gossiper.ts";
+import type { AntiEntropyCore } from "../actors/repair/anti_entropy.ts";
 import type { RefillerCore } from "../actors/repair/refiller.ts";
 import type { ReplicaStoreCore } from "../actors/replica_store/replica_store.ts";
 import type { RingManagerCore } from "../actors/ring_manager/ring_manager.ts";
@@ -77,6 +78,8 @@ export interface NodeCores {
   readonly expirer?: Partial<ExpirerCore>;
   /** See `actors/repair/budget.ts`. */
   readonly budget?: Partial<BudgetCore>;
+  /** See `actors/repair/anti_entropy.ts`. */
+  readonly antiEntropy?: Partial<AntiEntropyCore>;
   /** See `net/node_memory.ts`. */
   readonly memory?: Partial<NodeMemoryCore>;
   /** See `net/listener.ts`. */

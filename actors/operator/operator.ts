@@ -14,6 +14,7 @@ import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { CoordinatorProtocol, Explanation, ReplicaExplanation } from "../coordinator/protocol.ts";
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
 import type { MemberView } from "../gossiper/membership.ts";
+import { toHex } from "../runtime/bytes.ts";
 import { AskError } from "../runtime/protocol.ts";
 import type { NodeId, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
@@ -41,7 +42,18 @@ import {
   planToAsk,
   rejoin,
 } from "./membership_change.ts";
-import type { ActorStatus, ClusterState, NodeStatus, OperatorActorProtocol, RingView } from "./protocol.ts";
+import type { AntiEntropyProtocol } from "../repair/anti_entropy.ts";
+import { decodeDigest } from "../repair/hash_tree.ts";
+import { NO_DIGESTS, TREE_ITEMS } from "../replica_store/tree_protocol.ts";
+import type {
+  ActorStatus,
+  ClusterState,
+  NodeStatus,
+  OperatorActorProtocol,
+  PartitionState,
+  PartitionsView,
+  RingView,
+} from "./protocol.ts";
 
 /** What the operator learns from the node around it. */
 export interface OperatorOptions {
@@ -106,6 +118,7 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
         status: () => status(options, context, candidacy),
         clusterState: () => clusterState(options, context),
         ring: async () => ringView(await currentRing(context)),
+        partitions: () => partitionsView(context),
         explain: ({ key, timeoutMs }) => explain(context, key, timeoutMs),
         join: ({ known }) => join(options, context, candidacy, known),
         admit: (candidate) => admit(options, context, candidacy, candidate),
@@ -139,9 +152,10 @@ async function status(
   context: Context,
   candidacy: Candidacy,
 ): Promise<NodeStatus> {
-  const [{ ring, isFenced }, store, coordinator, news, door, links] = await Promise.all([
+  const [{ ring, isFenced }, store, repair, coordinator, news, door, links] = await Promise.all([
     context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
     context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
+    context.ref<AntiEntropyProtocol>("anti_entropy").ask("describe", {}, ASK),
     context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
     memberNews(context),
     context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
@@ -172,6 +186,7 @@ async function status(
     coordinator,
     store,
     background: options.budget.status(),
+    repair,
     connections: { clients: door.clients, peers: links.filter(({ connected }) => connected).length },
     ...runtime,
   };
@@ -203,6 +218,23 @@ async function clusterState(options: OperatorOptions, context: Context): Promise
 
 function ringView(ring: Ring): RingView {
   return { ...ringDigest(ring), members: ring.members, owners: ring.owners };
+}
+
+async function partitionsView(context: Context): Promise<PartitionsView> {
+  const { epoch } = await currentRing(context);
+  const health = await context.ref<AntiEntropyProtocol>("anti_entropy").ask("partitions", {}, ASK);
+  const store = context.ref<ReplicaStoreProtocol>("replica_store");
+  const partitions: PartitionState[] = [];
+  for (let first = 0; first < health.length; first += TREE_ITEMS) {
+    const some = health.slice(first, first + TREE_ITEMS);
+    const asked = { epoch, partitions: some.map(({ partition }) => partition) };
+    const { digests } = await store.ask("treeRoots", asked, ASK).catch(() => NO_DIGESTS);
+    partitions.push(...some.map((one, i) => {
+      const root = digests[i] ?? null;
+      return { ...one, keys: root && decodeDigest(root).keys, digest: root && toHex(root) };
+    }));
+  }
+  return { epoch, partitions };
 }
 
 async function explain(context: Context, key: Uint8Array, timeoutMs: number): Promise<Explanation> {

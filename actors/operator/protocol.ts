@@ -9,6 +9,7 @@ import type { ConflictPolicy } from "../replica_store/conflicts.ts";
 import type { BudgetSettings, BudgetStatus } from "../repair/budget.ts";
 import type { CoordinatorStatus, Explanation, Liveness } from "../coordinator/protocol.ts";
 import type { NodeId, ReplicaStoreStatus } from "../replica_store/protocol.ts";
+import type { PartitionHealth, RepairStatus } from "../repair/anti_entropy.ts";
 import type { Member } from "../ring_manager/ring.ts";
 
 /** A refusal that people will read. */
@@ -106,12 +107,30 @@ export interface NodeStatus {
   readonly store: ReplicaStoreStatus;
   /** What it does in the background. */
   readonly background: BudgetStatus;
+  /** How replicas are kept the same. */
+  readonly repair: RepairStatus;
   /** Messages to no one, and to peers that could not be reached. */
   readonly messages: { readonly deadLetters: number; readonly lostToPeers: number };
   /** Connections open now. */
   readonly connections: { readonly clients: number; readonly peers: number };
   /** The supervision tree's actors. */
   readonly actors: readonly ActorStatus[];
+}
+
+/** A partition that this node and others own, as it is here. */
+export interface PartitionState extends PartitionHealth {
+  /** How many keys it holds; null while its hash tree is being made. */
+  readonly keys: number | null;
+  /** The root of its hash tree, as hex: the same wherever the same is held. Null while that is not known. */
+  readonly digest: string | null;
+}
+
+/** Answer to `partitions`. */
+export interface PartitionsView {
+  /** The ring's epoch. */
+  readonly epoch: number;
+  /** In the order of their numbers. */
+  readonly partitions: readonly PartitionState[];
 }
 
 /** Answer to `join`. */
@@ -180,6 +199,8 @@ export type OperatorProtocol = {
   clusterState: [Record<never, never>, ClusterState];
   /** Who owns what. */
   ring: [Record<never, never>, RingView];
+  /** The partitions of this node: what they hold, and when each was last known to be whole. */
+  partitions: [Record<never, never>, PartitionsView];
   /** Where a key lives and what each replica says of it. */
   explain: [{ key: Uint8Array; timeoutMs: number }, Explanation];
   /** Make this node a member of the cluster that `known` (`host:port`) belongs to. */

@@ -51,6 +51,8 @@ export interface MintDesk {
   onFutureDot(clock: Clock): void;
   /** A record of the partition is damaged. */
   onDamaged(partition: number): Promise<boolean>;
+  /** A record was written where that before it, if any, was. */
+  onCommit(partition: number, key: Uint8Array, before: EncodedObject | null, after: EncodedObject): void;
   /** Tell the coordinator, once for each mint. */
   answer(ticket: number, answer: MintAnswer): void;
 }
@@ -137,6 +139,7 @@ export class Minter {
       return this.#refuse(body, refusal, "the local store takes no writes now", minted.applied);
     }
     this.#desk.onStored(partition, minted.object);
+    if (minted.applied) this.#desk.onCommit(partition, key, local, object);
     this.#desk.answer(ticket, { ok: true, object });
   }
 

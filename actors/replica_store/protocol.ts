@@ -11,6 +11,7 @@
 import type { ExpiryStep } from "./expiry.ts";
 import type { EngineStats } from "../../storage/engine.ts";
 import type { Ring } from "../ring_manager/ring.ts";
+import type { MergeAnswer, TreeProtocol, TreeStatus } from "./tree_protocol.ts";
 
 /** 16 random bytes naming a ring member for as long as its data lives, as 32 hex digits. */
 export type NodeId = string;
@@ -168,10 +169,10 @@ export interface Absorb {
  * What became of a page. `busy`: not looked at, for the page before it is not durable yet; ask again. `refused`: not
  * all of it could be taken, or the loss is not the latest any more; begin again.
  */
-export type AbsorbAnswer = "taken" | "busy" | "refused";
+export type AbsorbAnswer = MergeAnswer;
 
 /** Messages of the replica store. */
-export type ReplicaStoreProtocol = {
+export type ReplicaStoreProtocol = TreeProtocol & {
   /** Read one key; answered by `coordinator.replicaRead`. */
   read: [ReplicaRead, void];
   /** Merge an object into a key; answered by `coordinator.replicaWrote` when durable. */
@@ -228,4 +229,6 @@ export interface ReplicaStoreStatus {
   readonly alarms: number;
   /** Values replaced by writes that had not seen them, where the cluster's policy is `last-write-wins`. */
   readonly overwritten: number;
+  /** The hash trees. */
+  readonly trees: TreeStatus;
 }

@@ -12,6 +12,7 @@
 import type { Engine, EngineError } from "../../storage/engine.ts";
 import type { Log } from "../runtime/environment.ts";
 import type { CommitGroup, CommitGroups } from "./commit_groups.ts";
+import type { Clock } from "./clock.ts";
 import type { StoredObject } from "./object.ts";
 import {
   type Absorb,
@@ -19,9 +20,11 @@ import {
   type EncodedObject,
   NO_PAGE,
   PAGE_ENTRIES,
+  type PartitionEntry,
   type PartitionPage,
 } from "./protocol.ts";
 import type { Records } from "./records.ts";
+import type { MergeAnswer } from "./tree_protocol.ts";
 import type { Wholeness } from "./wholeness.ts";
 
 /** A page holds about so much. */
@@ -39,6 +42,8 @@ export interface RefillDesk {
   readonly wholeness: Wholeness;
   /** Words for people. */
   readonly log: Log;
+  /** Whether a clock knows a dot of ours that was never issued; that is an alarm, and we go on under a new id. */
+  isFromFuture(clock: Clock): boolean;
   /** Merge an object into what is held under its key; false when it was not taken. */
   store(
     entry: { readonly partition: number; readonly key: Uint8Array; readonly object: EncodedObject },
@@ -80,19 +85,28 @@ export class Refill {
   }
 
   /** Merge a page of another owner's copy, all of it or up to what was refused. */
-  async absorb({ partition, lossId, entries }: Absorb): Promise<AbsorbAnswer> {
-    const { records, groups, wholeness, store } = this.#desk;
+  absorb({ partition, lossId, entries }: Absorb): Promise<AbsorbAnswer> {
+    return this.merge(partition, entries, () => this.#desk.wholeness.isLatest(partition, lossId));
+  }
+
+  /** Merge what another owner has, for as long as it is wanted. */
+  async merge(
+    partition: number,
+    entries: readonly PartitionEntry[],
+    isWanted: () => boolean,
+  ): Promise<MergeAnswer> {
+    const { records, groups, store, isFromFuture } = this.#desk;
     if (this.#group?.isSettled === false) return "busy";
     for (const { key, object } of entries) {
-      if (!wholeness.isLatest(partition, lossId)) return "refused";
+      if (!isWanted()) return "refused";
       const incoming = records.decode(object);
-      if (incoming === null) return "refused";
+      if (incoming === null || isFromFuture(incoming.clock)) return "refused";
       const merge = (local: EncodedObject | null) => store({ partition, key, object }, local, incoming);
       const stored = records.read(partition, key, merge, () => false);
       if (!(stored instanceof Promise ? await stored : stored)) return "refused";
       this.#group = groups.newest;
     }
-    return wholeness.isLatest(partition, lossId) ? "taken" : "refused";
+    return isWanted() ? "taken" : "refused";
   }
 
   /** All of a partition was absorbed; it is whole once that would survive the next start. */

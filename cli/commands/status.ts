@@ -50,7 +50,7 @@ export function showStatus(status: NodeStatus, paint: Paint): string {
 }
 
 function facts(status: NodeStatus, paint: Paint): [name: string, text: string][] {
-  const { coordinator, store, messages, connections } = status;
+  const { coordinator, store, repair, messages, connections } = status;
   const { engine } = store;
   const alarm = (count: number, text: string) => count > 0 ? "  " + paint.red(text) : "";
   const failures = Object.entries(coordinator.failures).filter(([, count]) => count > 0);
@@ -73,8 +73,10 @@ function facts(status: NodeStatus, paint: Paint): [name: string, text: string][]
       (engine.refusing === null ? "" : "  " + paint.red(engine.refusing)) +
       alarm(store.notWhole, `${counted(store.notWhole, "partition")} not whole`) +
       alarm(store.damage, `${counted(store.damage, "damaged place")} found`) +
-      alarm(store.alarms, counted(store.alarms, "alarm")),
+      alarm(store.alarms, counted(store.alarms, "alarm")) +
+      alarm(store.trees.wrong, counted(store.trees.wrong, "wrong hash tree")),
     ],
+    ["repair", repaired(repair)],
     ["disk", disk(engine)],
     ["background", showBackground(status.background, paint)],
     ["connections", `${counted(connections.clients, "client")}, ${counted(connections.peers, "peer")}`],
@@ -89,6 +91,19 @@ export function showBackground(background: BudgetStatus, paint: Paint): string {
   const rate = isPaused ? paint.yellow("paused") : `${size(bytesPerS)} a second${bound}`;
   const felt = p99Ms === null ? "few requests" : `p99 of requests ${p99Ms.toFixed(1)} ms`;
   return `${rate}, ${size(spentBytes)} so far, ${waiting} waiting; ${felt}`;
+}
+
+/** How replicas are kept the same, as people read it. */
+function repaired(repair: NodeStatus["repair"]): string {
+  const { partitions, unknown, oldestWholeMs, exchanges, failures, keysRepaired, bytesExchanged } = repair;
+  if (partitions === 0) return "no other owners";
+  return [
+    `${partitions - unknown} of ${counted(partitions, "partition")} known to be whole` +
+    (oldestWholeMs === null ? "" : `, all within ${duration(oldestWholeMs)}`),
+    `${counted(exchanges, "exchange")} (${size(bytesExchanged)})`,
+    `${counted(keysRepaired, "key")} repaired`,
+    `${failures} failed`,
+  ].join(", ");
 }
 
 /** What a store takes on its disk, as people read it. */

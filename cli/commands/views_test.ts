@@ -90,6 +90,16 @@ const STATUS: NodeStatus = {
     damage: 0,
     alarms: 1,
     overwritten: 0,
+    trees: { unknown: 0, leaves: 9, wrong: 2 },
+  },
+  repair: {
+    partitions: 256,
+    unknown: 1,
+    oldestWholeMs: 61_000,
+    exchanges: 3,
+    failures: 4,
+    keysRepaired: 5,
+    bytesExchanged: 2048,
   },
   background: {
     mostBytesPerS: null,
@@ -141,6 +151,11 @@ Deno.test("status names what needs a look", () => {
   for (
     const part of [
       ...["● serving", "2 of 3 alive", "up 1 h 1 min", "2 timeout", "memory, 5 keys", "poisoned", "1 alarm"],
+      ...[
+        "255 of 256 partitions known to be whole, all within 1 min",
+        "5 keys repaired",
+        "2 wrong hash trees",
+      ],
       "disk        100 B in 1 file, 40 B dead, 60 B to be rewritten, 3.3 writes per sync",
     ]
   ) assert(shown.includes(part), part);

@@ -28,6 +28,7 @@ export const ADMIN_BODIES: { readonly [K in Kind<OperatorProtocol>]: Shape<Body<
   status: nothing,
   clusterState: nothing,
   ring: nothing,
+  partitions: nothing,
   explain: record({ key: bytes(LIMITS.keyBytes, 1), timeoutMs: integer(1, LIMITS.deadlineMs) }),
   join: record({ known: text(LIMITS.nameBytes, 1) }),
   admit: record({

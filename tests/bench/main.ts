@@ -17,6 +17,7 @@ import { type Layer, timeLayers } from "./layers.ts";
 import type { LoadPlan, Measured, Scenario } from "./load.ts";
 import { hottest } from "./profile.ts";
 import { benchStorage } from "./storage/main.ts";
+import { benchTrees } from "./trees.ts";
 
 const FLAGS = {
   seconds: defaulted(kind.positive, 3, "How long each scenario is measured"),
@@ -45,7 +46,9 @@ const context: Context = {
 
 if (import.meta.main) {
   const [what, ...args] = Deno.args;
-  Deno.exit(await (what === "storage" ? benchStorage(args, terminal) : main()));
+  if (what === "storage") Deno.exit(await benchStorage(args, terminal));
+  if (what === "trees") Deno.exit(await benchTrees(args, terminal));
+  Deno.exit(await main());
 }
 
 async function main(): Promise<number> {

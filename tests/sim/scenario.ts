@@ -22,6 +22,7 @@ import {
   lateRetries,
   type NodeView,
   type ReplicaState,
+  type TreeState,
   type Violation,
 } from "./checkers.ts";
 import { leadingTo } from "./conviction.ts";
@@ -36,6 +37,8 @@ export interface SimulateOptions {
   readonly cores?: ClusterOptions["cores"];
   /** Bugs to plant in the clients. */
   readonly client?: ClusterOptions["client"];
+  /** Whether hash trees are waited for and judged (default true); where anti-entropy is off they are not equal. */
+  readonly judgesTrees?: boolean;
   /** Options of every node. */
   readonly node?: Omit<NodeOptions, "host" | "port" | "advertise" | "seeds" | "quorum">;
   /** Hears what nodes log. */
@@ -90,6 +93,9 @@ const FINAL_TIMEOUT_MS = 10_000;
 /** Everything that was under way when the faults healed is over by then. */
 const SETTLE_MS = 3_000;
 const REPAIR_MS = 500;
+/** All owners of a partition hold the same so long after that, and are asked so often. */
+const TREES_MS = 30_000;
+const LOOK_MS = 500;
 const CONNECT_MS = 100;
 /** A history writes little. With files so short, they end and are rewritten in it as in months of use. */
 const STORE: Readonly<Record<EngineName, Readonly<Record<string, number>>>> = {
@@ -114,7 +120,7 @@ const STORE: Readonly<Record<EngineName, Readonly<Record<string, number>>>> = {
 
 /** Make the history of a plan. */
 export async function simulate(plan: Plan, options: SimulateOptions = {}): Promise<Report> {
-  const { cores, client, node, onLog, onMessage } = options;
+  const { cores, client, node, onLog, onMessage, judgesTrees = true } = options;
   const crashes: Violation[] = [];
   const stores: Stores = new Map();
   const cluster = await Cluster.inProcess({
@@ -141,7 +147,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
       violations.push({ checker: "a node does not serve after healing", detail: error.message });
     });
     await cluster.sleep(SETTLE_MS);
-    ending = await endingOf(plan, cluster, history, stores).catch((error: Error) => {
+    ending = await endingOf(plan, cluster, history, stores, judgesTrees).catch((error: Error) => {
       violations.push({ checker: "the cluster cannot be asked after healing", detail: error.message });
       return { nodes: [], replicas: [] };
     });
@@ -245,9 +251,11 @@ export async function endingOf(
   cluster: Cluster,
   history: History,
   stores: ReadonlyMap<number, Engine> = new Map(),
+  judgesTrees = true,
 ): Promise<Ending> {
   const clients = await connectToMembers(cluster);
   const { quorum: { n } } = await clients[0]!.admin("clusterState", {});
+  const trees = judgesTrees && await treesOf(clients, (ms) => cluster.sleep(ms));
   // First a write through each, to all replicas: who only reads well has not healed.
   for (const [index, client] of clients.entries()) {
     const caller = new Caller(`final${index}`, client, history, plan.quorum);
@@ -267,7 +275,29 @@ export async function endingOf(
     clients.map((client) => viewOf(client, stores.get(indexOf(client.address)))),
   );
   await Promise.all(clients.map((client) => client.close()));
-  return { nodes, replicas };
+  return { nodes, replicas, ...(trees && { trees }) };
+}
+
+/** What owners say of their hash trees, once they say the same or have had the time to. */
+async function treesOf(
+  clients: readonly Client[],
+  sleep: (ms: number) => Promise<void>,
+): Promise<TreeState[]> {
+  for (let waitedMs = 0;; waitedMs += LOOK_MS) {
+    const trees: TreeState[] = [];
+    for (const client of clients) {
+      const [{ node }, { partitions }] = await Promise.all([
+        client.admin("status", {}),
+        client.admin("partitions", {}),
+      ]);
+      trees.push(...partitions.map(({ partition, keys, digest }) => ({ node, partition, keys, digest })));
+    }
+    const isKnown = trees.every(({ digest }) => digest !== null);
+    const owners = Map.groupBy(trees, ({ partition }) => partition).values();
+    const isOne = (some: readonly TreeState[]) => new Set(some.map(({ digest }) => digest)).size === 1;
+    if (isKnown && owners.every(isOne) || waitedMs >= TREES_MS) return trees;
+    await sleep(LOOK_MS);
+  }
 }
 
 /** A client for each node that says it belongs to the first one's cluster. One that was not let in is on its own. */

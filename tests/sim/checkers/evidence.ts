@@ -23,6 +23,7 @@ export interface NodeView {
       readonly notWhole: number;
       readonly damage: number;
       readonly alarms: number;
+      readonly trees: { readonly wrong: number };
     };
     readonly connections: { readonly clients: number; readonly peers: number };
     readonly actors: readonly { readonly name: string; readonly waiting: number }[];
@@ -61,8 +62,25 @@ export interface ReplicaState {
   }[];
 }
 
+/** What one owner says that it holds of a partition: a line of `partitions`. */
+export interface TreeState {
+  /** Whose. */
+  readonly node: string;
+  /** Of what. */
+  readonly partition: number;
+  /** How many keys; null: it does not know. */
+  readonly keys: number | null;
+  /** The root of its hash tree; null: it does not know. */
+  readonly digest: string | null;
+}
+
 /** What is left once everything has healed. */
 export interface Ending {
+  /**
+   * Every owner of every partition, as soon as they agreed or the time for it was over, and before anybody read what
+   * they hold; absent: nobody looked.
+   */
+  readonly trees?: readonly TreeState[];
   /** Every member. */
   readonly nodes: readonly NodeView[];
   /** Every replica of every key. */

@@ -14,7 +14,7 @@ import { type Plan, planOf, type PlanOptions } from "../plan.ts";
 import { simulate, type SimulateOptions } from "../scenario.ts";
 
 /** What is put in the place of what is right. */
-export type Plant = Pick<SimulateOptions, "cores" | "client">;
+export type Plant = Pick<SimulateOptions, "cores" | "client" | "judgesTrees">;
 
 /** See the module. */
 export interface Bug {
@@ -29,6 +29,8 @@ export interface Bug {
     /** What else is to be different. */
     readonly adjust?: (plan: Plan) => Plan;
   };
+  /** Whether anti-entropy, which would make good what the bug did before anybody looks, is off; in its twin, too. */
+  readonly isUnmended?: boolean;
   /** Called anew for every history. */
   plant(): Plant;
 }
@@ -71,10 +73,17 @@ export function planFor({ plan: { quorum, adjust, ...options } }: Pick<Bug, "pla
   return adjust === undefined ? plan : adjust(plan);
 }
 
+/** A cluster with a bug, or with none. */
+function planted({ isUnmended }: Bug, plant: Plant): Plant {
+  if (!isUnmended) return plant;
+  const antiEntropy = { partnersOf: () => [] };
+  return { ...plant, cores: { ...plant.cores, antiEntropy }, judgesTrees: false };
+}
+
 /** Look for a bug until it is caught; null when so many seeds do not show it. */
 export async function hunt(bug: Bug, seeds = SEEDS): Promise<Conviction | null> {
   for (let seed = 1; seed <= seeds; seed++) {
-    const { violations: [violation] } = await simulate(planFor(bug, seed), bug.plant());
+    const { violations: [violation] } = await simulate(planFor(bug, seed), planted(bug, bug.plant()));
     if (violation !== undefined) return { seed, checker: violation.checker, violation };
   }
   return null;
@@ -87,10 +96,10 @@ export class HonestTwins {
   /** What checkers find in the history in which a bug was caught when nobody has it: nothing, or it is a real one. */
   of(bug: Bug, { seed }: Conviction): Promise<readonly Violation[]> {
     const plan = planFor(bug, seed);
-    const name = JSON.stringify(plan);
+    const name = JSON.stringify([plan, bug.isUnmended]);
     let twin = this.#known.get(name);
     if (twin === undefined) {
-      twin = simulate(plan).then(({ violations }) => violations);
+      twin = simulate(plan, planted(bug, {})).then(({ violations }) => violations);
       this.#known.set(name, twin);
     }
     return twin;

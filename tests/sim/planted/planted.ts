@@ -9,6 +9,7 @@ import { CLIENT_BUGS } from "./clients.ts";
 import { QUORUM_BUGS } from "./quorums.ts";
 import { RING_BUGS } from "./rings.ts";
 import { STORE_BUGS } from "./stores.ts";
+import { TREE_BUGS } from "./trees.ts";
 import { VERSION_BUGS } from "./versions.ts";
 
 /** See the module. */
@@ -16,6 +17,7 @@ export const PLANTED: readonly Bug[] = [
   ...QUORUM_BUGS,
   ...VERSION_BUGS,
   ...STORE_BUGS,
+  ...TREE_BUGS,
   ...RING_BUGS,
   ...CLIENT_BUGS,
 ];
