@@ -8,6 +8,8 @@
  *     ├── peers               one connection to every other member            (net/peers.ts)
  *     ├── gossiper            rumours: who is alive, which ring is newest
  *     ├── refiller            fetches back what this node may have lost
+ *     ├── hint_store          what it keeps for members that are away, in an engine of its own
+ *     ├── handoff             gives that back
  *     ├── coordinator         every client request, until it is answered
  *     ├── operator            status, explain, join
  *     └── listener            the door: clients and peers come in here         (net/listener.ts)
@@ -18,7 +20,7 @@
  * up, and the process ends.
  *
  * A request goes one way: listener, coordinator, replica stores, storage, and back as messages of its own.
- * Hinted handoff, anti-entropy and transfer will stand beside the refiller.
+ * Anti-entropy and transfer will stand beside the refiller.
  *
  * @module
  */
@@ -26,6 +28,8 @@
 import type { AnyActorSpec, SupervisorSpec } from "./runtime/mod.ts";
 import { coordinator, type CoordinatorOptions } from "./coordinator/coordinator.ts";
 import { gossiper, type GossiperOptions } from "./gossiper/gossiper.ts";
+import { handoff, type HandoffOptions } from "./handoff/handoff.ts";
+import { hintStore, type HintStoreOptions } from "./handoff/hint_store.ts";
 import { operator, type OperatorOptions } from "./operator/operator.ts";
 import { refiller, type RefillerOptions } from "./repair/refiller.ts";
 import { replicaStore, type ReplicaStoreOptions } from "./replica_store/replica_store.ts";
@@ -47,6 +51,10 @@ export interface NodeParts {
   /** Options of the actor of this name. */
   readonly refiller: RefillerOptions;
   /** Options of the actor of this name. */
+  readonly hintStore: HintStoreOptions;
+  /** Options of the actor of this name. */
+  readonly handoff: HandoffOptions;
+  /** Options of the actor of this name. */
   readonly coordinator: CoordinatorOptions;
   /** Options of the actor of this name. */
   readonly operator: OperatorOptions;
@@ -66,6 +74,8 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       parts.peers,
       gossiper(parts.gossiper),
       refiller(parts.refiller),
+      hintStore(parts.hintStore),
+      handoff(parts.handoff),
       coordinator(parts.coordinator),
       operator(parts.operator),
       ...parts.doors,

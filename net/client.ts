@@ -36,6 +36,11 @@ export interface CallOptions {
 export interface GetOptions extends CallOptions {
   /** Replicas that must answer. Default: the cluster's R. */
   readonly r?: number;
+  /**
+   * Whether hints may count in the place of replicas that are away, where the others could not make R: true, or false
+   * for a strict read. Default: as the cluster does it.
+   */
+  readonly sloppy?: boolean;
 }
 
 /** Options of {@link Client.put} and {@link Client.del}. */
@@ -44,6 +49,11 @@ export interface PutOptions extends CallOptions {
   readonly context?: Uint8Array | null;
   /** Replicas that must have it on stable storage. Default: the cluster's W. */
   readonly w?: number;
+  /**
+   * Whether nodes that stand in for replicas that are away may count, where the others could not make W: true, or false
+   * for a strict write. Default: as the cluster does it.
+   */
+  readonly sloppy?: boolean;
 }
 
 /** Options of {@link Client.update}. */
@@ -278,7 +288,8 @@ export class Client implements AsyncDisposable {
   ): number {
     const fault = judgeKey(key) ?? judgeCount("r", options.r);
     if (fault) return this.#refuse(fault, done);
-    const body = { key, r: options.r ?? 0 };
+    const { r = 0, sloppy } = options;
+    const body = { key, r, ...(sloppy !== undefined && { sloppy }) };
     return this.#submit(options, {
       repeatable: true,
       isWrite: false,
@@ -303,6 +314,7 @@ export class Client implements AsyncDisposable {
       crc32c: value ? crc32c(value) : 0,
       context: options.context && options.context.length > 0 ? options.context : null,
       w: options.w ?? 0,
+      ...(options.sloppy !== undefined && { sloppy: options.sloppy }),
       requestId: this.#requestPrefix + (++this.#requests).toString(16).padStart(12, "0"),
       forwarded: false,
     };

@@ -10,6 +10,8 @@ import type { CoordinatorProtocol } from "../actors/coordinator/protocol.ts";
 import { GOSSIPER_CORE } from "../actors/gossiper/gossiper.ts";
 import { type NodeParts, nodeTree } from "../actors/node.ts";
 import type { OperatorActorProtocol } from "../actors/operator/protocol.ts";
+import { HANDOFF_CORE } from "../actors/handoff/handoff.ts";
+import { HINT_STORE_CORE } from "../actors/handoff/hint_store.ts";
 import type { GossiperProtocol } from "../actors/gossiper/protocol.ts";
 import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
 import { REFILLER_CORE } from "../actors/repair/refiller.ts";
@@ -24,6 +26,7 @@ import { administer } from "./administer.ts";
 import { backUp, type BackupSource, clearSnapshot } from "./backup.ts";
 import { CONTROL } from "./control.ts";
 import { ControlCodec } from "./control_codec.ts";
+import { HINT_MEMORY_CORE, openHintStore } from "./hint_memory.ts";
 import { listen, listener, LISTENER_CORE, type ListenerProtocol } from "./listener.ts";
 import type { ProcessLife } from "./lives.ts";
 import { Life } from "./node_life.ts";
@@ -244,6 +247,13 @@ function partsOf(materials: Materials): NodeParts {
       core: { ...GOSSIPER_CORE, ...cores.gossiper },
     },
     refiller: { node, core: { ...REFILLER_CORE, ...cores.refiller } },
+    hintStore: {
+      node,
+      open: () => openReservedHints(materials),
+      current: () => life.current,
+      core: { ...HINT_STORE_CORE, ...cores.hintStore },
+    },
+    handoff: { core: { ...HANDOFF_CORE, ...cores.handoff } },
     coordinator: { node, quorum: settings.quorum, core: { ...COORDINATOR_CORE, ...cores.coordinator } },
     operator: {
       node,
@@ -268,6 +278,15 @@ async function openReservedStore({ settings, env, cores, journal, reserve }: Mat
   });
   disk.isForLogs = false;
   reserve.refill();
+  return opened;
+}
+
+/** Open the hints, as the store is opened. */
+async function openReservedHints({ settings, env, cores, journal, reserve }: Materials) {
+  const disk = new ReserveDisk(env.disk, reserve);
+  const core = { ...HINT_MEMORY_CORE, ...cores.hints };
+  const opened = await openHintStore(settings, { ...env, disk }, journal, core);
+  disk.isForLogs = false;
   return opened;
 }
 

@@ -10,6 +10,7 @@
 
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { CoordinatorProtocol, Explanation, ReplicaExplanation } from "../coordinator/protocol.ts";
+import type { HintStoreProtocol } from "../handoff/protocol.ts";
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
 import type { MemberView } from "../gossiper/membership.ts";
 import { AskError } from "../runtime/protocol.ts";
@@ -48,7 +49,7 @@ export interface OperatorOptions {
   /** denamo's version. */
   readonly version: string;
   /** Configured R and W. */
-  readonly quorum: { readonly r: number; readonly w: number };
+  readonly quorum: { readonly r: number; readonly w: number; readonly sloppy: boolean };
   /** This node as a member, its address resolved. */
   readonly member: Member;
   /** Whom to ask for admission while this node is alone: `host:port` each. */
@@ -129,10 +130,11 @@ async function status(
   context: Context,
   candidacy: Candidacy,
 ): Promise<NodeStatus> {
-  const [{ ring, isFenced }, store, coordinator, news, door, links] = await Promise.all([
+  const [{ ring, isFenced }, store, coordinator, hints, news, door, links] = await Promise.all([
     context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
     context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
     context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
+    context.ref<HintStoreProtocol>("hint_store").ask("describe", {}, ASK),
     memberNews(context),
     context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
     context.ref<LinksProtocol>("peers").ask("describe", {}, ASK),
@@ -161,6 +163,7 @@ async function status(
     underReplicated: scarce,
     coordinator,
     store,
+    hints,
     connections: { clients: door.clients, peers: links.filter(({ connected }) => connected).length },
     ...runtime,
   };
@@ -175,7 +178,7 @@ async function clusterState(options: OperatorOptions, context: Context): Promise
     cluster: ring.cluster,
     clusterId: ring.clusterId,
     ring: ringDigest(ring),
-    quorum: { n, r, w },
+    quorum: { n, r, w, sloppy: options.quorum.sloppy },
     underReplicated: underReplicated(ring),
     members: ring.members.map((member, index) => {
       const known = news.find((one) => one.node === member.id);

@@ -21,7 +21,7 @@ const STATE: ClusterState = {
   cluster: "shop",
   clusterId: "c".repeat(32),
   ring: { epoch: 3, checksum: 7 },
-  quorum: { n: 3, r: 2, w: 2 },
+  quorum: { n: 3, r: 2, w: 2, sloppy: true },
   underReplicated: false,
   members: members.map((member, index) => ({
     ...member,
@@ -71,6 +71,20 @@ const STATUS: NodeStatus = {
     forwarded: 1,
     failovers: 0,
     readRepairs: 4,
+    hinted: 3,
+    sloppyPuts: 1,
+  },
+  hints: {
+    count: 2,
+    bytes: 2048,
+    targets: [{ node: "3".repeat(32), count: 2, bytes: 2048 }],
+    taken: 3,
+    delivered: 1,
+    refused: 0,
+    damage: 0,
+    lossy: false,
+    refusing: null,
+    actorId: "4".repeat(32),
   },
   store: {
     engine: {

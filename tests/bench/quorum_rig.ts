@@ -143,7 +143,7 @@ async function startNode(node: string, answers: Answers): Promise<ActorSystem> {
         onNotWhole: () => Promise.resolve(),
         core: REPLICA_STORE_CORE,
       }),
-      coordinator({ node, quorum: { r: 2, w: 2 }, core: COORDINATOR_CORE }),
+      coordinator({ node, quorum: { r: 2, w: 2, sloppy: false }, core: COORDINATOR_CORE }),
       door,
     ],
   });
