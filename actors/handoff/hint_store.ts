@@ -145,7 +145,10 @@ class HintStore {
         this.#ring = ring;
       },
       count: () => this.onCount(),
-      targets: () => this.#hints.tally?.targets().map(({ node }) => node) ?? [],
+      targets: async () => {
+        await this.#hints.catchUp();
+        return this.#hints.tally?.targets().map(({ node }) => node) ?? [];
+      },
       page: ({ target, after }) => this.#hints.page(target, after),
       discard: async ({ target, hints }) => {
         const gone = await this.#hints.discard(target, hints);

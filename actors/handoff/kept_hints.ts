@@ -27,6 +27,8 @@ export class KeptHints {
   tally: HintTally | null = null;
   /** Hints found damaged. */
   damaged = 0;
+  /** What was forgotten did not become durable: it is counted still. */
+  #isBehind = false;
   readonly #engine: Engine;
   readonly #log: Log;
   readonly #onDamaged: () => void;
@@ -48,6 +50,18 @@ export class KeptHints {
       this.tally = null;
       this.#log.warn("hints cannot be counted now; none are taken", { error: String(error) });
     }
+  }
+
+  /** Where something forgotten was not durable at first: count again once it is. */
+  async catchUp(): Promise<void> {
+    if (!this.#isBehind) return;
+    try {
+      await this.#engine.sync();
+    } catch {
+      return; // the disk is still full, or the engine waits for a restart
+    }
+    this.#isBehind = false;
+    await this.count();
   }
 
   async #countSlot(slot: number, tally: HintTally): Promise<void> {
@@ -145,7 +159,10 @@ export class KeptHints {
       };
       durable.then(
         settle,
-        (error) => this.#log.warn("hints are not forgotten yet", { error: String(error) }),
+        (error) => {
+          this.#isBehind = true;
+          this.#log.warn("hints are not forgotten yet", { error: String(error) });
+        },
       );
       return gone.length;
     } catch (error) {

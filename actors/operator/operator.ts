@@ -141,7 +141,7 @@ async function status(
   ]);
   const { condition, ...runtime } = options.runtime();
   const scarce = underReplicated(ring);
-  const state = condition ?? store.engine.refusing ??
+  const state = condition ?? store.engine.refusing ?? hints.refusing ??
     (isCandidate(candidacy)
       ? "joining"
       : isFenced
