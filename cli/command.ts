@@ -7,7 +7,7 @@
 import type { Environment } from "../actors/runtime/environment.ts";
 import type { Client } from "../net/client.ts";
 import type { Node, NodeOptions } from "../net/node.ts";
-import { defaulted, type Flags, optional, toggled, toggled, type Values } from "./flags.ts";
+import { defaulted, type Flags, optional, toggled, type Values } from "./flags.ts";
 import * as kind from "./kinds.ts";
 import type { Terminal } from "./terminal.ts";
 

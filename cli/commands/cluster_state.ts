@@ -29,7 +29,7 @@ export function showClusterState(state: ClusterState, paint: Paint): string {
   const { n, r, w, sloppy } = state.quorum;
   const all = alive === state.members.length ? paint.green : paint.yellow;
   const heading = `${paint.bold(state.cluster)}  ${all(`${alive} of ${state.members.length} alive`)}  ` +
-    `N ${n} R ${r} W ${w} ${sloppy ? "sloppy" : "strict"}  ring epoch ${state.ring.epoch}` +
+    `N ${n} R ${r} W ${w}${sloppy ? "" : " strict"}  ring epoch ${state.ring.epoch}` +
     (state.underReplicated ? `  ${paint.yellow("under-replicated: fewer members than N")}` : "");
   const rows = state.members.map((member) => [
     liveness(member.liveness, paint),

@@ -145,6 +145,7 @@ Deno.test("status names what needs a look", () => {
   for (
     const part of [
       ...["● serving", "2 of 3 alive", "up 1 h 1 min", "2 timeout", "memory, 5 keys", "poisoned", "1 alarm"],
+      "hints       2 held, 2.0 KiB (33333333 2, 2.0 KiB), 3 taken, 1 delivered",
       "disk        100 B in 1 file, 40 B dead, 60 B to be rewritten, 3.3 writes per sync",
     ]
   ) assert(shown.includes(part), part);
