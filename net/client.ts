@@ -207,12 +207,12 @@ export class Client implements AsyncDisposable {
     resolve: (values: readonly Uint8Array[]) => Bytes | null | undefined,
     options: UpdateOptions = {},
   ): Promise<void> {
-    const { r, w, signal } = options;
+    const { r, w, sloppy, signal } = options;
     const { clock } = this.#environment;
     const deadline = clock.now() + timeoutOf(options);
     for (let tries = 0;; tries++) {
       const timeoutMs = Math.max(1, deadline - clock.now());
-      const call = { timeoutMs, ...(signal ? { signal } : {}) };
+      const call = { timeoutMs, ...(signal ? { signal } : {}), ...(sloppy !== undefined && { sloppy }) };
       try {
         const { values, context } = await this.get(key, { ...call, ...(r === undefined ? {} : { r }) });
         const value = resolve(values);

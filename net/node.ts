@@ -247,13 +247,7 @@ function partsOf(materials: Materials): NodeParts {
       core: { ...GOSSIPER_CORE, ...cores.gossiper },
     },
     refiller: { node, core: { ...REFILLER_CORE, ...cores.refiller } },
-    hintStore: {
-      node,
-      open: () => openReservedHints(materials),
-      current: () => life.current,
-      core: { ...HINT_STORE_CORE, ...cores.hintStore },
-    },
-    handoff: { core: { ...HANDOFF_CORE, ...cores.handoff } },
+    ...hintsOf(materials),
     coordinator: { node, quorum: settings.quorum, core: { ...COORDINATOR_CORE, ...cores.coordinator } },
     operator: {
       node,
@@ -279,6 +273,20 @@ async function openReservedStore({ settings, env, cores, journal, reserve }: Mat
   disk.isForLogs = false;
   reserve.refill();
   return opened;
+}
+
+/** The actors that keep what others are to have, and give it back. */
+function hintsOf(materials: Materials): Pick<NodeParts, "hintStore" | "handoff"> {
+  const { cores, life } = materials;
+  return {
+    hintStore: {
+      node: life.facts.nodeId,
+      open: () => openReservedHints(materials),
+      current: () => life.current,
+      core: { ...HINT_STORE_CORE, ...cores.hintStore },
+    },
+    handoff: { core: { ...HANDOFF_CORE, ...cores.handoff } },
+  };
 }
 
 /** Open the hints, as the store is opened. */

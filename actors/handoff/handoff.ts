@@ -2,8 +2,8 @@
  * The handoff: hints go back to where they belong (Dynamo, section 4.6).
  *
  * When a member for which hints are kept is alive again, they are sent to it in the order of their keys, a bounded
- * batch at a time, as writes like any other. A hint is forgotten only when everybody it was for has acknowledged it, and
- * it is then still what was sent: what is forgotten earlier is lost with the next crash on either side (Riak's bug).
+ * batch at a time, as writes like any other. A hint is forgotten only when everybody it was for has acknowledged it,
+ * and it is then still what was sent: what is forgotten earlier is lost with the next crash on either side (Riak's).
  * Nothing of this is remembered: who crashes in the middle sends some hints twice, which does no harm (FAULTS 59).
  *
  * A hint for one who is no replica of its partition any more, having left or been given other partitions, goes to all
