@@ -5,10 +5,10 @@
  *     node                    one for one: an actor that crashes is restarted alone
  *     ├── ring_manager        the ring, its journal, and the vote on the next one
  *     ├── replica_store       this node's copy of its partitions, in front of the storage engine
+ *     ├── hint_store          what it keeps for members that are away, in an engine of its own
  *     ├── peers               one connection to every other member            (net/peers.ts)
  *     ├── gossiper            rumours: who is alive, which ring is newest
  *     ├── refiller            fetches back what this node may have lost
- *     ├── hint_store          what it keeps for members that are away, in an engine of its own
  *     ├── handoff             gives that back
  *     ├── coordinator         every client request, until it is answered
  *     ├── operator            status, explain, join
@@ -71,10 +71,10 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
     children: [
       ringManager(parts.ringManager),
       replicaStore(parts.replicaStore),
+      hintStore(parts.hintStore),
       parts.peers,
       gossiper(parts.gossiper),
       refiller(parts.refiller),
-      hintStore(parts.hintStore),
       handoff(parts.handoff),
       coordinator(parts.coordinator),
       operator(parts.operator),
