@@ -86,6 +86,19 @@ export const TIMEOUT = {
   timeout: optional(kind.integer(1, 60_000, "MS"), "Milliseconds to wait (default 5000)"),
 };
 
+/** The flags of requests that say whether nodes may stand in for replicas that are away. */
+export const STAND_INS = {
+  strict: toggled(kind.toggle, "Count replicas only, even where too few can be reached"),
+  sloppy: toggled(kind.toggle, "Where too few replicas can be reached, count nodes that stand in for them"),
+};
+
+/** What those flags say; nothing: as the cluster does it. Of both, strict holds. */
+export function standIns(
+  flags: { readonly strict: boolean; readonly sloppy: boolean },
+): { sloppy?: boolean } {
+  return flags.strict ? { sloppy: false } : flags.sloppy ? { sloppy: true } : {};
+}
+
 /** Do something with a connection to the node that `WHERE` names, and hang up. */
 export async function withDoor<T>(
   where: { readonly host: string; readonly port: number },

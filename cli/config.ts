@@ -62,6 +62,11 @@ export const FIELDS = {
     "siblings",
     "Concurrent writes: keep all, or lose all but the last; the same at every node",
   ),
+  "quorum.sloppy": field(
+    kind.boolean,
+    true,
+    "Whether other nodes stand in for replicas that are away, where a request does not say",
+  ),
   "heartbeat.fanout": field(kind.integer(1, 16), 2, "Peers gossiped to at each beat"),
   "heartbeat.interval": field(kind.integer(10, 60_000, "MS"), 500, "Milliseconds between beats"),
   "storage.engine": field<EngineName | undefined>(

@@ -117,6 +117,7 @@ Deno.test("config: what a flag, a variable and a file say means the same, for ev
     "weight": [2.5, "2.5"],
     "partitions": [64, "64"],
     "quorum.n": [5, "5"],
+    "quorum.sloppy": [false, "false"],
     "quorum.r": [3, "3"],
     "quorum.w": [3, "3"],
     "heartbeat.fanout": [3, "3"],

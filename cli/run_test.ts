@@ -212,7 +212,7 @@ Deno.test("server: no configuration gives a single usable node; a signal drains 
     zone: "default",
     weight: 1,
     partitions: 256,
-    quorum: { n: 3, r: 2, w: 2 },
+    quorum: { n: 3, r: 2, w: 2, sloppy: true },
     conflicts: "siblings",
     heartbeat: { fanout: 2, interval: 500 },
     storage: { path: "./denamo-data/3001", sync: "always", persist: true, reserveBytes: 72 * 1024 * 1024 },

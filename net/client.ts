@@ -36,6 +36,11 @@ export interface CallOptions {
 export interface GetOptions extends CallOptions {
   /** Replicas that must answer. Default: the cluster's R. */
   readonly r?: number;
+  /**
+   * Whether hints may count in the place of replicas that are away, where the others could not make R: true, or false
+   * for a strict read. Default: as the cluster does it.
+   */
+  readonly sloppy?: boolean;
 }
 
 /** Options of {@link Client.put} and {@link Client.del}. */
@@ -49,6 +54,11 @@ export interface PutOptions extends CallOptions {
    * Default: never. Of a delete it means nothing.
    */
   readonly ttlMs?: number;
+  /**
+   * Whether nodes that stand in for replicas that are away may count, where the others could not make W: true, or false
+   * for a strict write. Default: as the cluster does it.
+   */
+  readonly sloppy?: boolean;
 }
 
 /** Options of {@link Client.update}. */
@@ -202,12 +212,12 @@ export class Client implements AsyncDisposable {
     resolve: (values: readonly Uint8Array[]) => Bytes | null | undefined,
     options: UpdateOptions = {},
   ): Promise<void> {
-    const { r, w, signal } = options;
+    const { r, w, sloppy, signal } = options;
     const { clock } = this.#environment;
     const deadline = clock.now() + timeoutOf(options);
     for (let tries = 0;; tries++) {
       const timeoutMs = Math.max(1, deadline - clock.now());
-      const call = { timeoutMs, ...(signal ? { signal } : {}) };
+      const call = { timeoutMs, ...(signal ? { signal } : {}), ...(sloppy !== undefined && { sloppy }) };
       try {
         const { values, context } = await this.get(key, { ...call, ...(r === undefined ? {} : { r }) });
         const value = resolve(values);
@@ -283,7 +293,8 @@ export class Client implements AsyncDisposable {
   ): number {
     const fault = judgeKey(key) ?? judgeCount("r", options.r);
     if (fault) return this.#refuse(fault, done);
-    const body = { key, r: options.r ?? 0 };
+    const { r = 0, sloppy } = options;
+    const body = { key, r, ...(sloppy !== undefined && { sloppy }) };
     return this.#submit(options, {
       repeatable: true,
       isWrite: false,
@@ -309,6 +320,7 @@ export class Client implements AsyncDisposable {
       context: options.context && options.context.length > 0 ? options.context : null,
       w: options.w ?? 0,
       ...(options.ttlMs !== undefined && value !== null && { ttlMs: options.ttlMs }),
+      ...(options.sloppy !== undefined && { sloppy: options.sloppy }),
       requestId: this.#requestPrefix + (++this.#requests).toString(16).padStart(12, "0"),
       forwarded: false,
     };

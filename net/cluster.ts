@@ -19,6 +19,7 @@ import { Client, type ConnectOptions } from "./client.ts";
 import { type ClusterOptions, judgeOptions } from "./cluster_options.ts";
 import { storeDirectory } from "../storage/engines.ts";
 import { Node, type NodeOptions } from "./node.ts";
+import { hintsDirectory } from "./hint_memory.ts";
 import { journalDirectory } from "./node_memory.ts";
 import { settingsOf } from "./node_options.ts";
 import { untilServing } from "./recovery.ts";
@@ -344,6 +345,7 @@ export class Cluster implements AsyncDisposable {
     return {
       count: this.#options.machines ?? this.#options.nodes ?? 3,
       store: storeDirectory(SIMULATED_PATH, settingsOf(this.#options.node ?? {}).engine),
+      hints: hintsDirectory(SIMULATED_PATH),
       journal: journalDirectory(SIMULATED_PATH),
       machine: machineOf,
       isUp: (index) => this.simulation!.isAlive(machineOf(index)),

@@ -13,6 +13,8 @@ import type { CoordinatorProtocol } from "../actors/coordinator/protocol.ts";
 import { GOSSIPER_CORE } from "../actors/gossiper/gossiper.ts";
 import { type NodeParts, nodeTree } from "../actors/node.ts";
 import type { OperatorActorProtocol } from "../actors/operator/protocol.ts";
+import { HANDOFF_CORE } from "../actors/handoff/handoff.ts";
+import { HINT_STORE_CORE } from "../actors/handoff/hint_store.ts";
 import type { GossiperProtocol } from "../actors/gossiper/protocol.ts";
 import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
 import { ANTI_ENTROPY_CORE } from "../actors/repair/anti_entropy.ts";
@@ -28,6 +30,7 @@ import { administer } from "./administer.ts";
 import { backUp, type BackupSource, clearSnapshot } from "./backup.ts";
 import { CONTROL } from "./control.ts";
 import { ControlCodec } from "./control_codec.ts";
+import { HINT_MEMORY_CORE, openHintStore } from "./hint_memory.ts";
 import { listen, listener, LISTENER_CORE, type ListenerProtocol } from "./listener.ts";
 import type { ProcessLife } from "./lives.ts";
 import { Life } from "./node_life.ts";
@@ -258,6 +261,7 @@ function partsOf(materials: Materials): NodeParts {
     },
     expirer: { node, wallMs, budget, core: { ...EXPIRER_CORE, ...cores.expirer } },
     refiller: { node, budget, core: { ...REFILLER_CORE, ...cores.refiller } },
+    ...hintsOf(materials, wallMs),
     coordinator: {
       node,
       conflicts,
@@ -292,6 +296,34 @@ async function openReservedStore({ settings, env, cores, journal, reserve, budge
   });
   disk.isForLogs = false;
   reserve.refill();
+  return opened;
+}
+
+/** The actors that keep what others are to have, and give it back. */
+function hintsOf(
+  materials: Materials,
+  wallMs: () => number | null,
+): Pick<NodeParts, "hintStore" | "handoff"> {
+  const { cores, life, settings: { conflicts } } = materials;
+  return {
+    hintStore: {
+      node: life.facts.nodeId,
+      open: () => openReservedHints(materials),
+      current: () => life.current,
+      conflicts,
+      wallMs,
+      core: { ...HINT_STORE_CORE, ...cores.hintStore },
+    },
+    handoff: { core: { ...HANDOFF_CORE, ...cores.handoff } },
+  };
+}
+
+/** Open the hints, as the store is opened. */
+async function openReservedHints({ settings, env, cores, journal, reserve }: Materials) {
+  const disk = new ReserveDisk(env.disk, reserve);
+  const core = { ...HINT_MEMORY_CORE, ...cores.hints };
+  const opened = await openHintStore(settings, { ...env, disk }, journal, core);
+  disk.isForLogs = false;
   return opened;
 }
 

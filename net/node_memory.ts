@@ -26,7 +26,7 @@ const ASKED = "asked";
 const NO_BYTES = new Uint8Array(0);
 const YES = Uint8Array.of(1);
 /** What is remembered in the place of an id when the store forgets everything with its process. */
-const VOLATILE = encodeUtf8("volatile");
+export const VOLATILE: Uint8Array = encodeUtf8("volatile");
 
 /** What a journal says of which any fact may be older than it should be; once in doubt, a vote is always in doubt. */
 const DOUBTS: readonly Fact[] = [[ABSTAINS, YES], [NOT_WHOLE, YES]];
@@ -214,7 +214,10 @@ export async function openStore(
 }
 
 /** A node that was told to use another engine than before would start empty, with its data beside it. */
-async function refuseOtherStores({ path, engine }: Settings, environment: Environment): Promise<void> {
+export async function refuseOtherStores(
+  { path, engine }: Pick<Settings, "path" | "engine">,
+  environment: Environment,
+): Promise<void> {
   for (const other of ENGINES) {
     if (other === engine || !await mayHoldKeys(path, other, environment)) continue;
     throw new Error(

@@ -10,12 +10,15 @@ import type { BudgetCore } from "../actors/repair/budget.ts";
 import type { CoordinatorCore } from "../actors/coordinator/core.ts";
 import type { GossiperCore } from "../actors/gossiper/gossiper.ts";
 import type { AntiEntropyCore } from "../actors/repair/anti_entropy.ts";
+import type { HandoffCore } from "../actors/handoff/handoff.ts";
+import type { HintStoreCore } from "../actors/handoff/hint_store.ts";
 import type { RefillerCore } from "../actors/repair/refiller.ts";
 import type { ReplicaStoreCore } from "../actors/replica_store/replica_store.ts";
 import type { RingManagerCore } from "../actors/ring_manager/ring_manager.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
 import type { SyncPolicy } from "../storage/engine.ts";
 import { DEFAULT_ENGINE, type EngineName } from "../storage/engines.ts";
+import type { HintMemoryCore } from "./hint_memory.ts";
 import type { ListenerCore } from "./listener.ts";
 import type { NodeMemoryCore } from "./node_memory.ts";
 
@@ -39,8 +42,16 @@ export interface NodeOptions {
   readonly partitions?: number;
   /** What becomes of concurrent writes, the same at every node. Default `siblings`. */
   readonly conflicts?: ConflictPolicy;
-  /** Replicas N, fixed when the cluster is created, and R and W of a request that names none. Default 3, 2, 2. */
-  readonly quorum?: { readonly n?: number; readonly r?: number; readonly w?: number };
+  /**
+   * Replicas N, fixed when the cluster is created, R and W of a request that names none, and whether other nodes may
+   * stand in for replicas that are away where a request does not say. Default 3, 2, 2, and they may.
+   */
+  readonly quorum?: {
+    readonly n?: number;
+    readonly r?: number;
+    readonly w?: number;
+    readonly sloppy?: boolean;
+  };
   /** Peers gossiped to per beat, and milliseconds between beats. Default 2 and 500. */
   readonly heartbeat?: { readonly fanout?: number; readonly interval?: number };
   /** Where and how records rest. */
@@ -80,6 +91,12 @@ export interface NodeCores {
   readonly budget?: Partial<BudgetCore>;
   /** See `actors/repair/anti_entropy.ts`. */
   readonly antiEntropy?: Partial<AntiEntropyCore>;
+  /** See `actors/handoff/hint_store.ts`. */
+  readonly hintStore?: Partial<HintStoreCore>;
+  /** See `actors/handoff/handoff.ts`. */
+  readonly handoff?: Partial<HandoffCore>;
+  /** See `net/hint_memory.ts`. */
+  readonly hints?: Partial<HintMemoryCore>;
   /** See `net/node_memory.ts`. */
   readonly memory?: Partial<NodeMemoryCore>;
   /** See `net/listener.ts`. */
@@ -97,7 +114,7 @@ export interface Settings {
   readonly weight: number;
   readonly partitions: number;
   readonly conflicts: ConflictPolicy;
-  readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
+  readonly quorum: { readonly n: number; readonly r: number; readonly w: number; readonly sloppy: boolean };
   readonly heartbeat: { readonly fanout: number; readonly intervalMs: number };
   readonly engine: EngineName;
   readonly path: string;
@@ -120,7 +137,12 @@ export function settingsOf(options: NodeOptions): Settings {
     weight: options.weight ?? 1,
     partitions: options.partitions ?? 256,
     conflicts: options.conflicts ?? "siblings",
-    quorum: { n: options.quorum?.n ?? 3, r: options.quorum?.r ?? 2, w: options.quorum?.w ?? 2 },
+    quorum: {
+      n: options.quorum?.n ?? 3,
+      r: options.quorum?.r ?? 2,
+      w: options.quorum?.w ?? 2,
+      sloppy: options.quorum?.sloppy ?? true,
+    },
     heartbeat: { fanout: options.heartbeat?.fanout ?? 2, intervalMs: options.heartbeat?.interval ?? 500 },
     engine: options.storage?.engine ?? (persist ? DEFAULT_ENGINE : "memory"),
     path: options.storage?.path ?? `./denamo-data/${port}`,

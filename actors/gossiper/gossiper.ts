@@ -8,6 +8,7 @@
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { Address, Handlers } from "../runtime/protocol.ts";
 import type { CoordinatorProtocol } from "../coordinator/protocol.ts";
+import type { HandoffProtocol } from "../handoff/protocol.ts";
 import type { NodeId } from "../replica_store/protocol.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
@@ -164,9 +165,10 @@ class Gossiper {
   #publish(changes: readonly LivenessChange[]): void {
     for (const { node, liveness } of changes) {
       this.#context.log.info(`a member is ${liveness}`, { peer: node });
-      if (liveness === "down") {
-        this.#context.ref<CoordinatorProtocol>("coordinator").tell("peerLost", { node });
-      }
+      const coordinator = this.#context.ref<CoordinatorProtocol>("coordinator");
+      coordinator.tell("liveness", { node, liveness });
+      if (liveness === "down") coordinator.tell("peerLost", { node });
+      if (liveness === "alive") this.#context.ref<HandoffProtocol>("handoff").tell("round", {});
     }
   }
 }

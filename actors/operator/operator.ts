@@ -12,6 +12,7 @@ import type { ConflictPolicy } from "../replica_store/conflicts.ts";
 import type { Budget } from "../repair/budget.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { CoordinatorProtocol, Explanation, ReplicaExplanation } from "../coordinator/protocol.ts";
+import type { HintStoreProtocol } from "../handoff/protocol.ts";
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
 import type { MemberView } from "../gossiper/membership.ts";
 import { toHex } from "../runtime/bytes.ts";
@@ -64,7 +65,7 @@ export interface OperatorOptions {
   /** What becomes of concurrent writes. */
   readonly conflicts: ConflictPolicy;
   /** Configured R and W. */
-  readonly quorum: { readonly r: number; readonly w: number };
+  readonly quorum: { readonly r: number; readonly w: number; readonly sloppy: boolean };
   /** This node as a member, its address resolved. */
   readonly member: Member;
   /** Whom to ask for admission while this node is alone: `host:port` each. */
@@ -152,18 +153,19 @@ async function status(
   context: Context,
   candidacy: Candidacy,
 ): Promise<NodeStatus> {
-  const [{ ring, isFenced }, store, repair, coordinator, news, door, links] = await Promise.all([
+  const [{ ring, isFenced }, store, repair, coordinator, hints, news, door, links] = await Promise.all([
     context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
     context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
     context.ref<AntiEntropyProtocol>("anti_entropy").ask("describe", {}, ASK),
     context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
+    context.ref<HintStoreProtocol>("hint_store").ask("describe", {}, ASK),
     memberNews(context),
     context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
     context.ref<LinksProtocol>("peers").ask("describe", {}, ASK),
   ]);
   const { condition, ...runtime } = options.runtime();
   const scarce = underReplicated(ring);
-  const state = condition ?? store.engine.refusing ??
+  const state = condition ?? store.engine.refusing ?? hints.refusing ??
     (isCandidate(candidacy)
       ? "joining"
       : isFenced
@@ -187,6 +189,7 @@ async function status(
     store,
     background: options.budget.status(),
     repair,
+    hints,
     connections: { clients: door.clients, peers: links.filter(({ connected }) => connected).length },
     ...runtime,
   };
@@ -201,7 +204,7 @@ async function clusterState(options: OperatorOptions, context: Context): Promise
     cluster: ring.cluster,
     clusterId: ring.clusterId,
     ring: ringDigest(ring),
-    quorum: { n, r, w },
+    quorum: { n, r, w, sloppy: options.quorum.sloppy },
     underReplicated: underReplicated(ring),
     members: ring.members.map((member, index) => {
       const known = news.find((one) => one.node === member.id);

@@ -10,6 +10,7 @@ import type { BudgetSettings, BudgetStatus } from "../repair/budget.ts";
 import type { CoordinatorStatus, Explanation, Liveness } from "../coordinator/protocol.ts";
 import type { NodeId, ReplicaStoreStatus } from "../replica_store/protocol.ts";
 import type { PartitionHealth, RepairStatus } from "../repair/anti_entropy.ts";
+import type { HintStoreStatus } from "../handoff/protocol.ts";
 import type { Member } from "../ring_manager/ring.ts";
 
 /** A refusal that people will read. */
@@ -42,8 +43,11 @@ export interface ClusterState {
   readonly clusterId: string;
   /** The ring's epoch and checksum, as this node has it. */
   readonly ring: { readonly epoch: number; readonly checksum: number };
-  /** Effective N, R, W (the configured ones, or less in a small cluster). */
-  readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
+  /**
+   * Effective N, R, W (the configured ones, or less in a small cluster); and whether other nodes stand in for replicas
+   * that are away, where a request does not say, as this node is configured.
+   */
+  readonly quorum: { readonly n: number; readonly r: number; readonly w: number; readonly sloppy: boolean };
   /** True while there are fewer members than N. */
   readonly underReplicated: boolean;
   /** The members. */
@@ -109,6 +113,8 @@ export interface NodeStatus {
   readonly background: BudgetStatus;
   /** How replicas are kept the same. */
   readonly repair: RepairStatus;
+  /** The hint store's: what this node keeps for members that are away. */
+  readonly hints: HintStoreStatus;
   /** Messages to no one, and to peers that could not be reached. */
   readonly messages: { readonly deadLetters: number; readonly lostToPeers: number };
   /** Connections open now. */

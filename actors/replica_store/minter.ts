@@ -12,13 +12,13 @@ import type { Ring } from "../ring_manager/ring.ts";
 import { crc32c } from "../runtime/crc32c.ts";
 import type { Clock as Time } from "../runtime/environment.ts";
 import { type Clock, descends, EMPTY_CLOCK } from "./clock.ts";
-import type { CommitGroups } from "./commit_groups.ts";
+import type { Waiter } from "./commit_groups.ts";
 import type { decodeContext } from "./context.ts";
 import type { Dots } from "./dots.ts";
 import type { mint } from "./object.ts";
 import { encodeObject } from "./object_codec.ts";
-import type { EncodedObject, Mint, MintAnswer, NodeId, Placement } from "./protocol.ts";
 import { type ConflictPolicy, replacedBy, unseen } from "./conflicts.ts";
+import type { EncodedObject, Mint, MintAnswer, NodeId, Placement, WriteRefusal } from "./protocol.ts";
 import type { Records } from "./records.ts";
 
 /** What {@link Minter} needs of the store it runs in. */
@@ -28,9 +28,11 @@ export interface MintDesk {
   /** Names for versions. */
   readonly dots: Dots;
   /** What is held. */
-  readonly records: Records;
-  /** How it becomes durable. */
-  readonly groups: CommitGroups;
+  readonly records: Pick<Records, "read" | "decode">;
+  /** How it becomes durable; why it is not taken, else null. */
+  readonly groups: {
+    write(partition: number, key: Uint8Array, object: EncodedObject, waiter: Waiter): WriteRefusal | null;
+  };
   /** Time. */
   readonly clock: Time;
   /** This node. */

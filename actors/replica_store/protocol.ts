@@ -78,7 +78,7 @@ export type WriteAnswer =
 
 /**
  * Why a replica did not take a write. `future-dot`: the object's clock is ahead of what this node ever issued
- * under its own actor id. `unavailable`: its store takes no writes.
+ * under its own actor id. `unavailable`: its store takes no writes. `hints-full`: the hint store has no room.
  */
 export type WriteRefusal =
   | "wrong-epoch"
@@ -87,7 +87,8 @@ export type WriteRefusal =
   | "unreadable"
   | "corrupt"
   | "future-dot"
-  | "ring-changing";
+  | "ring-changing"
+  | "hints-full";
 
 /** The coordinator's own replica turns a client's write into a version. */
 export interface Mint extends Placement {

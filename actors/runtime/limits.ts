@@ -83,6 +83,12 @@ export const LIMITS = {
   journalBacklogBytes: 64 * MIB,
   /** Put aside for a full disk: what an unclean start copies of one segment, and room for the node's own journal. */
   reserveBytes: 72 * MIB,
+  /** Hints kept for one member that is away; past it another is refused, and its write does not count here. */
+  hintTargetBytes: 256 * MIB,
+  /** Hints kept for all of them: four members that are away at once have their share. */
+  hintBytes: 1024 * MIB,
+  /** Hints are given back no faster than this, in bytes per second: clients come first. */
+  handoffBytesPerSecond: 32 * MIB,
   /** A disk that was full, or failed to read for the LSM engine, is tried again after this long. */
   fullProbeMs: 1_000,
   /** Space that was given up to a full disk is put aside again after so long. */
@@ -140,4 +146,6 @@ if (LIMITS.reserveBytes < LIMITS.segmentBytes + 4 * MIB) {
   throw new Error("limits: a segment must fit the reserve");
 }
 if (LIMITS.segmentBytes > 2 ** 27) throw new Error("limits: offsets in a segment are 24 bits, times 8");
+if (LIMITS.hintTargetBytes > LIMITS.hintBytes) throw new Error("limits: one member's hints must fit");
+if (LIMITS.hintTargetBytes < 2 * LIMITS.objectBytes) throw new Error("limits: an object must fit a hint");
 if (LIMITS.defaultDeadlineMs > LIMITS.deadlineMs) throw new Error("limits: the default deadline is too long");

@@ -36,6 +36,8 @@ export interface Victims {
   join(index: number): Promise<void>;
   /** The directory of its store, relative to its disk. */
   readonly store: string;
+  /** The directory of what it keeps for others. */
+  readonly hints: string;
   /** The directory of its own journal. */
   readonly journal: string;
 }
@@ -280,7 +282,7 @@ export class Nemesis {
   /** What an operator does whose node does not start because its files are damaged: what its last words say. */
   #follow(index: number, words: string): void {
     if ([...this.#active].some(({ kind }) => AT_START.has(kind))) return; // it may read better
-    if (words.includes("move it away")) return this.#moveStoreAway(index);
+    if (words.includes("move it away")) return this.#moveStoreAway(index, words);
     if (words.includes("from a backup")) this.#putJournalBack(index);
   }
 
@@ -291,9 +293,11 @@ export class Nemesis {
     this.#replace(index, this.#victims.journal, copy);
   }
 
-  #moveStoreAway(index: number): void {
-    this.#say([index], "its store is moved away");
-    this.#replace(index, this.#victims.store, new Map());
+  #moveStoreAway(index: number, words: string): void {
+    const { store, hints } = this.#victims;
+    const isOfHints = words.includes(`${hints}/`);
+    this.#say([index], isOfHints ? "its hints are moved away" : "its store is moved away");
+    this.#replace(index, isOfHints ? hints : store, new Map());
   }
 
   /** Put other files in the place of a directory. */

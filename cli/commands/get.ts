@@ -4,7 +4,17 @@
  * @module
  */
 
-import { answer, type Command, command, EXIT, TIMEOUT, WHERE, withDoor } from "../command.ts";
+import {
+  answer,
+  type Command,
+  command,
+  EXIT,
+  STAND_INS,
+  standIns,
+  TIMEOUT,
+  WHERE,
+  withDoor,
+} from "../command.ts";
 import type { GetResult } from "../../net/client.ts";
 import { type Flags, optional, required, toggled } from "../flags.ts";
 import * as kind from "../kinds.ts";
@@ -21,6 +31,7 @@ export const get: Command<Flags> = command({
     ...WHERE,
     key: required(kind.text("KEY"), "The key", "k"),
     r: optional(kind.integer(1, 16), "Replicas that must answer (default the cluster's R)", "r"),
+    ...STAND_INS,
     raw: toggled(kind.toggle, "Print the bytes of the single value"),
     ...TIMEOUT,
   },
@@ -28,6 +39,7 @@ export const get: Command<Flags> = command({
     const found = await withDoor(flags, context, (door) =>
       door.get(new TextEncoder().encode(flags.key), {
         ...(flags.r !== undefined && { r: flags.r }),
+        ...standIns(flags),
         ...(flags.timeout !== undefined && { timeoutMs: flags.timeout }),
       }));
     const { values } = found;

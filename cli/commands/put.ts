@@ -4,7 +4,17 @@
  * @module
  */
 
-import { answer, type Command, command, EXIT, TIMEOUT, WHERE, withDoor } from "../command.ts";
+import {
+  answer,
+  type Command,
+  command,
+  EXIT,
+  STAND_INS,
+  standIns,
+  TIMEOUT,
+  WHERE,
+  withDoor,
+} from "../command.ts";
 import { type Flags, optional, required } from "../flags.ts";
 import * as kind from "../kinds.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
@@ -31,6 +41,7 @@ export const put: Command<Flags> = command({
       kind.integer(1, LIMITS.ttlMs / 1000, "SECONDS"),
       "Seconds after which the value expires (default never)",
     ),
+    ...STAND_INS,
     ...TIMEOUT,
   },
   async run(flags, context) {
@@ -46,12 +57,15 @@ export const put: Command<Flags> = command({
 export function writeOptions(flags: {
   readonly context: Uint8Array | undefined;
   readonly w: number | undefined;
+  readonly strict: boolean;
+  readonly sloppy: boolean;
   readonly timeout: number | undefined;
   readonly ttl?: number | undefined;
-}): { context?: Uint8Array; w?: number; timeoutMs?: number; ttlMs?: number } {
+}): { context?: Uint8Array; w?: number; sloppy?: boolean; timeoutMs?: number; ttlMs?: number } {
   return {
     ...(flags.context !== undefined && { context: flags.context }),
     ...(flags.w !== undefined && { w: flags.w }),
+    ...standIns(flags),
     ...(flags.ttl !== undefined && { ttlMs: flags.ttl * 1000 }),
     ...(flags.timeout !== undefined && { timeoutMs: flags.timeout }),
   };

@@ -87,7 +87,12 @@ export function nodeOptions(config: settings.Config): NodeOptions {
     zone: config.zone,
     weight: config.weight,
     partitions: config.partitions,
-    quorum: { n: config["quorum.n"], r: config["quorum.r"], w: config["quorum.w"] },
+    quorum: {
+      n: config["quorum.n"],
+      r: config["quorum.r"],
+      w: config["quorum.w"],
+      sloppy: config["quorum.sloppy"],
+    },
     conflicts: config["conflicts"],
     heartbeat: { fanout: config["heartbeat.fanout"], interval: config["heartbeat.interval"] },
     storage: {

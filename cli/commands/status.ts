@@ -6,6 +6,7 @@
 
 import type { BudgetStatus } from "../../actors/repair/budget.ts";
 import type { NodeStatus } from "../../actors/operator/protocol.ts";
+import type { HintStoreStatus } from "../../actors/handoff/protocol.ts";
 import type { EngineStats } from "../../storage/engine.ts";
 import { answer, type Command, command, EXIT, JSON_FLAG, WHERE, withDoor } from "../command.ts";
 import type { Flags } from "../flags.ts";
@@ -79,6 +80,7 @@ function facts(status: NodeStatus, paint: Paint): [name: string, text: string][]
     ["repair", repaired(repair)],
     ["disk", disk(engine)],
     ["background", showBackground(status.background, paint)],
+    ["hints", hintsHeld(status.hints, paint)],
     ["connections", `${counted(connections.clients, "client")}, ${counted(connections.peers, "peer")}`],
     ["messages", `${counted(messages.deadLetters, "dead letter")}, ${messages.lostToPeers} lost to peers`],
   ];
@@ -103,6 +105,23 @@ function repaired(repair: NodeStatus["repair"]): string {
     `${counted(exchanges, "exchange")} (${size(bytesExchanged)})`,
     `${counted(keysRepaired, "key")} repaired`,
     `${failures} failed`,
+  ].join(", ");
+}
+
+/** What is kept for members that are away, as people read it. */
+function hintsHeld(hints: HintStoreStatus, paint: Paint): string {
+  const { count, bytes, targets, taken, delivered, refused, damage, lossy, refusing } = hints;
+  const each = targets.map(({ node, count, bytes }) => `${brief(node)} ${count}, ${size(bytes)}`);
+  const trouble = [
+    ...(refused > 0 ? [`${refused} refused, no room`] : []),
+    ...(refusing !== null ? [refusing] : []),
+    ...(damage > 0 ? [`${counted(damage, "damaged place")} found`] : []),
+    ...(lossy ? ["some may be lost"] : []),
+  ];
+  return [
+    count === 0 ? "none held" : paint.yellow(`${count} held, ${size(bytes)} (${each.join("; ")})`),
+    `${taken} taken, ${delivered} delivered`,
+    ...trouble.map(paint.red),
   ].join(", ");
 }
 

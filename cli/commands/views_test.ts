@@ -21,7 +21,7 @@ const STATE: ClusterState = {
   cluster: "shop",
   clusterId: "c".repeat(32),
   ring: { epoch: 3, checksum: 7 },
-  quorum: { n: 3, r: 2, w: 2 },
+  quorum: { n: 3, r: 2, w: 2, sloppy: true },
   underReplicated: false,
   members: members.map((member, index) => ({
     ...member,
@@ -72,6 +72,20 @@ const STATUS: NodeStatus = {
     failovers: 0,
     readRepairs: 4,
     repairsLeft: 0,
+    hinted: 3,
+    sloppyPuts: 1,
+  },
+  hints: {
+    count: 2,
+    bytes: 2048,
+    targets: [{ node: "3".repeat(32), count: 2, bytes: 2048 }],
+    taken: 3,
+    delivered: 1,
+    refused: 0,
+    damage: 0,
+    lossy: false,
+    refusing: null,
+    actorId: "4".repeat(32),
   },
   store: {
     engine: {
@@ -156,6 +170,7 @@ Deno.test("status names what needs a look", () => {
         "5 keys repaired",
         "2 wrong hash trees",
       ],
+      "hints       2 held, 2.0 KiB (33333333 2, 2.0 KiB), 3 taken, 1 delivered",
       "disk        100 B in 1 file, 40 B dead, 60 B to be rewritten, 3.3 writes per sync",
     ]
   ) assert(shown.includes(part), part);

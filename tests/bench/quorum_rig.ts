@@ -153,7 +153,7 @@ async function startNode(node: string, answers: Answers): Promise<ActorSystem> {
         node,
         budget: FREE,
         conflicts: "siblings",
-        quorum: { r: 2, w: 2 },
+        quorum: { r: 2, w: 2, sloppy: false },
         core: COORDINATOR_CORE,
       }),
       door,

@@ -44,6 +44,10 @@ export interface Plan {
   readonly engine: EngineName;
   /** Replicas, and R and W of a call that names none. */
   readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
+  /** Whether nodes may stand in for replicas that are away. */
+  readonly sloppy: boolean;
+  /** How much each node may keep for others, in bytes; 0 for as much as there is room for in real ones. */
+  readonly hintBytes: number;
   /** How many keys there are. */
   readonly keys: number;
   /** What clients allow for a call, in milliseconds. */
@@ -86,6 +90,12 @@ const FEWEST_TO_LOSE = 3;
 /** Joining ends with the first write; until then clients of such a history mostly wait. */
 const FOUNDING_MS = 6_000;
 
+/** One history in so many has strict quorums. */
+const STRICT_EVERY = 2;
+/** One history in so many has hint stores that are soon full, of so many bytes. */
+const SMALL_HINTS_EVERY = 4;
+const SMALL_HINTS = 600;
+
 /** Drawn on their own, so that plans without them are what they were. */
 const DRAWN_APART: ReadonlySet<FaultKind> = new Set(["join", "stop"]);
 
@@ -114,6 +124,8 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     nodes,
     members,
     engine: options.engine ?? DEFAULT_ENGINE,
+    sloppy: random.fork("sloppy").integer(STRICT_EVERY) > 0,
+    hintBytes: random.fork("hints").integer(SMALL_HINTS_EVERY) === 0 ? SMALL_HINTS : 0,
     ...drawWorkload(random.fork("workload"), options.ops ?? OPS, joins),
     faults: [...others, ...stops, ...joining].sort((a, b) => a.atMs - b.atMs),
     forMs: FOR_MS,

@@ -36,6 +36,8 @@ const plan = exact({
   members: integer(1, MOST_NODES),
   engine: optional(oneOf(...ENGINES)),
   quorum: exact({ n: integer(1, 16), r: integer(1, 16), w: integer(1, 16) }),
+  sloppy: optional(flag),
+  hintBytes: optional(integer(0, 1 << 30)),
   keys: integer(1, 1_000),
   timeoutMs: integer(1, MOST_MS),
   clients: list(
@@ -79,8 +81,8 @@ export function readPlan(text: string): Plan {
     throw new Error(`it is not JSON: ${(error as Error).message}`);
   }
   try {
-    // Plans are older than the choice of an engine.
-    const read = { engine: "memory" as const, ...shape(plan, value) };
+    // Plans are older than the choice of an engine, and than hints.
+    const read = { engine: "memory" as const, sloppy: false, hintBytes: 0, ...shape(plan, value) };
     if (read.members > read.nodes) throw new Error(`members: ${read.members} of ${read.nodes} nodes`);
     const { n, r, w } = read.quorum;
     if (r > n || w > n) throw new Error(`quorum: R ${r} and W ${w} of N ${n}`);

@@ -8,10 +8,12 @@
 import type { SeenMessage } from "../../actors/simulated/links.ts";
 import type { LogLine } from "../../actors/simulated/log.ts";
 import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
+import { HINT_STORE_CORE } from "../../actors/handoff/hint_store.ts";
 import { FAULTS } from "../../actors/simulated/faults.ts";
 import type { Client } from "../../net/client.ts";
 import { Cluster, type ClusterOptions } from "../../net/cluster.ts";
 import type { NodeCores, NodeOptions } from "../../net/node.ts";
+import { HINT_MEMORY_CORE } from "../../net/hint_memory.ts";
 import { NODE_MEMORY_CORE } from "../../net/node_memory.ts";
 import type { Engine } from "../../storage/engine.ts";
 import type { EngineName } from "../../storage/engines.ts";
@@ -73,6 +75,9 @@ export interface Report {
   readonly simulatedMs: number;
 }
 
+/** Those that take nodes that are no replicas: objects kept for others, and what became of them. */
+export const HINT_FIGURES = ["hints taken", "hints delivered", "hints refused", "sloppy writes"] as const;
+
 /** What is counted of every history, besides faults: over many histories none of these may be zero. */
 export const FIGURES = [
   "operations",
@@ -82,6 +87,7 @@ export const FIGURES = [
   "repairs",
   "restarts",
   "joins",
+  ...HINT_FIGURES,
 ] as const;
 
 /** One of {@link FIGURES}. */
@@ -92,6 +98,8 @@ const PARTITIONS = 16;
 const FINAL_TIMEOUT_MS = 10_000;
 /** Everything that was under way when the faults healed is over by then. */
 const SETTLE_MS = 3_000;
+/** All hints are back by then. */
+const HINTS_MS = 15_000;
 const REPAIR_MS = 500;
 /** All owners of a partition hold the same so long after that, and are asked so often. */
 const TREES_MS = 30_000;
@@ -123,13 +131,19 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
   const { cores, client, node, onLog, onMessage, judgesTrees = true } = options;
   const crashes: Violation[] = [];
   const stores: Stores = new Map();
+  let hintActors = 0;
   const cluster = await Cluster.inProcess({
     seed: plan.seed,
     nodes: plan.members,
     machines: plan.nodes,
     faults: plan.faults,
-    node: { partitions: PARTITIONS, storage: { engine: plan.engine }, ...node, quorum: plan.quorum },
-    cores: withSmallStore(cores, stores),
+    node: {
+      partitions: PARTITIONS,
+      storage: { engine: plan.engine },
+      ...node,
+      quorum: { ...plan.quorum, sloppy: plan.sloppy },
+    },
+    cores: withSmallStore(plan, cores, stores, () => hintActors++),
     ...(client && { client }),
     onLog: (line) => {
       if (isCrash(line)) crashes.push(crashOf(line));
@@ -162,7 +176,8 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     n: plan.quorum.n,
     losses,
     restores,
-    starts: startsOf(plan, cluster),
+    sloppy: plan.sloppy,
+    starts: startsOf(plan, cluster) + hintActors,
     ...troubledOf(plan),
     operations,
     ending,
@@ -189,14 +204,28 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
 type Stores = Map<number, Engine>;
 
 function withSmallStore(
+  { hintBytes }: Plan,
   cores: ClusterOptions["cores"] = {},
   stores: Stores,
+  onHintActor: () => void,
 ): (index: number) => NodeCores {
   return (index) => {
     const own = typeof cores === "function" ? cores(index) : cores;
     const { openEngine } = { ...NODE_MEMORY_CORE, ...own.memory };
+    const { openHints } = { ...HINT_MEMORY_CORE, ...own.hints };
     return {
       ...own,
+      hints: { openHints: (engine, options) => openHints(engine, { ...options, ...STORE[engine] }) },
+      hintStore: {
+        ...(hintBytes > 0 && {
+          hasRoom: ({ totalBytes, addedBytes }) => addedBytes <= 0 || totalBytes + addedBytes <= hintBytes,
+        }),
+        ...own.hintStore,
+        newActorId: (random) => {
+          onHintActor();
+          return HINT_STORE_CORE.newActorId(random);
+        },
+      },
       memory: {
         ...own.memory,
         openEngine: async (engine, options) => {
@@ -254,6 +283,7 @@ export async function endingOf(
   judgesTrees = true,
 ): Promise<Ending> {
   const clients = await connectToMembers(cluster);
+  await untilHintsAreBack(cluster, clients);
   const { quorum: { n } } = await clients[0]!.admin("clusterState", {});
   const trees = judgesTrees && await treesOf(clients, (ms) => cluster.sleep(ms));
   // First a write through each, to all replicas: who only reads well has not healed.
@@ -297,6 +327,15 @@ async function treesOf(
     const isOne = (some: readonly TreeState[]) => new Set(some.map(({ digest }) => digest)).size === 1;
     if (isKnown && owners.every(isOne) || waitedMs >= TREES_MS) return trees;
     await sleep(LOOK_MS);
+  }
+}
+
+/** After healing members are heard of again, and hints are given back; both within a bound. */
+async function untilHintsAreBack(cluster: Cluster, clients: readonly Client[]): Promise<void> {
+  for (let waitedMs = 0; waitedMs < HINTS_MS; waitedMs += CONNECT_MS) {
+    const statuses = await Promise.all(clients.map((client) => client.admin("status", {})));
+    if (statuses.every(({ hints }) => hints.count === 0)) return;
+    await cluster.sleep(CONNECT_MS);
   }
 }
 
@@ -384,6 +423,10 @@ function figuresOf(operations: readonly Operation[], cluster: Cluster, { nodes }
     ),
     repairs: sum(({ status }) => status.coordinator.readRepairs),
     restarts: cluster.restarts,
+    "hints taken": sum(({ status }) => status.hints.taken),
+    "hints delivered": sum(({ status }) => status.hints.delivered),
+    "hints refused": sum(({ status }) => status.hints.refused),
+    "sloppy writes": sum(({ status }) => status.coordinator.sloppyPuts),
     joins: cluster.troubles.filter(({ what }) => what === "is a member").length,
   };
 }

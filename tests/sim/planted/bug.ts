@@ -26,6 +26,8 @@ export interface Bug {
   readonly plan: PlanOptions & {
     /** Instead of the one drawn. */
     readonly quorum?: Plan["quorum"];
+    /** Whether nodes may stand in for replicas that are away; default false. */
+    readonly sloppy?: boolean;
     /** What else is to be different. */
     readonly adjust?: (plan: Plan) => Plan;
   };
@@ -67,8 +69,11 @@ export const TORN: Bug["plan"] = { faults: ["pause", "two-way", "one-way", "rese
 const NODES = 3;
 
 /** The history that a seed stands for when this bug is hunted. */
-export function planFor({ plan: { quorum, adjust, ...options } }: Pick<Bug, "plan">, seed: number): Plan {
-  const drawn = planOf(seed, { nodes: NODES, engine: "memory", ...options });
+export function planFor(
+  { plan: { quorum, sloppy = false, adjust, ...options } }: Pick<Bug, "plan">,
+  seed: number,
+): Plan {
+  const drawn = { ...planOf(seed, { nodes: NODES, engine: "memory", ...options }), sloppy, hintBytes: 0 };
   const plan = quorum === undefined ? drawn : { ...drawn, quorum };
   return adjust === undefined ? plan : adjust(plan);
 }

@@ -6,6 +6,7 @@
 
 import type { Bug, Conviction } from "./bug.ts";
 import { CLIENT_BUGS } from "./clients.ts";
+import { HINT_BUGS } from "./hints.ts";
 import { QUORUM_BUGS } from "./quorums.ts";
 import { RING_BUGS } from "./rings.ts";
 import { STORE_BUGS } from "./stores.ts";
@@ -20,6 +21,7 @@ export const PLANTED: readonly Bug[] = [
   ...TREE_BUGS,
   ...RING_BUGS,
   ...CLIENT_BUGS,
+  ...HINT_BUGS,
 ];
 
 const NAME_WIDTH = Math.max(...PLANTED.map(({ name }) => name.length));
