@@ -49,6 +49,7 @@ export async function openTree(options: LsmOptions): Promise<OpenedTree> {
     const replay = new WalReplay(memtable);
     const scar = () => ({ type: STORE_ID_RECORD, payload: encodeStoreId(drawId(options, storeId.serial)) });
     wal = await openJournal({ ...journalOptions(options), scar }, (record) => replay.take(record));
+    removeRubbish(options, manifest); // what a repair writes may get the number of a table that was never finished
     const repaired = await repair(options, manifest, lost, replay.storeId);
     await reachSegment(wal, replay.lastSegment, manifest.version.edit.walFrom);
     removeRubbish(options, manifest);
