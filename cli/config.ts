@@ -57,15 +57,15 @@ export const FIELDS = {
   "quorum.n": field(kind.integer(1, 16), 3, "Replicas of a key"),
   "quorum.r": field(kind.integer(1, 16), 2, "Replicas that must answer a read"),
   "quorum.w": field(kind.integer(1, 16), 2, "Replicas that must acknowledge a write"),
-  "conflicts": field(
-    kind.choice(...CONFLICT_POLICIES),
-    "siblings",
-    "Concurrent writes: keep all, or lose all but the last; the same at every node",
-  ),
   "quorum.sloppy": field(
     kind.boolean,
     true,
     "Whether other nodes stand in for replicas that are away, where a request does not say",
+  ),
+  "conflicts": field(
+    kind.choice(...CONFLICT_POLICIES),
+    "siblings",
+    "Concurrent writes: keep all, or lose all but the last; the same at every node",
   ),
   "heartbeat.fanout": field(kind.integer(1, 16), 2, "Peers gossiped to at each beat"),
   "heartbeat.interval": field(kind.integer(10, 60_000, "MS"), 500, "Milliseconds between beats"),
