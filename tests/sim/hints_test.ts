@@ -20,6 +20,9 @@ import type { NodeCores } from "../../net/node.ts";
 import type { Change } from "../../storage/engine.ts";
 import { failureOf, machine, onStage, others, replicasOf, type Stage } from "./stage.ts";
 
+/** The engine of hints and store. */
+const ON_LSM = { storage: { engine: "lsm" } } as const;
+
 const NODES = 5;
 
 /** Of five nodes, the three primaries of `k` and the two that stand in for them. */
@@ -70,7 +73,7 @@ async function assertCaught(story: Promise<void>): Promise<void> {
 
 /** All primaries are away; a write is acknowledged by those that stand in, and given back. */
 function giveBack(cores: NodeCores = {}): Promise<void> {
-  return onStage({ nodes: NODES, cores }, async (stage) => {
+  return onStage({ nodes: NODES, node: ON_LSM, cores }, async (stage) => {
     const { cluster, until } = stage;
     const { primaries, strangers } = await cast(stage);
     await take(stage, primaries, strangers);
@@ -89,7 +92,7 @@ function giveBack(cores: NodeCores = {}): Promise<void> {
 
 /** A target is held to be alive, and its disk takes nothing. */
 function refuseOnce(cores: NodeCores, seed: number): Promise<void> {
-  return onStage({ nodes: NODES, cores, seed }, async (stage) => {
+  return onStage({ nodes: NODES, node: ON_LSM, cores, seed }, async (stage) => {
     const { cluster, world, until, sleep } = stage;
     const { primaries, strangers } = await cast(stage);
     await take(stage, primaries, strangers);
@@ -163,7 +166,7 @@ Deno.test("with one primary away a sloppy write is on the two others: a strict r
 
 /** Versions of one key are minted by one that stands in, before and after it has given back what it kept. */
 function mintAgain(cores: NodeCores = {}): Promise<void> {
-  return onStage({ nodes: NODES, cores }, async (stage) => {
+  return onStage({ nodes: NODES, node: ON_LSM, cores }, async (stage) => {
     const { cluster, until } = stage;
     const { primaries, strangers } = await cast(stage);
     const client = await cluster.connect({ to: strangers });
@@ -199,7 +202,7 @@ Deno.test("planted: hints that are forgotten before they are durable at their ta
 
 /** The lights go out where hints were acknowledged; the last that was written is asked for. */
 function powerCut(cores: NodeCores = {}, seed = 1): Promise<void> {
-  return onStage({ nodes: NODES, cores, seed }, async (stage) => {
+  return onStage({ nodes: NODES, node: ON_LSM, cores, seed }, async (stage) => {
     const { cluster, until } = stage;
     const { primaries, strangers } = await cast(stage);
     await take(stage, primaries, strangers);
@@ -232,34 +235,37 @@ const ROOM = 400;
 function fill(cores: NodeCores = {}): Promise<void> {
   const hasRoom: NonNullable<NodeCores["hintStore"]>["hasRoom"] = ({ totalBytes, addedBytes }) =>
     totalBytes + addedBytes <= ROOM;
-  return onStage({ nodes: NODES, cores: { hintStore: { hasRoom }, ...cores } }, async (stage) => {
-    const { cluster, until } = stage;
-    const { primaries, strangers } = await cast(stage);
-    await take(stage, primaries, strangers);
-    const client = await cluster.connect({ to: strangers });
-    const acknowledged: string[] = [];
-    let refused = 0;
-    const isOurs = async (key: string) =>
-      (await replicasOf(client, key)).every((index) => primaries.includes(index));
-    for (let number = 0; number < 60; number++) {
-      const key = `k${number}`;
-      if (!await isOurs(key)) continue;
-      await client.put(key, key, { timeoutMs: 500 }).then(() => acknowledged.push(key), () => refused++);
-    }
-    assert(acknowledged.length > 0 && refused > 0, `${acknowledged.length} and ${refused} refused`);
-    for (const index of strangers) {
-      await using one = await cluster.connect({ to: [index] });
-      const { hints } = await one.admin("status", {});
-      assert(hints.bytes <= ROOM && hints.refused > 0, JSON.stringify(hints));
-    }
-    for (const index of primaries) await cluster.start(index);
-    await until(async () => await held(stage, strangers) === 0);
-    for (const key of acknowledged) {
-      // Who was killed is not whole for a moment.
-      await until(() => client.get(key, { r: 3, sloppy: false }).then(() => true, () => false));
-      assertEquals((await client.get(key, { r: 3, sloppy: false })).texts(), [key], "it was acknowledged");
-    }
-  });
+  return onStage(
+    { nodes: NODES, node: ON_LSM, cores: { hintStore: { hasRoom }, ...cores } },
+    async (stage) => {
+      const { cluster, until } = stage;
+      const { primaries, strangers } = await cast(stage);
+      await take(stage, primaries, strangers);
+      const client = await cluster.connect({ to: strangers });
+      const acknowledged: string[] = [];
+      let refused = 0;
+      const isOurs = async (key: string) =>
+        (await replicasOf(client, key)).every((index) => primaries.includes(index));
+      for (let number = 0; number < 60; number++) {
+        const key = `k${number}`;
+        if (!await isOurs(key)) continue;
+        await client.put(key, key, { timeoutMs: 500 }).then(() => acknowledged.push(key), () => refused++);
+      }
+      assert(acknowledged.length > 0 && refused > 0, `${acknowledged.length} and ${refused} refused`);
+      for (const index of strangers) {
+        await using one = await cluster.connect({ to: [index] });
+        const { hints } = await one.admin("status", {});
+        assert(hints.bytes <= ROOM && hints.refused > 0, JSON.stringify(hints));
+      }
+      for (const index of primaries) await cluster.start(index);
+      await until(async () => await held(stage, strangers) === 0);
+      for (const key of acknowledged) {
+        // Who was killed is not whole for a moment.
+        await until(() => client.get(key, { r: 3, sloppy: false }).then(() => true, () => false));
+        assertEquals((await client.get(key, { r: 3, sloppy: false })).texts(), [key], "it was acknowledged");
+      }
+    },
+  );
 }
 
 Deno.test("58: a full hint store refuses new hints, which do not count, and never drops old ones", () =>
@@ -287,7 +293,7 @@ Deno.test("planted: a full hint store that drops the oldest hint loses what was 
 });
 
 Deno.test("59: hints that come late, twice and out of order do no harm, through crashes on either side", () =>
-  onStage({ nodes: NODES, seed: 7 }, async (stage) => {
+  onStage({ nodes: NODES, node: ON_LSM, seed: 7 }, async (stage) => {
     const { cluster, world, until, sleep } = stage;
     const { primaries, strangers } = await cast(stage);
     const client = await cluster.connect({ to: strangers });
