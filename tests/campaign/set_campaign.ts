@@ -8,7 +8,7 @@
  */
 
 import { Client } from "../../mod.ts";
-import { freePorts, Scratch, Server, sleep, until } from "../outside/harness.ts";
+import { freePorts, joined, Scratch, Server, sleep, until } from "../outside/harness.ts";
 import { FATES, type Fates } from "./elements.ts";
 import { SetClients } from "./set_clients.ts";
 import { type Place, Wires } from "./wires.ts";
@@ -100,10 +100,7 @@ class Wired implements AsyncDisposable {
       await Promise.all(cluster.doors.map((_, place) => cluster.#restart(place)));
       for (const door of cluster.doors.slice(1)) {
         await using client = await Client.connect(door);
-        const joined = await client.admin("join", { known: cluster.#wires.addresses[0]! }, {
-          timeoutMs: 30_000,
-        });
-        if (!joined.ok) throw new Error(`${door} cannot join: ${joined.message}`);
+        await joined(client, cluster.#wires.addresses[0]!);
       }
       await cluster.whole();
       return cluster;
