@@ -226,6 +226,7 @@ for (const [name, before] of Object.entries(MEETINGS)) {
       world.heal();
       await until(async () => (await statusOf(stage, 2)).state === "serving");
       assertEquals(await answerOf(stage, through[0]!, 2, "k"), "found");
+      await until(() => through[1]!.get("k", { r: 3 }).then(() => true, () => false)); // others restarted, too
       assertEquals((await through[1]!.get("k", { r: 3 })).texts(), ["new"]);
     }));
 }
