@@ -43,9 +43,11 @@ export type { ClientFailure } from "./net/client_errors.ts";
 export { Arrivals } from "./net/arrivals.ts";
 export { LISTENER_CORE, type ListenerCore } from "./net/listener.ts";
 export { Window } from "./net/window.ts";
+export { HINT_MEMORY_CORE, type HintMemoryCore } from "./net/hint_memory.ts";
 export { NODE_MEMORY_CORE, type NodeMemoryCore } from "./net/node_memory.ts";
 export { Cluster, type ClusterOptions } from "./net/cluster.ts";
 export type { EngineStats, SyncPolicy } from "./storage/engine.ts";
+export { type EngineName, ENGINES } from "./storage/engines.ts";
 
 // What nodes answer.
 export type {
@@ -62,21 +64,44 @@ export type {
 export type {
   ActorStatus,
   AdmitOutcome,
+  BackupBegun,
+  BackupOutcome,
+  BackupProgress,
   Candidate,
   ClusterState,
   JoinOutcome,
   MemberState,
   NodeStatus,
   OperatorProtocol,
+  PartitionState,
+  PartitionsView,
   Refusal,
   RingView,
 } from "./actors/operator/protocol.ts";
+export {
+  BUDGET_CORE,
+  type BudgetCore,
+  type BudgetSettings,
+  type BudgetStatus,
+} from "./actors/repair/budget.ts";
+export { CONFLICT_POLICIES, type ConflictPolicy } from "./actors/replica_store/conflicts.ts";
+export { EXPIRER_CORE, type ExpirerCore } from "./actors/repair/expirer.ts";
+export type { Clock as VersionClock, Dot } from "./actors/replica_store/clock.ts";
+export type { ExpiredKey } from "./actors/replica_store/expiry.ts";
+export type { PaceSettings } from "./actors/repair/pace.ts";
+
+export type { HintStoreStatus, HintTarget } from "./actors/handoff/protocol.ts";
 export type { ActorId, NodeId, ReplicaStoreStatus } from "./actors/replica_store/protocol.ts";
+export type { TreeStatus } from "./actors/replica_store/tree_protocol.ts";
+export type { PartitionHealth, RepairStatus } from "./actors/repair/anti_entropy.ts";
 export type { Member } from "./actors/ring_manager/ring.ts";
 
 // The simulated world, and the decisions that a test may replace in it.
 export { COORDINATOR_CORE, type CoordinatorCore } from "./actors/coordinator/core.ts";
 export { GOSSIPER_CORE, type GossiperCore } from "./actors/gossiper/gossiper.ts";
+export { ANTI_ENTROPY_CORE, type AntiEntropyCore } from "./actors/repair/anti_entropy.ts";
+export { HANDOFF_CORE, type HandoffCore } from "./actors/handoff/handoff.ts";
+export { HINT_STORE_CORE, type HintStoreCore } from "./actors/handoff/hint_store.ts";
 export { REFILLER_CORE, type RefillerCore } from "./actors/repair/refiller.ts";
 export { REPLICA_STORE_CORE, type ReplicaStoreCore } from "./actors/replica_store/replica_store.ts";
 export { RING_MANAGER_CORE, type RingManagerCore } from "./actors/ring_manager/ring_manager.ts";

@@ -5,9 +5,13 @@
  *     node                    one for one: an actor that crashes is restarted alone
  *     ├── ring_manager        the ring, its journal, and the vote on the next one
  *     ├── replica_store       this node's copy of its partitions, in front of the storage engine
+ *     ├── hint_store          what it keeps for members that are away, in an engine of its own
  *     ├── peers               one connection to every other member            (net/peers.ts)
  *     ├── gossiper            rumours: who is alive, which ring is newest
  *     ├── refiller            fetches back what this node may have lost
+ *     ├── expirer             deletes values whose time has come
+ *     ├── anti_entropy        finds out where replicas differ, and makes it good
+ *     ├── handoff             gives that back
  *     ├── coordinator         every client request, until it is answered
  *     ├── operator            status, explain, join
  *     └── listener            the door: clients and peers come in here         (net/listener.ts)
@@ -18,7 +22,7 @@
  * up, and the process ends.
  *
  * A request goes one way: listener, coordinator, replica stores, storage, and back as messages of its own.
- * Hinted handoff, anti-entropy and transfer will stand beside the refiller.
+ * Transfer will stand beside the refiller.
  *
  * @module
  */
@@ -26,7 +30,11 @@
 import type { AnyActorSpec, SupervisorSpec } from "./runtime/mod.ts";
 import { coordinator, type CoordinatorOptions } from "./coordinator/coordinator.ts";
 import { gossiper, type GossiperOptions } from "./gossiper/gossiper.ts";
+import { handoff, type HandoffOptions } from "./handoff/handoff.ts";
+import { hintStore, type HintStoreOptions } from "./handoff/hint_store.ts";
 import { operator, type OperatorOptions } from "./operator/operator.ts";
+import { expirer, type ExpirerOptions } from "./repair/expirer.ts";
+import { antiEntropy, type AntiEntropyOptions } from "./repair/anti_entropy.ts";
 import { refiller, type RefillerOptions } from "./repair/refiller.ts";
 import { replicaStore, type ReplicaStoreOptions } from "./replica_store/replica_store.ts";
 import { ringManager, type RingManagerOptions } from "./ring_manager/ring_manager.ts";
@@ -47,6 +55,14 @@ export interface NodeParts {
   /** Options of the actor of this name. */
   readonly refiller: RefillerOptions;
   /** Options of the actor of this name. */
+  readonly expirer: ExpirerOptions;
+  /** Options of the actor of this name. */
+  readonly antiEntropy: AntiEntropyOptions;
+  /** Options of the actor of this name. */
+  readonly hintStore: HintStoreOptions;
+  /** Options of the actor of this name. */
+  readonly handoff: HandoffOptions;
+  /** Options of the actor of this name. */
   readonly coordinator: CoordinatorOptions;
   /** Options of the actor of this name. */
   readonly operator: OperatorOptions;
@@ -63,9 +79,13 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
     children: [
       ringManager(parts.ringManager),
       replicaStore(parts.replicaStore),
+      hintStore(parts.hintStore),
       parts.peers,
       gossiper(parts.gossiper),
       refiller(parts.refiller),
+      expirer(parts.expirer),
+      antiEntropy(parts.antiEntropy),
+      handoff(parts.handoff),
       coordinator(parts.coordinator),
       operator(parts.operator),
       ...parts.doors,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Environment } from "../actors/runtime/environment.ts";
 import type { Client } from "../net/client.ts";
 import type { Node, NodeOptions } from "../net/node.ts";
 import { defaulted, type Flags, optional, toggled, type Values } from "./flags.ts";
@@ -42,11 +43,13 @@ export interface Context {
   connect(addresses: string | string[]): Promise<Door>;
   /** Start a node in this process. */
   startNode(options: NodeOptions): Promise<RunningNode>;
+  /** This machine: for what is done to a node's files while no node runs on them. */
+  environment(): Environment;
 }
 
 /** One command. */
 export interface Command<F extends Flags = Flags> {
-  /** What is typed to get it. */
+  /** What is typed to get it: one word, or two. */
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
@@ -56,8 +59,8 @@ export interface Command<F extends Flags = Flags> {
   readonly examples: readonly string[];
   /** What it takes. */
   readonly flags: F;
-  /** How many words it takes besides flags; their name for help. Absent: none. */
-  readonly word?: string;
+  /** The words that it takes besides flags, as help names them: `PATH`; `[COMMAND]` may be left out. Absent: none. */
+  readonly words?: readonly string[];
   /** Do it; the result is the exit code. */
   run(values: Values<F>, context: Context, words: readonly string[]): Promise<number>;
 }
@@ -82,6 +85,19 @@ export const JSON_FLAG = {
 export const TIMEOUT = {
   timeout: optional(kind.integer(1, 60_000, "MS"), "Milliseconds to wait (default 5000)"),
 };
+
+/** The flags of requests that say whether nodes may stand in for replicas that are away. */
+export const STAND_INS = {
+  strict: toggled(kind.toggle, "Count replicas only, even where too few can be reached"),
+  sloppy: toggled(kind.toggle, "Where too few replicas can be reached, count nodes that stand in for them"),
+};
+
+/** What those flags say; nothing: as the cluster does it. Of both, strict holds. */
+export function standIns(
+  flags: { readonly strict: boolean; readonly sloppy: boolean },
+): { sloppy?: boolean } {
+  return flags.strict ? { sloppy: false } : flags.sloppy ? { sloppy: true } : {};
+}
 
 /** Do something with a connection to the node that `WHERE` names, and hang up. */
 export async function withDoor<T>(

@@ -8,6 +8,9 @@
  * @module
  */
 
+import { CONFLICT_POLICIES } from "../actors/replica_store/conflicts.ts";
+import { LIMITS } from "../actors/runtime/limits.ts";
+import { DEFAULT_ENGINE, type EngineName, ENGINES } from "../storage/engines.ts";
 import { type Flag, optional } from "./flags.ts";
 import * as kind from "./kinds.ts";
 import { didYouMean } from "./suggest.ts";
@@ -23,6 +26,9 @@ export interface Field<T> {
   /** How the default is shown, when its value does not say it. */
   readonly shown?: string;
 }
+
+/** A mebibyte, in bytes. */
+export const MIB = 1024 * 1024;
 
 function field<T>(kind: kind.Kind<T>, fallback: T, help: string, shown?: string): Field<T> {
   return { kind, fallback, help, ...(shown !== undefined && { shown }) };
@@ -51,9 +57,24 @@ export const FIELDS = {
   "quorum.n": field(kind.integer(1, 16), 3, "Replicas of a key"),
   "quorum.r": field(kind.integer(1, 16), 2, "Replicas that must answer a read"),
   "quorum.w": field(kind.integer(1, 16), 2, "Replicas that must acknowledge a write"),
+  "quorum.sloppy": field(
+    kind.boolean,
+    true,
+    "Whether other nodes stand in for replicas that are away, where a request does not say",
+  ),
+  "conflicts": field(
+    kind.choice(...CONFLICT_POLICIES),
+    "siblings",
+    "Concurrent writes: keep all, or lose all but the last; the same at every node",
+  ),
   "heartbeat.fanout": field(kind.integer(1, 16), 2, "Peers gossiped to at each beat"),
   "heartbeat.interval": field(kind.integer(10, 60_000, "MS"), 500, "Milliseconds between beats"),
-  "storage.engine": field(kind.choice("memory"), "memory", "Where records rest; writes are journalled"),
+  "storage.engine": field<EngineName | undefined>(
+    kind.choice(...ENGINES),
+    undefined,
+    "Where records rest: see Engines",
+    DEFAULT_ENGINE,
+  ),
   "storage.path": field<string | undefined>(
     kind.name("DIR"),
     undefined,
@@ -65,7 +86,16 @@ export const FIELDS = {
     "always",
     "When a write counts as durable: synced, unsynced, or within MS",
   ),
-  "storage.persist": field(kind.boolean, true, "False keeps nothing on disk: a restart begins empty"),
+  "storage.persist": field(
+    kind.boolean,
+    true,
+    "False keeps nothing on disk (memory engine only): a restart begins empty",
+  ),
+  "storage.reserve": field(
+    kind.integer(0, 1_048_576, "MIB"),
+    LIMITS.reserveBytes / MIB,
+    "Mebibytes put aside, for a full disk to restart and to vote with; 0 for none",
+  ),
   "resp.port": field<number | undefined>(kind.port, undefined, "Reserved for RESP; not served yet", "off"),
   "http.port": field<number | undefined>(kind.port, undefined, "Reserved for HTTP; not served yet", "off"),
   "log.level": field(kind.choice("debug", "info", "warn", "error", "silent"), "info", "How much is logged"),
@@ -231,6 +261,10 @@ export function resolve(...sources: readonly PartialConfig[]): Resolution {
     if (count > config["quorum.n"]) {
       problems.push(`quorum.${part}: expected at most quorum.n, ${config["quorum.n"]}, not ${count}`);
     }
+  }
+  const engine = config["storage.engine"];
+  if (!config["storage.persist"] && engine !== undefined && engine !== "memory") {
+    problems.push(`storage.persist: only the memory engine can do without files, ${engine} cannot`);
   }
   if (!isLoopback(config.host)) {
     problems.push(

@@ -40,9 +40,16 @@ export class LocalNode {
     const { program, leading } = self(options.runtimeFlags ?? []);
     this.name = options.name;
     this.address = `127.0.0.1:${options.port}`;
-    const flags = ["--port", String(options.port), "--storage-path", options.directory, "--stop-with-input"];
+    const where = [
+      "--port",
+      String(options.port),
+      "--storage-path",
+      options.directory,
+      "--storage-reserve",
+      "0",
+    ];
     this.#process = new Deno.Command(program, {
-      args: [...leading, "server", ...flags, ...options.flags ?? []],
+      args: [...leading, "server", "--stop-with-input", ...where, ...options.flags ?? []],
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -152,6 +159,10 @@ export async function eachLine(
   if (rest !== "") onLine(rest);
 }
 
+/** Refusals of a join after which another try may do better, and for how long. */
+const MAY_PASS: ReadonlySet<string> = new Set(["unreachable", "no-agreement", "in-doubt", "busy"]);
+const JOIN_PATIENCE_MS = 60_000;
+
 /**
  * Make every node a member of the first one's cluster, one after the other, and wait until each sees all.
  * Nodes that a former run has joined are left as they are.
@@ -163,8 +174,14 @@ export async function joinAll(nodes: readonly LocalNode[], context: Context): Pr
     try {
       const { members } = await door.admin("clusterState", {});
       if (node === nodes[0] || members.some((member) => member.address === known)) continue;
-      const outcome = await door.admin("join", { known });
-      if (!outcome.ok) throw new Error(`${node.name} cannot join: ${outcome.message}`);
+      // On a busy machine members may not have met yet, and all of them must agree.
+      for (const until = performance.now() + JOIN_PATIENCE_MS;;) {
+        const outcome = await door.admin("join", { known });
+        if (outcome.ok) break;
+        const mayPass = MAY_PASS.has(outcome.code) && performance.now() < until;
+        if (!mayPass) throw new Error(`${node.name} cannot join: ${outcome.message}`);
+        await sleep(500);
+      }
     } finally {
       await door.close();
     }

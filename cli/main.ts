@@ -5,6 +5,7 @@
  */
 
 import { Client, Node } from "../mod.ts";
+import { realEnvironment } from "../actors/runtime/real/mod.ts";
 import type { Context } from "./command.ts";
 import { run } from "./run.ts";
 import { RealTerminal } from "./terminal.ts";
@@ -17,6 +18,7 @@ if (import.meta.main) {
       Deno.permissions.revokeSync({ name: "run" }); // a node never starts another program
       return Node.start(options);
     },
+    environment: () => realEnvironment({ node: "denamo" }),
   };
   Deno.exit(await run(Deno.args, context));
 }

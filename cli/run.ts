@@ -5,6 +5,8 @@
  */
 
 import { type Command, type Context, EXIT, isRequestFailure, reportFailure } from "./command.ts";
+import { background } from "./commands/background.ts";
+import { backup } from "./commands/backup.ts";
 import { cluster } from "./commands/cluster.ts";
 import { clusterState } from "./commands/cluster_state.ts";
 import { del } from "./commands/del.ts";
@@ -15,9 +17,14 @@ import { commandHelp, helpCommand, overview, unknownCommand } from "./commands/h
 import { joinCluster } from "./commands/join_cluster.ts";
 import { ping } from "./commands/ping.ts";
 import { put } from "./commands/put.ts";
+import { restore } from "./commands/restore.ts";
 import { ring } from "./commands/ring.ts";
 import { server } from "./commands/server.ts";
 import { status } from "./commands/status.ts";
+import { storageCompact } from "./commands/storage_compact.ts";
+import { storageDump } from "./commands/storage_dump.ts";
+import { storageStats } from "./commands/storage_stats.ts";
+import { storageVerify } from "./commands/storage_verify.ts";
 import { version } from "./commands/version.ts";
 import { parseFlags } from "./flags.ts";
 import { paint } from "./paint.ts";
@@ -34,6 +41,13 @@ export const COMMANDS: readonly Command[] = [
   status,
   ring,
   explain,
+  storageVerify,
+  storageStats,
+  storageCompact,
+  storageDump,
+  background,
+  backup,
+  restore,
   cluster,
   demo,
   helpCommand(() => COMMANDS),
@@ -43,29 +57,26 @@ export const COMMANDS: readonly Command[] = [
 /** Run a command line; the result is the exit code. */
 export async function run(line: readonly string[], context: Context): Promise<number> {
   const { terminal } = context;
-  const [name, ...rest] = line;
+  const [name] = line;
   const colours = paint(terminal.coloured);
   if (name === undefined) {
     terminal.err(overview(COMMANDS, colours));
     return EXIT.usage;
   }
-  if (name === "--help" || name === "-h") {
+  if (isHelp(name)) {
     terminal.out(overview(COMMANDS, colours));
     return EXIT.done;
   }
-  const wanted = name === "--version" || name === "-V" ? "version" : name;
-  const command = COMMANDS.find((command) => command.name === wanted);
-  if (!command) {
-    terminal.err(unknownCommand(name, COMMANDS));
-    return EXIT.usage;
-  }
+  const { command, rest } = commandOf(line);
+  if (command === undefined) return runNone(line, context);
   const beforeWords = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
-  if (beforeWords.some((word) => word === "--help" || word === "-h")) {
+  if (beforeWords.some(isHelp)) {
     terminal.out(commandHelp(command, colours));
     return EXIT.done;
   }
   const parsed = parseFlags(rest, command.flags);
-  const problem = garbled(rest, command) ?? (parsed.ok ? surplus(parsed.words, command) : parsed.problem);
+  const problem = garbled(rest, command) ??
+    (parsed.ok ? wordsProblem(parsed.words, command) : parsed.problem);
   if (problem !== undefined || !parsed.ok) {
     terminal.err(`denamo ${command.name}: ${problem}\ndenamo ${command.name} --help lists the flags\n`);
     return EXIT.usage;
@@ -76,6 +87,34 @@ export async function run(line: readonly string[], context: Context): Promise<nu
     if (isRequestFailure(error)) return reportFailure(context, error);
     throw error;
   }
+}
+
+function isHelp(word: string): boolean {
+  return word === "--help" || word === "-h";
+}
+
+/** The command that a line begins with, and what follows its name. */
+function commandOf(line: readonly string[]): { command?: Command; rest: readonly string[] } {
+  const isVersion = line[0] === "--version" || line[0] === "-V";
+  for (const words of [2, 1]) {
+    const name = isVersion ? "version" : line.slice(0, words).join(" ");
+    const command = COMMANDS.find((command) => command.name === name);
+    if (command) return { command, rest: line.slice(isVersion ? 1 : words) };
+  }
+  return { rest: line };
+}
+
+/** What a line is answered that begins with no command: perhaps with the first word of several. */
+function runNone([name = "", second = ""]: readonly string[], { terminal }: Context): number {
+  const group = COMMANDS.filter((command) => command.name.startsWith(`${name} `));
+  if (group.length === 0 || second !== "" && !second.startsWith("-")) {
+    terminal.err(unknownCommand(group.length === 0 ? name : `${name} ${second}`, COMMANDS));
+    return EXIT.usage;
+  }
+  const text = overview(group, paint(terminal.coloured));
+  if (!isHelp(second)) terminal.err(text);
+  else terminal.out(text);
+  return isHelp(second) ? EXIT.done : EXIT.usage;
 }
 
 /**
@@ -90,7 +129,8 @@ function garbled(line: readonly string[], command: Command): string | undefined 
 }
 
 /** What is wrong with a command's words, if anything. */
-function surplus(words: readonly string[], command: Command): string | undefined {
-  const allowed = command.word === undefined ? 0 : 1;
-  return words.length > allowed ? `unexpected argument "${words[allowed]}"` : undefined;
+function wordsProblem(given: readonly string[], { words = [] }: Command): string | undefined {
+  const missing = words.find((word, index) => index >= given.length && !word.startsWith("["));
+  if (missing !== undefined) return `${missing} is missing`;
+  return given.length > words.length ? `unexpected argument "${given[words.length]}"` : undefined;
 }

@@ -117,6 +117,10 @@ Deno.test("usage errors: exit 2, what was expected, and what was meant", async (
       /--known-cluster-node: expected host:port, not "3001"/,
     ],
     ["help pit", /unknown command pit/],
+    ["storage", /storage verify .*\n.*storage stats /],
+    ["storage vrify p", /unknown command storage vrify; did you mean storage verify\?/],
+    ["storage verify", /PATH is missing/],
+    ["storage verify a b", /unexpected argument "b"/],
   ];
   for (const [line, says] of cases) {
     const world = await denamo(line);
@@ -145,6 +149,7 @@ Deno.test("usage errors: arguments that were not UTF-8 are refused, wherever the
 });
 
 Deno.test("help is there for everything and names every flag", async () => {
+  assertMatch((await denamo("storage --help")).stdout, /storage dump/);
   const overview = await denamo("--help");
   assertEquals(overview.code, 0);
   for (const command of COMMANDS) {
@@ -207,9 +212,10 @@ Deno.test("server: no configuration gives a single usable node; a signal drains 
     zone: "default",
     weight: 1,
     partitions: 256,
-    quorum: { n: 3, r: 2, w: 2 },
+    quorum: { n: 3, r: 2, w: 2, sloppy: true },
+    conflicts: "siblings",
     heartbeat: { fanout: 2, interval: 500 },
-    storage: { engine: "memory", path: "./denamo-data/3001", sync: "always", persist: true },
+    storage: { path: "./denamo-data/3001", sync: "always", persist: true, reserveBytes: 72 * 1024 * 1024 },
     logLevel: "info",
     logFormat: "text",
   });

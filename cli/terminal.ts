@@ -15,6 +15,8 @@ export interface Terminal {
   readonly coloured: boolean;
   /** Characters in a line of the terminal. */
   readonly columns: number;
+  /** Whether the reader of standard output has gone: whatever else is written there is for nobody. */
+  readonly abandoned: boolean;
   /** Write text to standard output; where that fails, say so and end the process. */
   out(text: string): void;
   /** Write bytes to standard output, as {@link Terminal.out} does. */
@@ -49,6 +51,7 @@ export class RealTerminal implements Terminal {
   readonly interactive: boolean = Deno.stdout.isTerminal();
   readonly watched: boolean = Deno.stderr.isTerminal();
   readonly coloured: boolean = this.interactive && !Deno.noColor;
+  #abandoned = false;
 
   /** Write to this process's streams, or others; `program` names itself where writing fails. */
   constructor(
@@ -62,6 +65,11 @@ export class RealTerminal implements Terminal {
     return this.interactive ? Deno.consoleSize().columns : 80;
   }
 
+  /** See {@link Terminal.abandoned}. */
+  get abandoned(): boolean {
+    return this.#abandoned;
+  }
+
   /** See {@link Terminal.out}. */
   out(text: string): void {
     this.outBytes(new TextEncoder().encode(text));
@@ -69,8 +77,12 @@ export class RealTerminal implements Terminal {
 
   /** See {@link Terminal.outBytes}. */
   outBytes(bytes: Uint8Array): void {
-    const problem = writeAll(this.stdout, bytes);
-    if (problem === undefined) return;
+    const error = writeAll(this.stdout, bytes);
+    if (error === undefined) return;
+    // That nobody reads any more (`denamo get … | head`) is not wrong: then stop quietly.
+    this.#abandoned ||= error instanceof Deno.errors.BrokenPipe;
+    if (this.#abandoned) return;
+    const problem = error instanceof Error ? error.message : String(error);
     this.err(`${this.program}: cannot write to standard output: ${problem}\n`);
     this.exit(1);
   }
@@ -115,16 +127,12 @@ export class RealTerminal implements Terminal {
   }
 }
 
-/**
- * Write all of `bytes`; what went wrong, if anything. A write may be short. That nobody reads any more
- * (`denamo get … | head`) is not wrong: then stop quietly.
- */
-function writeAll(stream: Stream, bytes: Uint8Array): string | undefined {
+/** Write all of `bytes`, in as many writes as it takes; what was thrown, if anything. */
+function writeAll(stream: Stream, bytes: Uint8Array): unknown {
   try {
     for (let written = 0; written < bytes.length;) written += stream.writeSync(bytes.subarray(written));
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) return undefined;
-    return error instanceof Error ? error.message : String(error);
+    return error;
   }
   return undefined;
 }

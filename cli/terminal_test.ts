@@ -60,7 +60,10 @@ Deno.test("terminal: whose output it is says the program that writes it", () => 
 
 Deno.test("terminal: a reader who has gone is no failure, nor is a standard error nobody reads", () => {
   const gone = new Pipe(1, 0, new Deno.errors.BrokenPipe());
-  assertEquals(exitOf(() => new Stage(gone, gone).out("text")), undefined);
+  const left = new Stage(gone, gone);
+  assertEquals(left.abandoned, false);
+  assertEquals(exitOf(() => left.out("text")), undefined);
+  assertEquals(left.abandoned, true);
   const full = new Pipe(1, 0, FULL);
   assertEquals(exitOf(() => new Stage(full, full).err("text")), undefined);
 });

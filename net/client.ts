@@ -16,7 +16,7 @@ import { RealRandom } from "../actors/runtime/real/random.ts";
 import { type Call, Calls, CLIENT_CORE, type ClientCore, type ClientEnvironment } from "./client_calls.ts";
 import { type ClientErrorCode, type ClientFailure, definitely, DenamoError } from "./client_errors.ts";
 import type { Frame } from "./frame.ts";
-import { type Fault, judgeCount, judgeKey, judgeValue } from "./judge.ts";
+import { type Fault, judgeCount, judgeKey, judgeTtl, judgeValue } from "./judge.ts";
 import { ADMIN, ADMIN_REPLY } from "./messages/control.ts";
 import { PING, PONG } from "./messages/handshake.ts";
 import { readMessage } from "./messages/message.ts";
@@ -36,6 +36,11 @@ export interface CallOptions {
 export interface GetOptions extends CallOptions {
   /** Replicas that must answer. Default: the cluster's R. */
   readonly r?: number;
+  /**
+   * Whether hints may count in the place of replicas that are away, where the others could not make R: true, or false
+   * for a strict read. Default: as the cluster does it.
+   */
+  readonly sloppy?: boolean;
 }
 
 /** Options of {@link Client.put} and {@link Client.del}. */
@@ -44,6 +49,16 @@ export interface PutOptions extends CallOptions {
   readonly context?: Uint8Array | null;
   /** Replicas that must have it on stable storage. Default: the cluster's W. */
   readonly w?: number;
+  /**
+   * The value expires after so many milliseconds, 1 to a hundred years: no read shows it any more, and it is deleted.
+   * Default: never. Of a delete it means nothing.
+   */
+  readonly ttlMs?: number;
+  /**
+   * Whether nodes that stand in for replicas that are away may count, where the others could not make W: true, or false
+   * for a strict write. Default: as the cluster does it.
+   */
+  readonly sloppy?: boolean;
 }
 
 /** Options of {@link Client.update}. */
@@ -197,12 +212,12 @@ export class Client implements AsyncDisposable {
     resolve: (values: readonly Uint8Array[]) => Bytes | null | undefined,
     options: UpdateOptions = {},
   ): Promise<void> {
-    const { r, w, signal } = options;
+    const { r, w, sloppy, signal } = options;
     const { clock } = this.#environment;
     const deadline = clock.now() + timeoutOf(options);
     for (let tries = 0;; tries++) {
       const timeoutMs = Math.max(1, deadline - clock.now());
-      const call = { timeoutMs, ...(signal ? { signal } : {}) };
+      const call = { timeoutMs, ...(signal ? { signal } : {}), ...(sloppy !== undefined && { sloppy }) };
       try {
         const { values, context } = await this.get(key, { ...call, ...(r === undefined ? {} : { r }) });
         const value = resolve(values);
@@ -241,7 +256,7 @@ export class Client implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<Reply<OperatorProtocol, K>> {
     type Answered = { readonly ok: true; readonly reply: unknown };
-    const isWrite = kind === "join" || kind === "admit";
+    const isWrite = kind === "join" || kind === "admit" || kind === "backup";
     const { reply } = await this.#promise<Answered>(options, (done) =>
       this.#submit(options, {
         repeatable: !isWrite,
@@ -278,7 +293,8 @@ export class Client implements AsyncDisposable {
   ): number {
     const fault = judgeKey(key) ?? judgeCount("r", options.r);
     if (fault) return this.#refuse(fault, done);
-    const body = { key, r: options.r ?? 0 };
+    const { r = 0, sloppy } = options;
+    const body = { key, r, ...(sloppy !== undefined && { sloppy }) };
     return this.#submit(options, {
       repeatable: true,
       isWrite: false,
@@ -295,7 +311,7 @@ export class Client implements AsyncDisposable {
     options: PutOptions,
     done: (outcome: PutSuccess | ClientFailure) => void,
   ): number {
-    const fault = judgeKey(key) ?? judgeValue(value) ?? judgeCount("w", options.w);
+    const fault = judgeKey(key) ?? judgeValue(value) ?? judgeCount("w", options.w) ?? judgeTtl(options.ttlMs);
     if (fault) return this.#refuse(fault, done);
     const body = {
       key,
@@ -303,6 +319,8 @@ export class Client implements AsyncDisposable {
       crc32c: value ? crc32c(value) : 0,
       context: options.context && options.context.length > 0 ? options.context : null,
       w: options.w ?? 0,
+      ...(options.ttlMs !== undefined && value !== null && { ttlMs: options.ttlMs }),
+      ...(options.sloppy !== undefined && { sloppy: options.sloppy }),
       requestId: this.#requestPrefix + (++this.#requests).toString(16).padStart(12, "0"),
       forwarded: false,
     };

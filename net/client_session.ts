@@ -135,20 +135,20 @@ export class ClientSession {
 
   #onGet(frame: Frame): void {
     const { number, remainingMs, trace } = frame;
-    const { key, r } = readMessage(GET, frame);
+    const { key, ...terms } = readMessage(GET, frame);
     const refusal = this.#judge(key);
     if (refusal) return this.#reply(number, refusal);
     const { coordinator, self } = this.#desk;
     const deadline = deadlineOf(remainingMs, this.#channel.arrivedAt);
     const ticket = this.#open(number, deadline, key.length, false);
-    const request = { origin: self, ticket, key, r, deadline };
+    const request = { origin: self, ticket, key, ...terms, deadline };
     this.#check(ticket, number, key.length, coordinator.tell("get", trace ? { ...request, trace } : request));
   }
 
   #onPut(frame: Frame): void {
     const { number, remainingMs, trace } = frame;
     const body = readMessage(PUT, frame);
-    const { key, value, w, context, requestId } = body;
+    const { key, value, context } = body;
     // The very same frame: what the first one came to may have been told already, and has to stay so.
     if (this.#puts.get(number) === remainingMs) return;
     this.#puts.set(number, remainingMs);
@@ -158,18 +158,8 @@ export class ClientSession {
     const deadline = deadlineOf(remainingMs, this.#channel.arrivedAt);
     const sizeBytes = key.length + (value?.length ?? 0) + (context?.length ?? 0);
     const ticket = this.#open(number, deadline, sizeBytes, true);
-    const origin = { origin: self, ticket };
-    const request = {
-      ...origin,
-      key,
-      value,
-      crc32c: body.crc32c,
-      context,
-      w,
-      requestId,
-      forwarded: false,
-      deadline,
-    };
+    // A client is no coordinator that could send a request on.
+    const request = { ...body, origin: self, ticket, forwarded: false, fallback: false, deadline };
     this.#check(ticket, number, sizeBytes, coordinator.tell("put", trace ? { ...request, trace } : request));
   }
 

@@ -17,11 +17,19 @@ import { Nemesis, type Trouble, type Victims } from "../actors/simulated/nemesis
 import { Simulation } from "../actors/simulated/simulation.ts";
 import { Client, type ConnectOptions } from "./client.ts";
 import { type ClusterOptions, judgeOptions } from "./cluster_options.ts";
+import { storeDirectory } from "../storage/engines.ts";
 import { Node, type NodeOptions } from "./node.ts";
+import { hintsDirectory } from "./hint_memory.ts";
+import { journalDirectory } from "./node_memory.ts";
+import { settingsOf } from "./node_options.ts";
 import { untilServing } from "./recovery.ts";
 
 export type { ClusterOptions };
 
+/** The data directory of a simulated node, on the disk of its machine. */
+const SIMULATED_PATH = "data";
+/** Put aside on it, for little that is written; on a real disk nothing, for a cluster that is soon gone. */
+const SIMULATED_RESERVE_BYTES = 16 * 1024;
 /** The first simulated node's port; the others follow. */
 const FIRST_PORT = 3001;
 
@@ -195,7 +203,7 @@ export class Cluster implements AsyncDisposable {
   async start(index: number): Promise<Node> {
     if (this.#nodes[index]) throw new Error(`node ${index} runs already`);
     const port = this.simulation ? FIRST_PORT + index : this.#ports[index] ?? 0;
-    const path = this.simulation ? "data" : `${this.#directory}/node_${index + 1}`;
+    const path = this.simulation ? SIMULATED_PATH : `${this.#directory}/node_${index + 1}`;
     const { node = {}, cores = {} } = this.#options;
     const own = typeof cores === "function" ? cores(index) : cores;
     const options: NodeOptions = {
@@ -203,7 +211,7 @@ export class Cluster implements AsyncDisposable {
       ...node,
       host: "127.0.0.1",
       port,
-      storage: { ...node.storage, path },
+      storage: { reserveBytes: this.simulation ? SIMULATED_RESERVE_BYTES : 0, ...node.storage, path },
     };
     const environment = this.#environment(index, options);
     const started = await Node.start(options, environment, own);
@@ -336,8 +344,9 @@ export class Cluster implements AsyncDisposable {
   #victims(): Victims {
     return {
       count: this.#options.machines ?? this.#options.nodes ?? 3,
-      store: "data/memory",
-      journal: "data/node",
+      store: storeDirectory(SIMULATED_PATH, settingsOf(this.#options.node ?? {}).engine),
+      hints: hintsDirectory(SIMULATED_PATH),
+      journal: journalDirectory(SIMULATED_PATH),
       machine: machineOf,
       isUp: (index) => this.simulation!.isAlive(machineOf(index)),
       kill: (index, power) => this.kill(index, { power }),

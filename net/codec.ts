@@ -5,6 +5,7 @@
  */
 
 import type { CoordinatorProtocol, PutRequest } from "../actors/coordinator/protocol.ts";
+import type { Keep } from "../actors/handoff/protocol.ts";
 import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
 import type { Address, Body, Envelope } from "../actors/runtime/protocol.ts";
@@ -14,7 +15,7 @@ import type { FrameWriter } from "./frame_writer.ts";
 import { ADMIN, ADMIN_REPLY, CONTROL, CONTROL_REPLY } from "./messages/control.ts";
 import { HELLO, PING, PONG, REFUSED, WELCOME } from "./messages/handshake.ts";
 import { type Message, readMessage, writeMessage } from "./messages/message.ts";
-import { READ, READ_ANSWER, WRITE, WRITE_ANSWER } from "./messages/replicas.ts";
+import { KEEP, READ, READ_ANSWER, READ_HINT, WRITE, WRITE_ANSWER } from "./messages/replicas.ts";
 import { DONE, FAILED, GET, GOT, PUT } from "./messages/requests.ts";
 
 /**
@@ -24,7 +25,7 @@ import { DONE, FAILED, GET, GOT, PUT } from "./messages/requests.ts";
 export const MESSAGES: readonly Message<never>[] = [
   ...[HELLO, WELCOME, REFUSED, PING, PONG],
   ...[GET, PUT, GOT, DONE, FAILED],
-  ...[READ, READ_ANSWER, WRITE, WRITE_ANSWER],
+  ...[READ, READ_ANSWER, WRITE, WRITE_ANSWER, KEEP, READ_HINT],
   ...[CONTROL, CONTROL_REPLY, ADMIN, ADMIN_REPLY],
 ] as unknown as readonly Message<never>[];
 
@@ -33,6 +34,7 @@ export const RESERVED: readonly number[] = [0];
 
 const COORDINATOR = "coordinator";
 const REPLICA_STORE = "replica_store";
+const HINT_STORE = "hint_store";
 
 /** When nobody waits any more for what a frame asks: its remaining time, capped, from its arrival. */
 export function deadlineOf(remainingMs: number, arrivedAt: number): number {
@@ -70,10 +72,15 @@ export class EnvelopeCodec {
   encode(writer: FrameWriter, envelope: Envelope): boolean {
     const { to: { actor }, kind } = envelope;
     if (actor === COORDINATOR) return this.#encodeForCoordinator(writer, envelope);
-    if (actor === REPLICA_STORE && kind === "read") {
+    if ((actor === REPLICA_STORE || actor === HINT_STORE) && kind === "read") {
       const body = envelope.body as Body<ReplicaStoreProtocol, "read">;
       const remainingMs = remaining(body.deadline, this.#now());
-      return writeMessage(writer, READ, { number: body.ticket, remainingMs }, body);
+      const message = actor === REPLICA_STORE ? READ : READ_HINT;
+      return writeMessage(writer, message, { number: body.ticket, remainingMs }, body);
+    }
+    if (actor === HINT_STORE && kind === "keep") {
+      const body = envelope.body as Keep;
+      return writeMessage(writer, KEEP, { number: body.ticket }, body);
     }
     if (actor === REPLICA_STORE && kind === "write") {
       const body = envelope.body as Body<ReplicaStoreProtocol, "write">;
@@ -123,12 +130,19 @@ export class EnvelopeCodec {
       case FAILED.number:
         return this.#to(COORDINATOR, peer, "answer", { ticket, outcome: readMessage(FAILED, frame) });
       case READ.number:
-        return this.#to(REPLICA_STORE, peer, "read", {
-          ...readMessage(READ, frame),
+      case READ_HINT.number: {
+        const [actor, message] = frame.message === READ.number
+          ? [REPLICA_STORE, READ] as const
+          : [HINT_STORE, READ_HINT] as const;
+        return this.#to(actor, peer, "read", {
+          ...readMessage(message, frame),
           ticket,
           from: peer,
           deadline: deadlineOf(frame.remainingMs, arrivedAt),
         });
+      }
+      case KEEP.number:
+        return this.#to(HINT_STORE, peer, "keep", { ...readMessage(KEEP, frame), ticket, from: peer });
       case WRITE.number:
         return this.#to(REPLICA_STORE, peer, "write", { ...readMessage(WRITE, frame), ticket, from: peer });
       case READ_ANSWER.number: {

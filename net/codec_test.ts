@@ -10,7 +10,7 @@ import { FrameWriter } from "./frame_writer.ts";
 import { ADMIN, ADMIN_REPLY, CONTROL, CONTROL_REPLY } from "./messages/control.ts";
 import { HELLO, PING, PONG, REFUSAL_CODES, REFUSED, WELCOME } from "./messages/handshake.ts";
 import { type Message, readMessage, writeMessage } from "./messages/message.ts";
-import { READ, READ_ANSWER, WRITE, WRITE_ANSWER } from "./messages/replicas.ts";
+import { KEEP, READ, READ_ANSWER, READ_HINT, WRITE, WRITE_ANSWER } from "./messages/replicas.ts";
 import { DONE, FAILED, FAILURE_CODES, GET, GOT, PUT } from "./messages/requests.ts";
 
 /** One frame with the message, as bytes. */
@@ -79,6 +79,9 @@ const writeAnswer: fc.Arbitrary<WriteAnswer> = fc.oneof(
     .map(([code, definite, epoch]) => ({ ok: false, code, definite, ...epoch })),
 ) as fc.Arbitrary<WriteAnswer>;
 
+/** What a request says of nodes that stand in. */
+const standIns = fc.constantFrom({}, { sloppy: true }, { sloppy: false });
+
 /** Every message with bodies to try it on. */
 const SAMPLES: readonly [Message<never>, fc.Arbitrary<unknown>][] = [
   [HELLO, fc.record({ magic: fc.constant(true), version, facts: fc.option(facts) })],
@@ -93,13 +96,17 @@ const SAMPLES: readonly [Message<never>, fc.Arbitrary<unknown>][] = [
   ],
   [PING, fc.constant(null)],
   [PONG, fc.constant(null)],
-  [GET, fc.record({ key: blob(), r: u8 })],
+  [GET, fc.tuple(fc.record({ key: blob(), r: u8 }), standIns).map(([body, said]) => ({ ...body, ...said }))],
   [
     PUT,
-    fc.record({
-      ...{ key: blob(), value: fc.option(blob(100_000)), context: fc.option(blob()), crc32c: u32 },
-      ...{ w: u8, requestId: hex(16), forwarded: fc.boolean() },
-    }),
+    fc.tuple(
+      fc.record({
+        ...{ key: blob(), value: fc.option(blob(100_000)), context: fc.option(blob()), crc32c: u32 },
+        ...{ w: u8, requestId: hex(16), forwarded: fc.boolean() },
+      }),
+      standIns,
+      fc.constantFrom({}, { fallback: true }),
+    ).map(([body, said, fallback]) => ({ ...body, ...said, ...fallback })),
   ],
   [
     GOT,
@@ -124,6 +131,8 @@ const SAMPLES: readonly [Message<never>, fc.Arbitrary<unknown>][] = [
   [READ_ANSWER, readAnswer],
   [WRITE, fc.record({ ...placement, key: blob(), object: blob(100_000) })],
   [WRITE_ANSWER, writeAnswer],
+  [KEEP, fc.record({ ...placement, target: hex(16), key: blob(), object: blob(100_000) })],
+  [READ_HINT, fc.record({ ...placement, key: blob() })],
   [CONTROL, fc.record({ to: fc.constant("a"), kind: fc.constant("k"), from: fc.constant(""), body: plain })],
   [
     CONTROL_REPLY,
@@ -144,7 +153,7 @@ Deno.test("the ordinal table is append-only: this list only ever grows", () => {
   assertEquals(table, [
     ...["1 hello", "2 welcome", "3 refused", "4 ping", "5 pong"],
     ...["16 get", "17 put", "18 got", "19 done", "20 failed"],
-    ...["32 read", "33 read-answer", "34 write", "35 write-answer"],
+    ...["32 read", "33 read-answer", "34 write", "35 write-answer", "36 keep", "37 read-hint"],
     ...["48 control", "49 control-reply", "50 admin", "51 admin-reply"],
   ]);
   const numbers = [...MESSAGES.map(({ number }) => number), ...RESERVED];
@@ -218,7 +227,7 @@ Deno.test("a body that cannot be encoded leaves the output as it was", () => {
   assertThrows(() => writeMessage(writer, ADMIN, { number: 2 }, { kind: "x", body: undefined }));
   writeMessage(writer, PING, { number: 3 }, null);
   const frames = concatBytes(...writer.take());
-  assertEquals(frames.length, 22 + 2 + 22);
+  assertEquals(frames.length, 22 + 3 + 22);
 });
 
 /** Frames of a control message with MessagePack that no honest peer sends. */

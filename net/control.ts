@@ -11,7 +11,10 @@ import {
   prepareRequest,
 } from "../actors/ring_manager/commit_codec.ts";
 import { GOSSIP_BYTES } from "../actors/gossiper/gossip_codec.ts";
+import { DIGEST_BYTES } from "../actors/repair/hash_tree.ts";
+import { HASH_BYTES } from "../actors/replica_store/object_hash.ts";
 import { PAGE_ENTRIES } from "../actors/replica_store/protocol.ts";
+import { TREE_ITEMS } from "../actors/replica_store/tree_protocol.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
 import {
   bytes,
@@ -49,10 +52,46 @@ function loose(value: unknown, path: string): { ok: boolean; code: unknown } {
   return { ok: flag(map.ok, `${path}.ok`), code: map.code };
 }
 
+const partition = integer(0, LIMITS.partitions - 1);
+const key = bytes(LIMITS.keyBytes, 1);
+const entries = list(record({ key, object: bytes(LIMITS.messageBytes) }), PAGE_ENTRIES);
+const placement = { partition, epoch: integer(1) };
+const cut = nullable(key);
+const digests = list(nullable(bytes(DIGEST_BYTES, DIGEST_BYTES)), TREE_ITEMS);
+
+/** Between stores about their hash trees. */
+const TREES: ControlRegistry[string] = {
+  treeRoots: {
+    body: record({ epoch: integer(1), partitions: list(partition, TREE_ITEMS) }),
+    reply: record({ ok: flag, digests }),
+  },
+  treeDigests: {
+    body: record({ ...placement, cuts: list(cut, TREE_ITEMS) }),
+    reply: record({ ok: flag, digests }),
+  },
+  treeKeys: {
+    body: record({ ...placement, after: cut, upTo: cut }),
+    reply: record({
+      ok: flag,
+      keys: list(record({ key, hash: bytes(HASH_BYTES, HASH_BYTES) }), PAGE_ENTRIES),
+      next: cut,
+      isDamaged: flag,
+    }),
+  },
+  treeObjects: {
+    body: record({ ...placement, keys: list(key, PAGE_ENTRIES) }),
+    reply: record({ ok: flag, entries, done: integer(0, PAGE_ENTRIES) }),
+  },
+  treeMerge: {
+    body: record({ ...placement, entries }),
+    reply: oneOf("taken", "busy", "refused"),
+  },
+};
+
 /** See the module. */
 export const CONTROL: ControlRegistry = {
   gossiper: {
-    gossip: { body: record({ message: bytes(GOSSIP_BYTES) }) },
+    gossip: { body: record({ message: bytes(GOSSIP_BYTES), wallMs: integer(0) }) },
   },
   ring_manager: {
     learn: { body: record({ ring: bytes(LIMITS.frameBytes) }) },
@@ -61,22 +100,13 @@ export const CONTROL: ControlRegistry = {
   },
   replica_store: {
     scan: {
-      body: record({
-        partition: integer(0, LIMITS.partitions - 1),
-        after: nullable(bytes(LIMITS.keyBytes, 1)),
-      }),
-      reply: record({
-        ok: flag,
-        entries: list(
-          record({ key: bytes(LIMITS.keyBytes, 1), object: bytes(LIMITS.messageBytes) }),
-          PAGE_ENTRIES,
-        ),
-        next: nullable(bytes(LIMITS.keyBytes, 1)),
-      }),
+      body: record({ ...placement, after: cut }),
+      reply: record({ ok: flag, entries, next: cut }),
     },
     inspect: {
-      body: record({ key: bytes(LIMITS.keyBytes, 1), partition: integer(0, LIMITS.partitions - 1) }),
+      body: record({ key, partition }),
       reply: readAnswer,
     },
+    ...TREES,
   },
 };

@@ -30,6 +30,15 @@ export function judgeValue(value: Uint8Array | null): Fault | null {
   };
 }
 
+/** What is wrong with a time to live, null when nothing is. */
+export function judgeTtl(ttlMs: number | undefined): Fault | null {
+  if (ttlMs === undefined || Number.isInteger(ttlMs) && ttlMs >= 1 && ttlMs <= LIMITS.ttlMs) return null;
+  return {
+    code: "bad-request",
+    message: `ttlMs = ${ttlMs}: expected a whole number from 1 to ${LIMITS.ttlMs}`,
+  };
+}
+
 /** What is wrong with an R or W that a caller gave, null when nothing is; undefined means the cluster's own. */
 export function judgeCount(name: "r" | "w", count: number | undefined): Fault | null {
   if (count === undefined || Number.isInteger(count) && count >= 1 && count <= LIMITS.replicas) return null;

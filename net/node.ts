@@ -5,13 +5,19 @@
  * @module
  */
 
+import { EXPIRER_CORE } from "../actors/repair/expirer.ts";
+import { ClusterClock } from "../actors/gossiper/cluster_clock.ts";
+import { Budget, BUDGET_CORE } from "../actors/repair/budget.ts";
 import { COORDINATOR_CORE } from "../actors/coordinator/core.ts";
 import type { CoordinatorProtocol } from "../actors/coordinator/protocol.ts";
 import { GOSSIPER_CORE } from "../actors/gossiper/gossiper.ts";
 import { type NodeParts, nodeTree } from "../actors/node.ts";
 import type { OperatorActorProtocol } from "../actors/operator/protocol.ts";
+import { HANDOFF_CORE } from "../actors/handoff/handoff.ts";
+import { HINT_STORE_CORE } from "../actors/handoff/hint_store.ts";
 import type { GossiperProtocol } from "../actors/gossiper/protocol.ts";
 import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
+import { ANTI_ENTROPY_CORE } from "../actors/repair/anti_entropy.ts";
 import { REFILLER_CORE } from "../actors/repair/refiller.ts";
 import { REPLICA_STORE_CORE } from "../actors/replica_store/replica_store.ts";
 import { RING_MANAGER_CORE } from "../actors/ring_manager/ring_manager.ts";
@@ -21,8 +27,10 @@ import { realEnvironment } from "../actors/runtime/real/mod.ts";
 import type { NodeJournal } from "../storage/node_journal.ts";
 import { formatAddress } from "./address.ts";
 import { administer } from "./administer.ts";
+import { backUp, type BackupSource, clearSnapshot } from "./backup.ts";
 import { CONTROL } from "./control.ts";
 import { ControlCodec } from "./control_codec.ts";
+import { HINT_MEMORY_CORE, openHintStore } from "./hint_memory.ts";
 import { listen, listener, LISTENER_CORE, type ListenerProtocol } from "./listener.ts";
 import type { ProcessLife } from "./lives.ts";
 import { Life } from "./node_life.ts";
@@ -38,10 +46,13 @@ import {
   ringOf,
   saveVote,
 } from "./node_memory.ts";
+import type { EngineName } from "../storage/engines.ts";
 import { type NodeCores, type NodeOptions, type Settings, settingsOf } from "./node_options.ts";
 import { peers, type PeersProtocol } from "./peers.ts";
+import { Reserve } from "./reserve.ts";
+import { ReserveDisk } from "./reserve_disk.ts";
 
-export type { NodeCores, NodeOptions };
+export type { EngineName, NodeCores, NodeOptions };
 
 /** The release this is; the same as in deno.json. */
 export const VERSION = "0.1.0";
@@ -113,9 +124,11 @@ export class Node implements AsyncDisposable {
     });
     const socket = await listen(env.network, { host: settings.host, port: settings.port });
     let journal: NodeJournal | null = null;
+    const reserve = new Reserve(env, settings.path, settings.reserveBytes);
     try {
-      journal = await openJournal(settings, env);
-      return await Node.#compose(settings, env, cores, socket, journal);
+      journal = await openJournal(settings, { ...env, disk: new ReserveDisk(env.disk, reserve) });
+      clearSnapshot({ settings, environment: env });
+      return await Node.#compose({ settings, env, cores, socket, journal, reserve });
     } catch (error) {
       socket.close();
       await journal?.close().catch(() => {}); // what came first is what there is to say
@@ -123,18 +136,17 @@ export class Node implements AsyncDisposable {
     }
   }
 
-  static async #compose(
-    settings: Settings,
-    env: Environment,
-    cores: NodeCores,
-    socket: Listener,
-    journal: NodeJournal,
-  ): Promise<Node> {
+  static async #compose(given: Omit<Materials, "life" | "system" | "budget">): Promise<Node> {
+    const { settings, env, socket, journal, reserve } = given;
     const address = settings.advertise ?? formatAddress(socket.endpoint);
     const ring = await ringOf(settings, env, journal, address);
     const life = new Life(settings, env, journal, address, ring);
+    const budget = new Budget(env.clock, { ...BUDGET_CORE, ...given.cores.budget });
     const system = new ActorSystem({ node: life.facts.nodeId, environment: env });
-    await system.start(nodeTree(partsOf({ settings, env, cores, socket, journal, life, system })));
+    await system.start(nodeTree(partsOf({ ...given, life, system, budget })));
+    reserve.keep();
+    void system.terminated.then(() => reserve.stop());
+    void system.terminated.then(() => budget.close());
     env.log.info("serving", { address, node: life.facts.nodeId, epoch: life.ring.epoch });
     return new Node(system, journal, life, socket.endpoint);
   }
@@ -185,14 +197,19 @@ interface Materials {
   readonly cores: NodeCores;
   readonly socket: Listener;
   readonly journal: NodeJournal;
+  readonly reserve: Reserve;
+  readonly budget: Budget;
   readonly life: Life;
   readonly system: ActorSystem;
 }
 
 /** Everything the tree is made of. */
 function partsOf(materials: Materials): NodeParts {
-  const { settings, env, cores, journal, life, system } = materials;
+  const { settings, env, cores, journal, budget, life, system } = materials;
   const { facts: { nodeId: node, bootId } } = life;
+  const { conflicts } = settings;
+  const clocks = new ClusterClock(node);
+  const wallMs = () => clocks.wallMs(env.clock.wall(), env.clock.now());
   const end = (reason: string) => {
     life.fenced = reason;
     env.log.error("this node is fenced and ends", { reason });
@@ -214,7 +231,9 @@ function partsOf(materials: Materials): NodeParts {
     },
     replicaStore: {
       node,
-      open: () => openStore(settings, env, journal, { ...NODE_MEMORY_CORE, ...cores.memory }),
+      conflicts,
+      wallMs,
+      open: () => openReservedStore(materials),
       isVouchedFor: () => life.isVouchedFor,
       current: () => life.current,
       onWhole: () => markWhole(journal),
@@ -228,6 +247,7 @@ function partsOf(materials: Materials): NodeParts {
     }),
     gossiper: {
       silentMs: (member) => life.silentMs(member),
+      clocks,
       node,
       bootId,
       incarnation: journal.incarnation,
@@ -239,17 +259,88 @@ function partsOf(materials: Materials): NodeParts {
       onDuplicate: () => end(twin),
       core: { ...GOSSIPER_CORE, ...cores.gossiper },
     },
-    refiller: { node, core: { ...REFILLER_CORE, ...cores.refiller } },
-    coordinator: { node, quorum: settings.quorum, core: { ...COORDINATOR_CORE, ...cores.coordinator } },
+    expirer: { node, wallMs, budget, core: { ...EXPIRER_CORE, ...cores.expirer } },
+    refiller: { node, budget, core: { ...REFILLER_CORE, ...cores.refiller } },
+    ...hintsOf(materials, wallMs),
+    coordinator: {
+      node,
+      conflicts,
+      wallMs,
+      budget,
+      quorum: settings.quorum,
+      core: { ...COORDINATOR_CORE, ...cores.coordinator },
+    },
+    antiEntropy: { node, ring: () => life.ring, core: { ...ANTI_ENTROPY_CORE, ...cores.antiEntropy } },
     operator: {
       node,
       version: VERSION,
       quorum: settings.quorum,
       seeds: settings.seeds,
       member: life.member,
+      conflicts,
       asked: askedOf(journal),
       administer: administer(env),
+      backUp: (directory, onProgress) => backUp(backupSourceOf(materials), directory, onProgress),
+      budget,
       runtime: () => life.figures(system),
+    },
+  };
+}
+
+/** Open the store: what that has to mend may take what is kept for a full disk; what clients write later may not. */
+async function openReservedStore({ settings, env, cores, journal, reserve, budget }: Materials) {
+  const disk = new ReserveDisk(env.disk, reserve);
+  const opened = await openStore(settings, { ...env, disk, pace: budget }, journal, {
+    ...NODE_MEMORY_CORE,
+    ...cores.memory,
+  });
+  disk.isForLogs = false;
+  reserve.refill();
+  return opened;
+}
+
+/** The actors that keep what others are to have, and give it back. */
+function hintsOf(
+  materials: Materials,
+  wallMs: () => number | null,
+): Pick<NodeParts, "hintStore" | "handoff"> {
+  const { cores, life, settings: { conflicts } } = materials;
+  return {
+    hintStore: {
+      node: life.facts.nodeId,
+      open: () => openReservedHints(materials),
+      current: () => life.current,
+      conflicts,
+      wallMs,
+      core: { ...HINT_STORE_CORE, ...cores.hintStore },
+    },
+    handoff: { core: { ...HANDOFF_CORE, ...cores.handoff } },
+  };
+}
+
+/** Open the hints, as the store is opened. */
+async function openReservedHints({ settings, env, cores, journal, reserve }: Materials) {
+  const disk = new ReserveDisk(env.disk, reserve);
+  const core = { ...HINT_MEMORY_CORE, ...cores.hints };
+  const opened = await openHintStore(settings, { ...env, disk }, journal, core);
+  disk.isForLogs = false;
+  return opened;
+}
+
+/** What a backup is made of. */
+function backupSourceOf({ settings, env, journal, life, system }: Materials): BackupSource {
+  return {
+    settings,
+    environment: env,
+    journal,
+    async copyStore(directory, onProgress) {
+      const store = system.ref<ReplicaStoreProtocol>("replica_store");
+      const { copied } = await store.ask("copyStore", { directory, onProgress }, { timeoutMs: 5_000 });
+      return await copied;
+    },
+    describe: () => {
+      const { nodeId: node, address, cluster } = life.facts;
+      return { denamo: VERSION, node, address, cluster };
     },
   };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Pace } from "../storage/engine.ts";
 import { type Acceptor, acceptorOf } from "../actors/ring_manager/commit.ts";
 import type { OperatorOptions } from "../actors/operator/operator.ts";
 import { decodeAcceptor, encodeAcceptor } from "../actors/ring_manager/commit_codec.ts";
@@ -11,7 +12,8 @@ import { createRing, type Ring } from "../actors/ring_manager/ring.ts";
 import { decodeUtf8, encodeUtf8, equalBytes, fromHex, toHex } from "../actors/runtime/bytes.ts";
 import type { Environment } from "../actors/runtime/environment.ts";
 import type { Engine } from "../storage/engine.ts";
-import { openMemoryEngine } from "../storage/memory/engine.ts";
+import { type EngineName, ENGINES, storeDirectory } from "../storage/engines.ts";
+import { lookInto, openEngine } from "../storage/open.ts";
 import { type Fact, type NodeJournal, openNodeJournal } from "../storage/node_journal.ts";
 import type { Settings } from "./node_options.ts";
 
@@ -24,16 +26,27 @@ const ASKED = "asked";
 const NO_BYTES = new Uint8Array(0);
 const YES = Uint8Array.of(1);
 /** What is remembered in the place of an id when the store forgets everything with its process. */
-const VOLATILE = encodeUtf8("volatile");
+export const VOLATILE: Uint8Array = encodeUtf8("volatile");
 
 /** What a journal says of which any fact may be older than it should be; once in doubt, a vote is always in doubt. */
 const DOUBTS: readonly Fact[] = [[ABSTAINS, YES], [NOT_WHOLE, YES]];
 
+/** Where in its data directory a node keeps its own journal. */
+export function journalDirectory(path: string): string {
+  return `${path}/node`;
+}
+
+/** What a journal needs of its node's environment. */
+type JournalEnvironment = Pick<Environment, "disk" | "clock" | "random" | "log">;
+
 /** Open the node's own journal, in its part of the directory. */
-export function openJournal(settings: Settings, environment: Environment): Promise<NodeJournal> {
+export function openJournal(
+  { path }: Pick<Settings, "path">,
+  environment: JournalEnvironment,
+): Promise<NodeJournal> {
   return openNodeJournal({
     ...environment,
-    directory: `${settings.path}/node`,
+    directory: journalDirectory(path),
     doubts: DOUBTS,
     vital: [VOTE],
   });
@@ -41,7 +54,33 @@ export function openJournal(settings: Settings, environment: Environment): Promi
 
 /** Whether this node still knows everything it promised. */
 export function mayVote(journal: NodeJournal): boolean {
-  return journal.get(ABSTAINS) === null;
+  return (journal.get(ABSTAINS)?.length ?? 0) === 0;
+}
+
+/**
+ * Write into a copy of a node's directory that it may be older than what the node has promised and acknowledged since:
+ * whoever starts on it fetches everything from the other members before its reads count, and does not vote.
+ */
+export async function castDoubt(path: string, environment: JournalEnvironment): Promise<void> {
+  await withFacts(path, environment, DOUBTS);
+}
+
+/** Nobody lives who could remember what the copy does not know of: let who starts on it vote. */
+export async function letVote(path: string, environment: JournalEnvironment): Promise<void> {
+  await withFacts(path, environment, [[ABSTAINS, NO_BYTES]]);
+}
+
+async function withFacts(
+  path: string,
+  environment: JournalEnvironment,
+  facts: readonly Fact[],
+): Promise<void> {
+  const journal = await openJournal({ path }, environment);
+  try {
+    for (const fact of facts) await journal.set(...fact);
+  } finally {
+    await journal.close();
+  }
 }
 
 /** The node's vote as its journal has it. */
@@ -121,7 +160,7 @@ function checkKept(ring: Ring, settings: Settings, journal: NodeJournal, address
 }
 
 /** The decisions about a node's memory that are pure functions; a test plants a bug by substituting one. */
-export const NODE_MEMORY_CORE = { openEngine: openMemoryEngine, mayHaveLost };
+export const NODE_MEMORY_CORE = { openEngine, mayHaveLost };
 
 /** See {@link NODE_MEMORY_CORE}. */
 export type NodeMemoryCore = typeof NODE_MEMORY_CORE;
@@ -149,17 +188,21 @@ function mayHaveLost({ isDamaged, wasNotWhole, hadStore, isTheSame }: StoreFacts
  */
 export async function openStore(
   settings: Settings,
-  environment: Environment,
+  environment: Environment & { readonly pace?: Pace },
   journal: NodeJournal,
   core: NodeMemoryCore,
 ): Promise<{ engine: Engine; lossy: boolean }> {
   const { sync, persist } = settings;
-  const directory = `${settings.path}/memory`;
-  const engine = await core.openEngine({ ...environment, directory, sync, persist });
+  await refuseOtherStores(settings, environment);
+  const directory = storeDirectory(settings.path, settings.engine);
+  const options = { ...environment, directory, sync, persist, reserveBytes: 0 }; // the node's own is for all
+  const engine = await core.openEngine(settings.engine, options);
   try {
     if (journal.get(STORE) === null && engine.partitions().length > 0) {
       throw new Error(
-        `${directory} holds data, but ${settings.path}/node has lost whose: bring that directory back from a backup, ` +
+        `${directory} holds data, but ${
+          journalDirectory(settings.path)
+        } has lost whose: bring that directory back from a backup, ` +
           `or move both away to start an empty node`,
       );
     }
@@ -167,6 +210,34 @@ export async function openStore(
   } catch (error) {
     await engine.close().catch(() => {});
     throw error;
+  }
+}
+
+/** A node that was told to use another engine than before would start empty, with its data beside it. */
+export async function refuseOtherStores(
+  { path, engine }: Pick<Settings, "path" | "engine">,
+  environment: Environment,
+): Promise<void> {
+  for (const other of ENGINES) {
+    if (other === engine || !await mayHoldKeys(path, other, environment)) continue;
+    throw new Error(
+      `${
+        storeDirectory(path, other)
+      } holds data of the ${other} engine, but the configuration says ${engine}: ` +
+        `start with storage.engine ${other}, or move that directory away to start without what is in it`,
+    );
+  }
+}
+
+/** Whether there is a store of an engine, and it may hold anything. */
+async function mayHoldKeys(path: string, engine: EngineName, environment: Environment): Promise<boolean> {
+  const directory = storeDirectory(path, engine);
+  if (!environment.disk.exists(directory)) return false;
+  const store = await lookInto(engine, { ...environment, directory, sync: "always" });
+  try {
+    return store.partitions().length > 0 || store.damageAtOpen.some(({ kind }) => kind === "corrupt");
+  } finally {
+    await store.close();
   }
 }
 
@@ -180,14 +251,19 @@ async function noteStore(
   const isTheSame = storeId !== null && known !== null && equalBytes(known, id);
   // A torn tail too: what a crash leaves of writes that nobody was told of looks like damage to the last that somebody
   // was. Who has others asks them.
-  const isDamaged = damageAtOpen.length > 0;
-  const wasNotWhole = (journal.get(NOT_WHOLE)?.length ?? 0) > 0;
+  const isDamaged = damageAtOpen.some(({ kind }) => kind !== "rebuilt");
+  const wasNotWhole = !isWhole(journal);
   const lossy = core.mayHaveLost({ isDamaged, wasNotWhole, hadStore: known !== null, isTheSame });
   // Remembered until everything has been fetched back, and before the new id is: a crash between the two must not
   // leave an empty store that is known. Set even if it was: `markWhole` may be about to take it away.
   if (lossy) await journal.set(NOT_WHOLE, YES);
   if (!isTheSame) await journal.set(STORE, id);
   return lossy;
+}
+
+/** Whether nothing that was lost has still to be fetched back. */
+export function isWhole(journal: NodeJournal): boolean {
+  return (journal.get(NOT_WHOLE)?.length ?? 0) === 0;
 }
 
 /** Everything that may have been lost has been fetched back. */

@@ -36,6 +36,11 @@ export interface ScanOptions {
   readonly limit: number;
   /** Stop once the records and keys add up to this; the first entry is always given. */
   readonly limitBytes: number;
+  /**
+   * Told of each damaged place that is met; what stands there is left out then, and with it every key of which it
+   * cannot be told whether it stands there. Absent: the scan fails.
+   */
+  readonly onDamaged?: (error: EngineError) => void;
 }
 
 /** A bounded piece of a scan. */
@@ -73,9 +78,10 @@ export interface Damage {
   /**
    * `torn-tail`: a place in the part of a log that may never have been synced does not verify, which is what a
    * crash leaves; it may hide damage to the very last writes that were acknowledged. `corrupt`: something that was
-   * durable is gone.
+   * durable is gone. `rebuilt`: a file that only saves time was damaged and is made anew from the others: nothing is
+   * lost.
    */
-  readonly kind: "torn-tail" | "corrupt";
+  readonly kind: "torn-tail" | "corrupt" | "rebuilt";
   /** The file. */
   readonly path: string;
   /** Where in it. */
@@ -116,11 +122,22 @@ export class EngineError extends Error {
   }
 }
 
+/** Whether a call failed because something on disk is not what was written there. */
+export function isDamage(error: unknown): error is EngineError {
+  return error instanceof EngineError && error.code === "corrupt";
+}
+
 /** When a write counts as durable. */
 export type SyncPolicy = "always" | "never" | {
   /** Sync at most this many milliseconds after a write; writes are acknowledged before. */
   readonly intervalMs: number;
 };
+
+/** How fast an engine may rewrite what it holds; see `actors/repair/budget.ts`. */
+export interface Pace {
+  /** Whether so many bytes may be rewritten now; else it is asked again a little later. */
+  trySpend(sizeBytes: number): boolean;
+}
 
 /** A store of records. One owner; not to be shared between actors. */
 export interface Engine {
@@ -148,7 +165,11 @@ export interface Engine {
    * @throws {EngineError} `corrupt` or `io`: the record is there and cannot be read; never null instead.
    */
   get(partition: number, key: Uint8Array): Uint8Array | null | Promise<Uint8Array | null>;
-  /** A bounded, ordered piece of a partition, consistent in itself; resume with the last key as `after`. */
+  /**
+   * A bounded, ordered piece of a partition, consistent in itself; resume with the last key as `after`.
+   *
+   * @throws {EngineError} `io`, and `corrupt` unless {@link ScanOptions.onDamaged} is there to be told
+   */
   scan(options: ScanOptions): ScanPage | Promise<ScanPage>;
   /** Partitions that hold a key, ascending. */
   partitions(): number[];
@@ -162,6 +183,20 @@ export interface Engine {
   stats(): EngineStats;
   /** Read everything and report what is damaged; `onProgress` gets the fraction done, 0 to 1. */
   verify(onProgress?: (fraction: number) => void): Promise<readonly Damage[]>;
+  /**
+   * Rewrite until no dead byte is left that may go, while service goes on; `onProgress` gets the fraction done.
+   *
+   * @throws {EngineError} rejects when it cannot go on; nothing is lost then
+   */
+  compact(onProgress?: (fraction: number) => void): Promise<void>;
+  /**
+   * Make a copy that can be opened as a store, durably, while service goes on: everything that was acknowledged before
+   * the call is in it. `directory` must not exist yet, and be on the same file system: files that do not change any
+   * more are hard links. Until the copy is finished it does not open. `onProgress` gets the fraction done.
+   *
+   * @throws {EngineError} rejects when it cannot be made; what was made of it is removed
+   */
+  copyTo(directory: string, onProgress?: (fraction: number) => void): Promise<void>;
   /** What opening the store had to cut, skip or repair; empty after a clean open. */
   readonly damageAtOpen: readonly Damage[];
   /**

@@ -12,34 +12,32 @@
  * @module
  */
 
-import { DiskError, type Lock } from "../actors/runtime/environment.ts";
-import { type Damage, EngineError } from "./engine.ts";
+import type { Lock } from "../actors/runtime/environment.ts";
+import type { Damage } from "./engine.ts";
+import { copySegments, makeCopy, refuseUnfinished } from "./journal/copy.ts";
 import { makeDurableDirectory, recover, type Recovered, type Replay } from "./journal/open.ts";
 import type { JournalOptions } from "./journal/options.ts";
-import { readSegment } from "./journal/reader.ts";
-import { readHeader, segmentPath } from "./journal/segments.ts";
+import { asEngineError } from "./journal/errors.ts";
+import { RECORD_HEADER_BYTES } from "./journal/format.ts";
+import { identifySegment, inspectSegment, readWritten } from "./journal/inspect.ts";
+import type { FoundDamage, FoundRecord } from "./journal/reader.ts";
+import { type SegmentIdentity, segmentPath } from "./journal/segments.ts";
 import { Writer } from "./journal/writer.ts";
 
 export type { JournalRecord, Replay } from "./journal/open.ts";
 export type { JournalOptions } from "./journal/options.ts";
+export type { FoundDamage, FoundRecord } from "./journal/reader.ts";
+export type { SegmentIdentity } from "./journal/segments.ts";
+export { asEngineError } from "./journal/errors.ts";
 export { recordBytes } from "./journal/format.ts";
-
-/** A journal's verification pauses after so many bytes. */
-const VERIFY_SLICE_BYTES = 1 << 20;
-
-/** A failure of the disk as an {@link EngineError}; anything else as it is. */
-export function asEngineError(error: unknown): unknown {
-  if (!(error instanceof DiskError)) return error;
-  if (error.code === "locked") return new EngineError("locked", error.message);
-  return new EngineError(error.code === "no-space" ? "full" : "io", error.message);
-}
+export { segmentPath } from "./journal/segments.ts";
 
 /**
  * Open the journal in a directory, which is made when it is missing, and hand every record that was ever durable
  * to `replay`, oldest first (and perhaps records that were appended last and never acknowledged). One process at
  * a time may have it open.
  *
- * @throws {EngineError} `locked`, `newer`, `corrupt` (a segment is missing), `full`, `io`
+ * @throws {EngineError} `locked`, `newer`, `corrupt` (a segment is missing, or this is half a copy), `full`, `io`
  * @example
  * ```ts
  * import { openJournal } from "./journal.ts";
@@ -64,6 +62,7 @@ export async function openJournal(options: JournalOptions, replay: Replay): Prom
   try {
     await makeDurableDirectory(disk, directory);
     lock = disk.lock(lockOf(directory));
+    refuseUnfinished(disk, directory);
     const recovered = await recover(options, replay);
     for (const damage of recovered.damage) {
       const fields = { ...damage };
@@ -85,6 +84,10 @@ function lockOf(directory: string): string {
 export class Journal {
   /** What opening it cut or skipped. */
   readonly damageAtOpen: readonly Damage[];
+  /** Segments that were not read when it was opened, because their owner knew what they hold. */
+  readonly unread: ReadonlySet<number>;
+  /** Called with each segment that is complete and durable from now on. */
+  onComplete: (segment: number) => void = () => {};
   readonly #options: JournalOptions;
   readonly #writer: Writer;
   readonly #lock: Lock;
@@ -102,12 +105,14 @@ export class Journal {
     this.#options = options;
     this.#lock = lock;
     this.damageAtOpen = recovered.damage;
+    this.unread = recovered.unread;
     this.#segments = recovered.segments;
     for (const sizeBytes of this.#segments.values()) this.#segmentsBytes += sizeBytes;
     this.#writer = new Writer(options, recovered.continuation);
     this.#writer.onSegment = (number, sizeBytes) => {
       this.#segments.set(number, sizeBytes);
       this.#segmentsBytes += sizeBytes;
+      this.onComplete(number);
     };
   }
 
@@ -132,6 +137,22 @@ export class Journal {
   /** The number of the segment that the last append went to. */
   get segment(): number {
     return this.#writer.segment;
+  }
+
+  /** Where in that segment its payload begins: known at once, and true once it is durable. */
+  get payloadOffset(): number {
+    return this.#writer.offset + RECORD_HEADER_BYTES;
+  }
+
+  /** All segments by number, oldest first, and how much of each has been written. */
+  segments(): Map<number, number> {
+    const { number, sizeBytes } = this.#writer.written;
+    return new Map([...this.#segments, [number, sizeBytes]]);
+  }
+
+  /** Whether a segment is complete, and not removed yet. */
+  isComplete(segment: number): boolean {
+    return this.#segments.has(segment);
   }
 
   /** The number of the oldest segment. */
@@ -178,10 +199,12 @@ export class Journal {
    * @throws {EngineError} rejects with `io` when one cannot be removed, `poisoned` when that cannot be made sure
    */
   async removeBefore(number: number): Promise<void> {
-    const { disk, directory } = this.#options;
+    const { disk, directory, companion } = this.#options;
     for (const [segment, sizeBytes] of [...this.#segments]) {
       if (segment >= number) return;
       try {
+        const beside = companion && segmentPath(directory, segment, companion);
+        if (beside && disk.exists(beside)) disk.remove(beside);
         disk.remove(segmentPath(directory, segment));
       } catch (error) {
         throw asEngineError(error);
@@ -197,53 +220,79 @@ export class Journal {
     }
   }
 
+  /**
+   * Copy everything that has been written, which is more than what is durable, into a directory that does not exist
+   * yet, durably and in slices. See `Engine.copyTo`.
+   *
+   * @throws {EngineError} rejects with `poisoned` or `closed` when what can be read is not to be relied on, `corrupt`
+   * when the newest segment is damaged, `full`, `io`; what was made of the copy is removed
+   */
+  async copyTo(directory: string, onProgress: (fraction: number) => void = () => {}): Promise<void> {
+    const { refusal } = this.#writer;
+    if (refusal !== null && refusal.code !== "full") throw refusal;
+    try {
+      await makeCopy(this.#options.disk, directory, () => {
+        const written = { complete: [...this.#segments.keys()], newest: this.#writer.written };
+        return copySegments(this.#options, directory, written, onProgress);
+      });
+    } catch (error) {
+      throw asEngineError(error);
+    }
+    onProgress(1);
+  }
+
+  /**
+   * What a segment holds by now, in order: records, and the damage between them. A payload is valid until the next one
+   * is asked for. Time may pass in between; the segment may even be removed.
+   *
+   * @throws {EngineError} `io` when it cannot be read
+   */
+  read(segment: number): Generator<FoundRecord | FoundDamage, void, void> {
+    const end = this.#segments.get(segment) ?? this.#writer.written.sizeBytes;
+    return readWritten(this.#options, segment, end);
+  }
+
+  /** Which file a segment is; null when its header does not verify. Throws as {@link Journal.read}. */
+  identify(segment: number): SegmentIdentity | null {
+    return identifySegment(this.#options, segment);
+  }
+
   /** Read everything that has been written and report what is damaged, in slices. See `Engine.verify`. */
   async verify(onProgress: (fraction: number) => void = () => {}): Promise<Damage[]> {
-    const { clock } = this.#options;
     const damage: Damage[] = [];
+    await this.inspect(onProgress, (segment, found) => {
+      if (found.kind === "record") return;
+      const path = segmentPath(this.#options.directory, segment);
+      damage.push({ kind: "corrupt", path, offset: found.offset, detail: found.detail });
+    });
+    return damage;
+  }
+
+  /**
+   * Read everything that has been written, in slices, and tell `onFound` of all records and all damage: also of what
+   * costs nothing, as one of two copies of a header, and of segments that cannot be read at all.
+   */
+  async inspect(
+    onProgress: (fraction: number) => void,
+    onFound: (segment: number, found: FoundRecord | FoundDamage) => void,
+  ): Promise<void> {
     const total = this.sizeBytes;
     let done = 0;
-    const { number, sizeBytes } = this.#writer.written;
-    for (const [segment, end] of [...this.#segments, [number, sizeBytes] as const]) {
-      let resumeAt = VERIFY_SLICE_BYTES;
-      for (const offset of this.#verifySegment(segment, end, damage)) {
-        if (offset < resumeAt) continue;
-        resumeAt = offset + VERIFY_SLICE_BYTES;
-        onProgress(Math.min(1, (done + offset) / total));
-        await new Promise<void>((resolve) => clock.after(0, resolve));
+    for (const [segment, end] of this.segments()) {
+      try {
+        await inspectSegment(this.#options, segment, end, (found) => {
+          onFound(segment, found);
+          onProgress(Math.min(1, (done + found.end) / total));
+        });
+      } catch (error) {
+        // Removed meanwhile, by whoever had no more need of it.
+        const wasRemoved = !this.#segments.has(segment) && segment !== this.#writer.written.number;
+        const isWritten = { wasWritten: true, detail: String(error) };
+        if (!wasRemoved) onFound(segment, { kind: "damage", offset: 0, end, ...isWritten });
       }
       done += end;
     }
     onProgress(1);
-    return damage;
-  }
-
-  /** Check one segment, yielding how far it got. */
-  *#verifySegment(segment: number, end: number, damage: Damage[]): Generator<number, void, void> {
-    const { disk, directory } = this.#options;
-    const path = segmentPath(directory, segment);
-    try {
-      const file = disk.open(path);
-      try {
-        const header = readHeader(file);
-        if (header?.number !== segment) {
-          damage.push({ kind: "corrupt", path, offset: 0, detail: "the header does not verify" });
-          return;
-        }
-        for (const found of readSegment(file, header.seed, end)) {
-          if (found.kind === "damage") {
-            damage.push({ kind: "corrupt", path, offset: found.offset, detail: found.detail });
-          }
-          yield found.end;
-        }
-      } finally {
-        file.close();
-      }
-    } catch (error) {
-      // Removed meanwhile, by whoever had no more need of it.
-      const wasRemoved = !this.#segments.has(segment) && segment !== this.#writer.written.number;
-      if (!wasRemoved) damage.push({ kind: "corrupt", path, offset: 0, detail: String(error) });
-    }
   }
 
   /**

@@ -238,6 +238,12 @@ export class NodeJournal {
     if (this.#birth !== null) await this.#set([[BIRTH, this.#birth]]);
   }
 
+  /** Copy it into a directory that does not exist yet. See `Journal.copyTo`. */
+  async copyTo(directory: string): Promise<void> {
+    if (this.#closing) throw new EngineError("closed", "the node's journal is closed");
+    await this.#journal.copyTo(directory);
+  }
+
   /** Make everything durable and let go. Closing twice gives the same promise. */
   close(): Promise<void> {
     this.#closing ??= this.#close();

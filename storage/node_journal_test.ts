@@ -1,9 +1,9 @@
-import { fromHex } from "../actors/runtime/bytes.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
 import { assert, assertEquals, assertNotEquals, assertRejects } from "../actors/runtime/testing/assert.ts";
 import { EngineError } from "./engine.ts";
 import { openJournal } from "./journal.ts";
 import { type Fact, type NodeJournal, type NodeJournalOptions, openNodeJournal } from "./node_journal.ts";
+import { formatExample } from "./testing/format_example.ts";
 import { type SimulatedWorld, simulatedWorld } from "./testing/worlds.ts";
 
 const BYTES = new Uint8Array(16).fill(7);
@@ -279,9 +279,7 @@ Deno.test("node journal: what is pending when it is rewritten is not overtaken b
 });
 
 Deno.test("the worked example of FORMAT.md: facts", async () => {
-  const page = Deno.readTextFileSync(new URL("FORMAT.md", import.meta.url));
-  const lines = /```facts\n([^`]*)```/.exec(page)![1]!.split("\n");
-  const bytes = fromHex(lines.map((line) => line.slice(0, 42).replaceAll(" ", "")).join(""))!;
+  const bytes = formatExample("facts");
   const world = simulatedWorld(1);
   const journal = await world.settle(openJournal({ ...world.place(), sync: "always" }, () => true));
   journal.append(1, [bytes]);

@@ -18,10 +18,14 @@ const ENTRIES = new Set([
   "tests/run.ts",
   "tests/check.ts",
   "tests/bench/main.ts",
+  "tests/bench/storage/worker.ts", // measures one store, started as a process
   "tests/sim/main.ts",
   "tests/sim/worker.ts", // makes histories, started as a process
   "tests/sim/scale.ts",
   "tests/sim/scale_worker.ts", // takes measurements, started as a worker
+  "tests/campaign/main.ts",
+  "tests/campaign/kill_victim.ts", // writes until it is killed, started as a process
+  "tests/campaign/flip_worker.ts", // flips bits, started as a worker
   "tests/outside/crash_on_request.ts", // a server that crashes on request, started as a process
 ]);
 
@@ -33,9 +37,18 @@ const PURE = new Set([
   ...["bytes", "crc32c", "limits", "msgpack", "murmur3", "protocol", "restart_policy", "shape", "slab"]
     .map((name) => `actors/runtime/${name}.ts`),
   ...["command", "config", "flags", "kinds", "paint", "suggest"].map((name) => `cli/${name}.ts`),
+  ...["arena", "key_index", "key_order", "key_table", "sort_entries"].map((name) =>
+    `storage/keys/${name}.ts`
+  ),
+  ...["block", "block_builder", "block_cache", "bloom", "cursor", "edit_codec", "index", "memtable", "merge"]
+    .map((name) => `storage/lsm/${name}.ts`),
+  ...["options", "pick", "stored_key", "varint", "version", "write_control"].map((name) =>
+    `storage/lsm/${name}.ts`
+  ),
   "net/address.ts",
   "net/frame.ts",
   "storage/engine.ts",
+  "storage/engines.ts",
 ]);
 
 function isPure(path: string): boolean {

@@ -17,6 +17,7 @@ import { LIMITS } from "../runtime/limits.ts";
 import { Recent } from "../runtime/recent.ts";
 import type {
   EncodedObject,
+  Mint,
   NodeId,
   ReplicaRead,
   ReplicaStoreProtocol,
@@ -25,16 +26,22 @@ import type {
 } from "../replica_store/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { effectiveQuorum } from "../ring_manager/ring.ts";
+import type { ConflictPolicy } from "../replica_store/conflicts.ts";
+import type { Budget } from "../repair/budget.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import type { CoordinatorCore } from "./core.ts";
+import { type Delivery, type DeliveryDesk, DeliveryUnderWay } from "./delivery.ts";
 import { Latencies } from "./latencies.ts";
 import { type GetDesk, GetUnderWay } from "./get_request.ts";
-import { type PutDesk, PutUnderWay } from "./put_request.ts";
+import { type Forward, type HintMint, type PutDesk, PutUnderWay } from "./put_request.ts";
+import type { GossiperProtocol } from "../gossiper/protocol.ts";
+import type { HandoffProtocol, HintStoreProtocol } from "../handoff/protocol.ts";
 import type {
   CoordinatorProtocol,
   Failure,
   GetOutcome,
   GetRequest,
+  Liveness,
   OriginProtocol,
   PutOutcome,
   PutRequest,
@@ -44,8 +51,14 @@ import type {
 export interface CoordinatorOptions {
   /** This node. */
   readonly node: NodeId;
-  /** R and W of a request that names none; N is the ring's. */
-  readonly quorum: { readonly r: number; readonly w: number };
+  /** R, W, and whether it is sloppy, of a request that says nothing of it; N is the ring's. */
+  readonly quorum: { readonly r: number; readonly w: number; readonly sloppy: boolean };
+  /** What becomes of concurrent writes. */
+  readonly conflicts: ConflictPolicy;
+  /** What time it is as most members have it; null while that is not known. */
+  readonly wallMs: () => number | null;
+  /** Told how long each request took; says whether a repair may be sent now. */
+  readonly budget: Pick<Budget, "observe" | "trySpend">;
   /** Pure decisions, substitutable. */
   readonly core: CoordinatorCore;
 }
@@ -65,6 +78,12 @@ export function coordinator(options: CoordinatorOptions): ActorSpec<CoordinatorP
       const manager = context.ref<RingManagerProtocol>("ring_manager");
       const { ring } = await manager.ask("current", {}, { timeoutMs: 10_000 });
       const started = new Coordinator(options, context, ring);
+      // Who is down was told to an earlier incarnation; where nobody says, it is found out.
+      const gossiper = context.ref<GossiperProtocol>("gossiper");
+      if (lives > 0) {
+        const news = await gossiper.ask("describe", {}, { timeoutMs: 1_000 }).catch(() => []);
+        for (const { node, liveness } of news) started.onLiveness(node, liveness);
+      }
       // Requests die with the incarnation that kept them; whoever waits at a door hears of it now, not at its deadline.
       if (lives++ > 0) context.ref<DoorProtocol>("listener").tell("abandoned", {});
       return started.handlers();
@@ -75,16 +94,17 @@ export function coordinator(options: CoordinatorOptions): ActorSpec<CoordinatorP
 /** What a door is told when the coordinator has lost its requests. */
 type DoorProtocol = { abandoned: [Record<never, never>, void] };
 
-type UnderWay = GetUnderWay | PutUnderWay;
+type UnderWay = GetUnderWay | PutUnderWay | DeliveryUnderWay;
 
 /** Of a write's key and value. */
 function checksumOf({ key, crc32c: ofValue }: PutRequest): number {
   return crc32c(key, ofValue);
 }
 
-class Coordinator implements GetDesk, PutDesk {
+class Coordinator implements GetDesk, PutDesk, DeliveryDesk {
   readonly core: CoordinatorCore;
   readonly self: NodeId;
+  readonly conflicts: ConflictPolicy;
   ring: Ring;
   readonly #context: ActorContext<CoordinatorProtocol>;
   readonly #options: CoordinatorOptions;
@@ -93,7 +113,12 @@ class Coordinator implements GetDesk, PutDesk {
   readonly #lingering = new Map<number, GetUnderWay>();
   /** The replicas of each partition, as far as they were looked up under the present ring. */
   #replicas: (readonly NodeId[] | undefined)[];
+  /** The same of those that stand in for them. */
+  #fallbacks: (readonly NodeId[] | undefined)[];
+  #zones = new Map<NodeId, string>();
+  readonly #down = new Set<NodeId>();
   readonly #stores = new Map<NodeId, Ref<ReplicaStoreProtocol>>();
+  readonly #hintStores = new Map<NodeId, Ref<HintStoreProtocol>>();
   readonly #origins = new Map<string, Ref<OriginProtocol>>();
   readonly #latencies = new Latencies();
   /**
@@ -111,14 +136,20 @@ class Coordinator implements GetDesk, PutDesk {
   #forwarded = 0;
   #failovers = 0;
   #readRepairs = 0;
+  #repairsLeft = 0;
+  #hinted = 0;
+  #sloppyPuts = 0;
 
   constructor(options: CoordinatorOptions, context: ActorContext<CoordinatorProtocol>, ring: Ring) {
     this.#options = options;
     this.#context = context;
     this.core = options.core;
     this.self = options.node;
+    this.conflicts = options.conflicts;
     this.ring = ring;
     this.#replicas = new Array(ring.partitions);
+    this.#fallbacks = new Array(ring.partitions);
+    this.#takeZones(ring);
     // Answers to an earlier incarnation may still be on their way: its tickets must not be met again.
     this.#nextTicket = 1 + context.environment.random.integer(2 ** 20) * 2 ** 32;
   }
@@ -135,7 +166,7 @@ class Coordinator implements GetDesk, PutDesk {
       },
       replicaWrote: ({ ticket, replica, answer }) => {
         const request = this.#underWay.get(ticket);
-        if (!(request instanceof PutUnderWay)) return;
+        if (request === undefined || request instanceof GetUnderWay) return;
         request.onReplicaWrote(replica, answer);
         this.#settle(request);
       },
@@ -152,6 +183,8 @@ class Coordinator implements GetDesk, PutDesk {
         this.#settle(request);
       },
       ring: ({ ring }) => this.#onRing(ring),
+      deliver: (delivery) => this.#begin(new DeliveryUnderWay(delivery, this.#nextTicket++, this)),
+      liveness: ({ node, liveness }) => this.onLiveness(node, liveness),
       peerLost: ({ node }) => {
         for (const request of [...this.#underWay.values()]) {
           request.onPeerLost(node);
@@ -166,7 +199,10 @@ class Coordinator implements GetDesk, PutDesk {
         failures: { ...this.#failures },
         forwarded: this.#forwarded,
         failovers: this.#failovers,
-        readRepairs: this.#readRepairs,
+        readRepairs: this.#readRepairs - this.#repairsLeft,
+        repairsLeft: this.#repairsLeft,
+        hinted: this.#hinted,
+        sloppyPuts: this.#sloppyPuts,
       }),
     };
   }
@@ -178,7 +214,8 @@ class Coordinator implements GetDesk, PutDesk {
     const needed = request.r === 0 ? r : request.r;
     const refusal = this.#refusal(request, "R", needed, n);
     if (refusal !== null) return this.answer(request, refusal);
-    this.#begin(new GetUnderWay(request, needed, this.#nextTicket++, this));
+    const terms = { needed, sloppy: request.sloppy ?? this.#options.quorum.sloppy };
+    this.#begin(new GetUnderWay(request, terms, this.#nextTicket++, this));
   }
 
   #onPut(request: PutRequest): void {
@@ -193,7 +230,8 @@ class Coordinator implements GetDesk, PutDesk {
     const needed = request.w === 0 ? w : request.w;
     const refusal = this.#refusal(request, "W", needed, n);
     if (refusal !== null) return this.answer(request, refusal);
-    this.#begin(new PutUnderWay(request, needed, this.#nextTicket++, this));
+    const terms = { needed, sloppy: request.sloppy ?? this.#options.quorum.sloppy };
+    this.#begin(new PutUnderWay(request, terms, this.#nextTicket++, this));
   }
 
   /** Why a request is not even begun, null when it is. */
@@ -220,6 +258,7 @@ class Coordinator implements GetDesk, PutDesk {
   }
 
   #begin(request: UnderWay): void {
+    if (!(request instanceof DeliveryUnderWay)) request.begunAt = this.now();
     this.#underWay.set(request.ticket, request);
     request.start();
     this.#settle(request);
@@ -235,13 +274,23 @@ class Coordinator implements GetDesk, PutDesk {
       request.start();
     }
     if (!request.answered) return;
+    this.#observe(request);
     if (request.settled) {
       if (request instanceof GetUnderWay) this.#readRepairs += request.repair();
       this.#forget(request);
     } else if (request instanceof GetUnderWay) this.#lingering.set(request.ticket, request);
   }
 
-  #forget({ ticket }: UnderWay): void {
+  /** What clients feel: once for each request. */
+  #observe(request: UnderWay): void {
+    if (request instanceof DeliveryUnderWay || request.begunAt === null) return;
+    this.#options.budget.observe(this.now() - request.begunAt);
+    request.begunAt = null;
+  }
+
+  #forget(request: UnderWay): void {
+    this.#observe(request);
+    const { ticket } = request;
     this.#underWay.delete(ticket);
     this.#lingering.delete(ticket);
   }
@@ -259,11 +308,24 @@ class Coordinator implements GetDesk, PutDesk {
     if (ring.clusterId === this.ring.clusterId && ring.epoch <= this.ring.epoch) return;
     this.ring = ring;
     this.#replicas = new Array(ring.partitions);
+    this.#fallbacks = new Array(ring.partitions);
+    this.#takeZones(ring);
     this.#latencies.keepOnly(ring.members.map(({ id }) => id));
     for (const request of [...this.#underWay.values()]) {
       if (!request.outdated) continue;
       this.#settle(request);
     }
+  }
+
+  #takeZones({ members }: Ring): void {
+    this.#zones = new Map(members.map(({ id, zone }) => [id, zone]));
+    for (const node of this.#down) if (!this.#zones.has(node)) this.#down.delete(node);
+  }
+
+  /** What the gossiper holds of a member. */
+  onLiveness(node: NodeId, liveness: Liveness): void {
+    if (liveness === "down" && node !== this.self) this.#down.add(node);
+    else this.#down.delete(node);
   }
 
   // --- time ------------------------------------------------------------------------------------------------
@@ -301,12 +363,32 @@ class Coordinator implements GetDesk, PutDesk {
     return this.#replicas[partition] ??= this.core.preferenceList(this.ring, partition).map(({ id }) => id);
   }
 
+  wallMs(): number | null {
+    return this.#options.wallMs();
+  }
+
+  fallbacksOf(partition: number): readonly NodeId[] {
+    return this.#fallbacks[partition] ??= this.core.fallbacksOf(this.ring, partition);
+  }
+
+  isDown(node: NodeId): boolean {
+    return this.#down.has(node);
+  }
+
+  zoneOf(node: NodeId): string {
+    return this.#zones.get(node) ?? "";
+  }
+
   fastestOf(nodes: readonly NodeId[]): NodeId | undefined {
     return this.#latencies.fastest(nodes, this.now());
   }
 
   observe(primary: NodeId, elapsedMs: number): void {
     this.#latencies.observe(primary, elapsedMs, this.now());
+  }
+
+  countSloppy(): void {
+    this.#sloppyPuts++;
   }
 
   countFailover(): void {
@@ -322,23 +404,53 @@ class Coordinator implements GetDesk, PutDesk {
   }
 
   sendRepair(replica: NodeId, partition: number, key: Uint8Array, object: EncodedObject): void {
+    // Clients come first; whoever reads it next finds it stale again, and so does anti-entropy.
+    if (!this.#options.budget.trySpend(object.length)) return void this.#repairsLeft++;
     const { epoch } = this.ring;
     this.sendWrite(replica, { key, object, partition, epoch, ticket: 0, from: this.self });
   }
 
-  sendMint(request: PutRequest, ticket: number, partition: number, caughtUp: boolean): boolean {
-    const { key, value, crc32c, context, requestId, deadline } = request;
-    const placement = { partition, epoch: this.ring.epoch };
-    const body = { key, value, crc32c, context, requestId, deadline, caughtUp, ticket, ...placement };
-    return this.#store(this.self).tell("mint", body) === "sent";
+  sendHintRead(fallback: NodeId, read: ReplicaRead): boolean {
+    return this.#hintStore(fallback).tell("read", read) === "sent";
   }
 
-  sendForward(primary: NodeId, ticket: number, needed: number, request: PutRequest): boolean {
-    const to = this.#context.ref<CoordinatorProtocol>({ node: primary, actor: "coordinator" });
+  sendHint(fallback: NodeId, target: NodeId, write: ReplicaWrite): boolean {
+    const isSent = this.#hintStore(fallback).tell("keep", { ...write, target }) === "sent";
+    if (isSent) this.#hinted++;
+    return isSent;
+  }
+
+  sendMint(request: PutRequest, ticket: number, partition: number, caughtUp: boolean): boolean {
+    return this.#store(this.self).tell("mint", this.#mint(request, { ticket, partition, caughtUp })) ===
+      "sent";
+  }
+
+  sendHintMint({ request, target, ...placed }: HintMint): boolean {
+    const mint = { ...this.#mint(request, placed), target };
+    const isSent = this.#hintStore(this.self).tell("mint", mint) === "sent";
+    if (isSent) this.#hinted++;
+    return isSent;
+  }
+
+  #mint(
+    { key, value, crc32c, context, requestId, deadline, ttlMs }: PutRequest,
+    placed: Pick<Mint, "ticket" | "partition" | "caughtUp">,
+  ): Mint {
+    const body = { key, value, crc32c, context, requestId, deadline, epoch: this.ring.epoch, ...placed };
+    return ttlMs === undefined ? body : { ...body, ttlMs };
+  }
+
+  sendForward(node: NodeId, { ticket, needed, sloppy, fallback }: Forward, request: PutRequest): boolean {
+    const to = this.#context.ref<CoordinatorProtocol>({ node, actor: "coordinator" });
     const origin = this.#context.self.address;
-    const sent = to.tell("put", { ...request, w: needed, origin, ticket, forwarded: true }) === "sent";
+    const body = { ...request, w: needed, sloppy, fallback, origin, ticket, forwarded: true };
+    const sent = to.tell("put", body) === "sent";
     if (sent) this.#forwarded++;
     return sent;
+  }
+
+  delivered({ ticket }: Delivery, ok: boolean): void {
+    this.#context.ref<HandoffProtocol>("handoff").tell("delivered", { ticket, ok });
   }
 
   answer(request: GetRequest | PutRequest, outcome: GetOutcome | PutOutcome): void {
@@ -356,6 +468,15 @@ class Coordinator implements GetDesk, PutDesk {
     if (ref === undefined) {
       ref = this.#context.ref<ReplicaStoreProtocol>({ node, actor: "replica_store" });
       this.#stores.set(node, ref);
+    }
+    return ref;
+  }
+
+  #hintStore(node: NodeId): Ref<HintStoreProtocol> {
+    let ref = this.#hintStores.get(node);
+    if (ref === undefined) {
+      ref = this.#context.ref<HintStoreProtocol>({ node, actor: "hint_store" });
+      this.#hintStores.set(node, ref);
     }
     return ref;
   }

@@ -7,6 +7,7 @@
 
 import { partitionOf, preferenceList } from "../ring_manager/ring.ts";
 import { nextCoordinator } from "./candidate.ts";
+import { fallbacksOf, nextStandIn } from "./fallbacks.ts";
 import { ReadQuorum } from "./read_quorum.ts";
 import { expiry, WriteQuorum } from "./write_quorum.ts";
 
@@ -16,6 +17,10 @@ export const COORDINATOR_CORE = {
   partitionOf,
   /** The replicas of a partition, in order. */
   preferenceList,
+  /** Who stands in for the replicas of a partition, in order. */
+  fallbacksOf,
+  /** Who stands in for a replica next. */
+  nextStandIn,
   /** Who coordinates a write next. */
   nextCoordinator,
   /** What a write that outlived its deadline is answered. */

@@ -7,6 +7,7 @@
 import type { Address } from "../runtime/protocol.ts";
 import type { MintAnswer, NodeId, ReadAnswer, RequestId, WriteAnswer } from "../replica_store/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
+import type { Delivery } from "./delivery.ts";
 
 /** Why a request failed; append-only, the wire numbers them. */
 export type FailureCode =
@@ -90,6 +91,8 @@ export interface GetRequest extends Origin {
   readonly key: Uint8Array;
   /** Replicas that must answer; 0 for the cluster's R. */
   readonly r: number;
+  /** Whether hints may count in the place of replicas that are away; absent: as the cluster does it. */
+  readonly sloppy?: boolean;
   /** When nobody waits any more. */
   readonly deadline: number;
   /** W3C trace context as 25 bytes (trace id, span id, flags), when the request carries one. */
@@ -108,10 +111,16 @@ export interface PutRequest extends Origin {
   readonly context: Uint8Array | null;
   /** Replicas that must acknowledge; 0 for the cluster's W. */
   readonly w: number;
+  /** The value expires after so many milliseconds; absent: never. */
+  readonly ttlMs?: number;
+  /** Whether nodes that stand in for replicas that are away may count; absent: as the cluster does it. */
+  readonly sloppy?: boolean;
   /** The same through all retries of one write. */
   readonly requestId: RequestId;
   /** True when another coordinator sent it here as to a primary: it is coordinated here or refused. */
   readonly forwarded: boolean;
+  /** With `forwarded`: it was sent here as to the first node that is well and no primary. */
+  readonly fallback?: boolean;
   /** When nobody waits any more. */
   readonly deadline: number;
   /** See {@link GetRequest.trace}. */
@@ -143,6 +152,10 @@ export type CoordinatorProtocol = OriginProtocol & {
   ring: [{ ring: Ring }, void];
   /** The connection to a member broke, or it is held to be down: what was sent to it may be lost. Local only. */
   peerLost: [{ node: NodeId }, void];
+  /** The gossiper holds a member to be so. Local only. */
+  liveness: [{ node: NodeId; liveness: Liveness }, void];
+  /** Bring a hint to those it is kept for; answered by `handoff.delivered`. Local only. */
+  deliver: [Delivery, void];
   /** A deadline may have passed. Local only. */
   sweep: [Record<never, never>, void];
   /** Counters for `status`. */
@@ -202,4 +215,10 @@ export interface CoordinatorStatus {
   readonly failovers: number;
   /** Replicas that a read found stale and that were sent the merged object. */
   readonly readRepairs: number;
+  /** Replicas that a read found stale and that were left so, for clients or an operator wanted it. */
+  readonly repairsLeft: number;
+  /** Objects sent to nodes that stand in for replicas that were away. */
+  readonly hinted: number;
+  /** Writes that were acknowledged only with the help of such nodes. */
+  readonly sloppyPuts: number;
 }

@@ -1,11 +1,15 @@
 /**
- * One write under way (Dynamo, sections 4.4 and 4.5).
+ * One write under way (Dynamo, sections 4.4 to 4.6).
  *
  * A write is coordinated by one primary at a time: by this node when it is one, else by the primary that has
  * been answering fastest. The coordinator's own replica mints the version; the merged object then goes to all
  * replicas, and W durable acknowledgements make the answer. When the one who coordinates is silent, lost or
  * unable, the next primary is tried under the same request id, by which replicas recognise one write arriving
  * twice (`object.ts`).
+ *
+ * For a replica that is held to be down, was lost or stays silent, the next healthy node keeps the object with a hint
+ * (`../handoff/`). Whether it counts is for the quorum to say; a strict write leaves hints too, and counts none. Where
+ * no primary can be reached, the first healthy node that is none mints in its hint store, unless the write is strict.
  *
  * @module
  */
@@ -37,6 +41,12 @@ export interface PutDesk {
   now(): number;
   /** The replicas of a partition, in order. */
   replicasOf(partition: number): readonly NodeId[];
+  /** The members that may stand in for them, in order. */
+  fallbacksOf(partition: number): readonly NodeId[];
+  /** Whether a node is held to be down. */
+  isDown(node: NodeId): boolean;
+  /** The failure zone of a node. */
+  zoneOf(node: NodeId): string;
   /** The one of these that has been answering fastest. */
   fastestOf(nodes: readonly NodeId[]): NodeId | undefined;
   /** Have the local replica mint a version; false when it certainly did not take the message. */
@@ -45,17 +55,60 @@ export interface PutDesk {
   sendRead(replica: NodeId, read: ReplicaRead): boolean;
   /** Send the merged object to a replica. */
   sendWrite(replica: NodeId, write: ReplicaWrite): boolean;
-  /** Send the request on to a primary, which needs as many acknowledgements. */
-  sendForward(primary: NodeId, ticket: number, needed: number, request: PutRequest): boolean;
+  /** Have the local hint store mint a version for `target`; false when it certainly did not take the message. */
+  sendHintMint(mint: HintMint): boolean;
+  /** Ask a node what it holds for others; false when the question certainly did not leave. */
+  sendHintRead(fallback: NodeId, read: ReplicaRead): boolean;
+  /** Have a node keep the merged object for `target`. */
+  sendHint(fallback: NodeId, target: NodeId, write: ReplicaWrite): boolean;
+  /** Send the request on to another coordinator. */
+  sendForward(to: NodeId, forward: Forward, request: PutRequest): boolean;
   /** A forwarded write was answered by `primary` after so long. */
   observe(primary: NodeId, elapsedMs: number): void;
   /** Tell the origin. Called once per request. */
   answer(request: PutRequest, outcome: PutOutcome): void;
   /** Count a second coordinator. */
   countFailover(): void;
+  /** Count a write that was acknowledged with the help of nodes that stand in. */
+  countSloppy(): void;
+}
+
+/** What the local hint store is to mint. */
+export interface HintMint {
+  /** The client's write. */
+  readonly request: PutRequest;
+  /** The coordinator's number for it. */
+  readonly ticket: number;
+  /** Its partition. */
+  readonly partition: number;
+  /** Whom the version is kept for. */
+  readonly target: NodeId;
+  /** See {@link Mint.caughtUp}. */
+  readonly caughtUp: boolean;
+}
+
+/** How a request is sent on. */
+export interface Forward {
+  /** The sender's number for it. */
+  readonly ticket: number;
+  /** Acknowledgements needed. */
+  readonly needed: number;
+  /** Whether it is sloppy. */
+  readonly sloppy: boolean;
+  /** Whether it is sent as to a fallback. */
+  readonly fallback: boolean;
+}
+
+/** How a write is to be acknowledged. */
+export interface PutTerms {
+  /** Replicas that must acknowledge. */
+  readonly needed: number;
+  /** Whether those count that stand in. */
+  readonly sloppy: boolean;
 }
 
 const SILENT: ReadAnswer = { ok: false, code: "unavailable" };
+const UNSENT: WriteAnswer = { ok: false, code: "unavailable", definite: true };
 
 /** A silent coordinator is given so long before the next is tried, and as long as the value takes to get there. */
 const ATTEMPT_MS = 400;
@@ -68,6 +121,9 @@ const ELSEWHERE: ReadonlySet<FailureCode> = new Set([
   "quorum-unmet",
 ]);
 
+/** What a replica says that is there and does not take the write: somebody else had better keep it. */
+const INFIRM: ReadonlySet<string> = new Set(["unavailable", "unreadable"]);
+
 /** Failures of minting that are the request's own fault: no other coordinator would answer differently. */
 const FINAL: ReadonlySet<string> = new Set(["bad-context", "too-many-siblings", "too-large"]);
 
@@ -75,6 +131,8 @@ const FINAL: ReadonlySet<string> = new Set(["bad-context", "too-many-siblings", 
 export class PutUnderWay {
   /** The origin has its answer. */
   answered = false;
+  /** When it was begun, on the coordinator's clock; null once that was told. */
+  begunAt: number | null = null;
   /** The ring it was placed by is outdated; it starts again when the new one arrives. */
   outdated = false;
   /** The epoch of the ring it was placed by. */
@@ -84,6 +142,8 @@ export class PutUnderWay {
   /** Who was to coordinate it, in the order in which they were tried. */
   #tried: NodeId[] = [];
   #coordinator: NodeId | null = null;
+  /** Whom this node keeps the write for, where it coordinates it as a fallback. */
+  #standsInFor: NodeId | null = null;
   #attemptSince = 0;
   #attempts = 0;
   /** What replicas were sent, and when those that are silent are sent it again. */
@@ -98,13 +158,13 @@ export class PutUnderWay {
 
   /**
    * @param request what the client wants
-   * @param needed replicas that must acknowledge
+   * @param terms how it is to be acknowledged
    * @param ticket this coordinator's number for it
    * @param desk its coordinator
    */
   constructor(
     readonly request: PutRequest,
-    readonly needed: number,
+    readonly terms: PutTerms,
     public ticket: number,
     desk: PutDesk,
   ) {
@@ -123,13 +183,22 @@ export class PutUnderWay {
     this.#tryNext();
   }
 
+  /** Members that are no primaries and well, in order; none where the write is strict. */
+  #fallbacks(): readonly NodeId[] {
+    if (!this.terms.sloppy) return [];
+    return this.#desk.fallbacksOf(this.#partition).filter((id) => !this.#desk.isDown(id));
+  }
+
   #nextCandidate(): NodeId | undefined {
     const { core, self } = this.#desk;
     return core.nextCoordinator({
       self,
       primaries: this.#desk.replicasOf(this.#partition),
+      fallbacks: this.#fallbacks(),
       tried: this.#tried,
       isForwarded: this.request.forwarded,
+      isFallback: this.request.fallback === true,
+      isDown: (node) => this.#desk.isDown(node),
       fastestOf: (nodes) => this.#desk.fastestOf(nodes),
     });
   }
@@ -141,10 +210,24 @@ export class PutUnderWay {
     if (this.#attempts++ > 0) this.#desk.countFailover();
     this.#coordinator = candidate;
     this.#attemptSince = this.#desk.now();
-    const sent = candidate === this.#desk.self
-      ? this.#desk.sendMint(this.request, this.ticket, this.#partition, false)
-      : this.#desk.sendForward(candidate, this.ticket, this.needed, this.request);
+    const primaries = this.#desk.replicasOf(this.#partition);
+    const isPrimary = primaries.includes(candidate);
+    const isSelf = candidate === this.#desk.self;
+    this.#standsInFor = isSelf && !isPrimary
+      ? primaries.find((id) => this.#desk.isDown(id)) ?? primaries[0]!
+      : null;
+    const forward = { ticket: this.ticket, ...this.terms, fallback: !isPrimary };
+    const sent = isSelf ? this.#sendMint(false) : this.#desk.sendForward(candidate, forward, this.request);
     if (!sent) this.#tryNext();
+  }
+
+  #sendMint(caughtUp: boolean): boolean {
+    const { request, ticket } = this;
+    const partition = this.#partition;
+    const target = this.#standsInFor;
+    return target === null
+      ? this.#desk.sendMint(request, ticket, partition, caughtUp)
+      : this.#desk.sendHintMint({ request, ticket, partition, target, caughtUp });
   }
 
   #giveUp(): void {
@@ -167,8 +250,9 @@ export class PutUnderWay {
     const { core, ring, self } = this.#desk;
     this.#inDoubt = true;
     const replicas = this.#desk.replicasOf(this.#partition);
-    const quorum = core.writeQuorum({ needed: this.needed, replicas });
+    const quorum = core.writeQuorum({ ...this.terms, replicas });
     this.#quorum = quorum;
+    if (this.#standsInFor !== null) quorum.standIn(self, this.#standsInFor);
     const write = this.#write = {
       key: this.request.key,
       object: answer.object,
@@ -179,10 +263,34 @@ export class PutUnderWay {
     };
     this.#resend = new Resend(this.#desk.now(), answer.object.length);
     for (const replica of replicas) {
+      if (this.#desk.isDown(replica)) quorum.doubt(replica);
       if (replica === self || this.#desk.sendWrite(replica, write)) continue;
-      quorum.add(replica, { ok: false, code: "unavailable", definite: true });
+      quorum.doubt(replica);
+      quorum.add(replica, UNSENT);
     }
+    this.#engage();
     this.#conclude();
+  }
+
+  /** Find somebody to stand in for every replica that may well be away and has nobody yet. */
+  #engage(impatient = false): void {
+    const { core, self } = this.#desk;
+    const [quorum, write] = [this.#quorum, this.#write];
+    if (this.answered || quorum === null || write === null) return;
+    const primaries = this.#desk.replicasOf(this.#partition);
+    const fallbacks = this.#desk.fallbacksOf(this.#partition);
+    const isDown = (node: NodeId) => node !== self && this.#desk.isDown(node);
+    const zoneOf = (node: NodeId) => this.#desk.zoneOf(node);
+    for (const primary of quorum.wanting(impatient)) {
+      while (true) {
+        const used = quorum.standIns();
+        const fallback = core.nextStandIn({ primary, primaries, fallbacks, used, isDown, zoneOf });
+        if (fallback === undefined) return;
+        quorum.standIn(fallback, primary);
+        if (this.#desk.sendHint(fallback, primary, write)) break;
+        quorum.add(fallback, UNSENT);
+      }
+    }
   }
 
   #onMintRefused(answer: MintAnswer & { ok: false }): void {
@@ -199,6 +307,7 @@ export class PutUnderWay {
     if (code === "corrupt") {
       return this.#answer({ ok: false, code: "bad-request", message, definite: !this.#inDoubt });
     }
+    // What a hint store refuses another may take.
     const seen: FailureCode = code === "ring-changing" || code === "overloaded" ? code : "unavailable";
     this.#lastFailure = { ok: false, code: seen, message, definite };
     this.#tryNext();
@@ -206,7 +315,11 @@ export class PutUnderWay {
 
   #beginCatchUp(): void {
     const { core, self } = this.#desk;
-    const others = this.#desk.replicasOf(this.#partition).filter((id) => id !== self);
+    const primaries = this.#desk.replicasOf(this.#partition);
+    // What was written while primaries were away is with those that stand in for them.
+    const isAway = this.#standsInFor !== null || primaries.some((id) => this.#desk.isDown(id));
+    const fallbacks = isAway ? this.#fallbacks().slice(0, primaries.length) : [];
+    const others = [...primaries, ...fallbacks].filter((id) => id !== self);
     const quorum = core.readQuorum({ needed: Math.max(1, others.length), replicas: others });
     this.#catchUp = new CatchUp(quorum, this.#desk.now());
     const { key, deadline } = this.request;
@@ -218,7 +331,12 @@ export class PutUnderWay {
       from: self,
       deadline,
     };
-    for (const other of others) if (!this.#desk.sendRead(other, read)) this.#catchUp.add(other, SILENT);
+    for (const other of others) {
+      const isSent = primaries.includes(other)
+        ? this.#desk.sendRead(other, read)
+        : this.#desk.sendHintRead(other, read);
+      if (!isSent) this.#catchUp.add(other, SILENT);
+    }
     this.#endCatchUp();
   }
 
@@ -235,8 +353,13 @@ export class PutUnderWay {
     this.#catchUp = null;
     const { self } = this.#desk;
     const placed = { key: this.request.key, partition: this.#partition, epoch: this.epoch, from: self };
-    if (object !== null) this.#desk.sendWrite(self, { ...placed, object, ticket: 0 });
-    if (!this.#desk.sendMint(this.request, this.ticket, this.#partition, true)) this.#tryNext();
+    const target = this.#standsInFor;
+    if (object !== null) {
+      const write = { ...placed, object, ticket: 0 };
+      if (target === null) this.#desk.sendWrite(self, write);
+      else this.#desk.sendHint(self, target, write);
+    }
+    if (!this.#sendMint(true)) this.#tryNext();
   }
 
   /** A replica stored the object, or did not. */
@@ -246,7 +369,9 @@ export class PutUnderWay {
       this.outdated = !this.answered;
       return;
     }
+    if (!answer.ok && INFIRM.has(answer.code)) this.#quorum.doubt(replica);
     this.#quorum.add(replica, answer);
+    if (!answer.ok) this.#engage();
     this.#conclude();
   }
 
@@ -266,7 +391,9 @@ export class PutUnderWay {
     if (this.answered) return;
     if (this.#catchUp !== null) return this.onReplicaRead(node, SILENT);
     if (this.#quorum !== null) {
+      this.#quorum.doubt(node);
       this.#quorum.add(node, { ok: false, code: "unavailable", definite: false });
+      this.#engage();
       this.#conclude();
     } else if (node === this.#coordinator) this.#abandonAttempt();
   }
@@ -285,7 +412,15 @@ export class PutUnderWay {
 
   #askAgain(now: number, quorum: WriteQuorum): void {
     if (this.#write === null || !this.#resend?.isDue(now)) return;
-    for (const replica of quorum.silent()) this.#desk.sendWrite(replica, this.#write);
+    for (const replica of quorum.silent()) {
+      quorum.doubt(replica);
+      this.#desk.sendWrite(replica, this.#write);
+    }
+    for (const { fallback, replica } of quorum.silentStandIns()) {
+      this.#desk.sendHint(fallback, replica, this.#write);
+    }
+    this.#engage(true);
+    this.#conclude();
   }
 
   #abandonAttempt(): void {
@@ -301,13 +436,16 @@ export class PutUnderWay {
   /** The deadline passed: the write may be there or not. */
   expire(): void {
     if (this.answered) return;
-    this.#answer({ ok: false, ...this.#desk.core.expiry(this.#quorum?.answered ?? 0, this.needed) });
+    this.#answer({ ok: false, ...this.#desk.core.expiry(this.#quorum?.answered ?? 0, this.terms.needed) });
   }
 
   #conclude(): void {
     const quorum = this.#quorum;
     if (this.answered || quorum === null) return;
-    if (quorum.enough()) return this.#answer({ ok: true });
+    if (quorum.enough()) {
+      if (quorum.isSloppy) this.#desk.countSloppy();
+      return this.#answer({ ok: true });
+    }
     if (!quorum.impossible()) return;
     const { code, message, definite, answered, needed } = quorum.failure();
     this.#answer({ ok: false, code, message, definite: definite && !this.#inDoubt, answered, needed });

@@ -24,6 +24,13 @@ function begin(replicas: readonly NodeId[]) {
     core: COORDINATOR_CORE,
     now: () => world.now,
     replicasOf: () => replicas,
+    fallbacksOf: () => [],
+    isDown: () => false,
+    zoneOf: () => "z",
+    sendHintMint: () => false,
+    sendHintRead: () => false,
+    sendHint: () => false,
+    countSloppy: () => {},
     fastestOf: () => undefined,
     sendMint: (_, _ticket, _partition, caughtUp) => said.push(caughtUp ? "mint, caught up" : "mint") > 0,
     sendRead: (replica) => said.push(`read ${replica.slice(0, 2)}`) > 0,
@@ -37,7 +44,7 @@ function begin(replicas: readonly NodeId[]) {
     countFailover: () => {},
   };
   const request = { key: Uint8Array.of(1), value: null, forwarded: false } as unknown as PutRequest;
-  const put = new PutUnderWay(request, 1, 1, desk);
+  const put = new PutUnderWay(request, { needed: 1, sloppy: false }, 1, desk);
   put.start();
   return { put, said, stored, world };
 }

@@ -10,6 +10,11 @@
  * A whole replica that holds nothing counts too; one that may have lost data (`not-whole`) does not, but what
  * it still holds is true and is merged with the rest. So is what comes in after R were reached.
  *
+ * A sloppy read also asks the nodes that stand in for replicas that are away (Dynamo, section 4.6). One that holds a
+ * hint for the key counts in the place of a replica, where the replicas that are left could not make R by themselves;
+ * one that holds none proves nothing, and does not count: never is a key said not to be there by nodes that need not
+ * know of it.
+ *
  * @module
  */
 
@@ -64,6 +69,10 @@ export class ReadQuorum {
   readonly #needed: number;
   readonly #replicas: readonly NodeId[];
   readonly #findings: (Finding | undefined)[] = [];
+  /** Nodes that may hold hints, and what each of them answered. */
+  readonly #fallbacks = new Map<NodeId, Finding | undefined>();
+  /** Replicas that may well be away. */
+  readonly #doubted = new Set<NodeId>();
   #heard = 0;
   #counted = 0;
   #merged: StoredObject | null = null;
@@ -75,8 +84,24 @@ export class ReadQuorum {
     this.#replicas = replicas;
   }
 
-  /** Take an answer. Only the first of a replica counts; one that was not asked is ignored. */
+  /** Nodes that may hold hints for the key are asked, too. */
+  widen(fallbacks: readonly NodeId[]): void {
+    for (const fallback of fallbacks) {
+      if (!this.#replicas.includes(fallback)) this.#fallbacks.set(fallback, undefined);
+    }
+  }
+
+  /** A replica may well be away: it is not waited for where others can do. */
+  doubt(replica: NodeId): void {
+    this.#doubted.add(replica);
+  }
+
+  /** Take an answer. Only the first of a node counts; one that was not asked is ignored. */
   add(replica: NodeId, answer: ReadAnswer): void {
+    if (this.#fallbacks.has(replica)) {
+      if (this.#fallbacks.get(replica) === undefined) this.#fallbacks.set(replica, this.#judge(answer));
+      return;
+    }
     const index = this.#replicas.indexOf(replica);
     if (index < 0 || this.#findings[index] !== undefined) return;
     const finding = this.#judge(answer);
@@ -85,19 +110,39 @@ export class ReadQuorum {
     if (answer.ok && finding !== "unreadable") this.#counted++;
   }
 
-  /** Replicas that answered well. */
+  /** Replicas that answered well, and hints in the place of others. */
   get answered(): number {
-    return this.#counted;
+    return Math.min(this.#replicas.length, this.#counted + this.#hints((finding) => isHeld(finding)));
   }
 
   /** Whether as many as needed answered well. */
   enough(): boolean {
-    return this.#counted >= this.#needed;
+    if (this.#counted >= this.#needed) return true;
+    return this.#fallbacks.size > 0 && this.#counted + this.#hopeful() < this.#needed &&
+      this.answered >= this.#needed;
   }
 
   /** Whether there can never be enough. */
   impossible(): boolean {
-    return this.#counted + this.#replicas.length - this.#heard < this.#needed;
+    const open = this.#replicas.length - this.#heard;
+    const hints = this.#hints((finding) => finding === undefined || isHeld(finding));
+    return Math.min(this.#replicas.length, this.#counted + open + hints) < this.#needed;
+  }
+
+  /** Replicas that have not answered, and are expected to. */
+  #hopeful(): number {
+    return this.silent().filter((replica) => !this.#doubted.has(replica)).length;
+  }
+
+  #hints(isSuch: (finding: Finding | undefined) => boolean): number {
+    let count = 0;
+    for (const finding of this.#fallbacks.values()) if (isSuch(finding)) count++;
+    return count;
+  }
+
+  /** Nodes that may hold hints and have not answered. */
+  silentFallbacks(): NodeId[] {
+    return [...this.#fallbacks].filter(([, finding]) => finding === undefined).map(([fallback]) => fallback);
   }
 
   /** Replicas that have not answered. */
@@ -153,6 +198,10 @@ export class ReadQuorum {
     }
     return undefined;
   }
+}
+
+function isHeld(finding: Finding | undefined): finding is Held {
+  return typeof finding === "object";
 }
 
 /** The merge; the operand itself where one has it all, so that it need not be encoded again. */

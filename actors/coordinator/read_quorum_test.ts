@@ -286,3 +286,46 @@ Deno.test("read quorum: a quorum of none is a programmer's error", () => {
   assertThrows(() => new ReadQuorum({ needed: 0, replicas: ["a"] }), RangeError);
   assert(new ReadQuorum({ needed: 2, replicas: ["a"] }).impossible());
 });
+
+Deno.test("stand-ins: a hint counts in the place of a replica that is away, nothing proves nothing", () => {
+  const quorum = new ReadQuorum({ needed: 2, replicas: ["a", "b", "c"] });
+  quorum.widen(["x", "y"]);
+  quorum.add("a", { ok: true, object: null });
+  quorum.add("x", { ok: true, object: null });
+  for (const replica of ["b", "c"]) quorum.add(replica, { ok: false, code: "unavailable" });
+  assert(!quorum.enough() && !quorum.impossible());
+  assertEquals(quorum.silentFallbacks(), ["y"]);
+  quorum.add("y", { ok: true, object: null });
+  assert(quorum.impossible());
+});
+
+Deno.test("stand-ins: replicas that may yet answer come first, those that may well be away are not waited for", () => {
+  const hint = { ok: true, object: stored() } as const;
+  const quorum = new ReadQuorum({ needed: 2, replicas: ["a", "b", "c"] });
+  quorum.widen(["x"]);
+  quorum.add("a", { ok: true, object: null });
+  quorum.add("x", hint);
+  assert(!quorum.enough());
+  quorum.doubt("b");
+  assert(!quorum.enough());
+  quorum.doubt("c");
+  assert(quorum.enough());
+  assertEquals(quorum.response(), decodeObject(hint.object));
+  assertEquals(quorum.repairs().map(({ replica }) => replica), ["a"]);
+});
+
+/** One version of a key, encoded. */
+function stored(): Uint8Array {
+  const value = encodeUtf8("v");
+  const dot = { actor: "12".repeat(16), counter: 1 };
+  const minted = mint(null, {
+    context: EMPTY_CLOCK,
+    value,
+    crc32c: crc32c(value),
+    requestId: "34".repeat(16),
+    wallMs: 1,
+    dot,
+  });
+  assert(minted.ok);
+  return encodeObject(minted.object);
+}

@@ -1,11 +1,17 @@
 /**
- * What the replicas of a key answered to a write, and what follows (Dynamo, section 4.5). A value that
+ * What the replicas of a key answered to a write, and what follows (Dynamo, sections 4.5 and 4.6). A value that
  * answers are added to: no messages, no clock.
  *
  * W acknowledgements mean that W nodes have the write on stable storage. Fewer do not mean that it did not
  * happen: a replica that kept it, or may have, will spread it by repair. A failure is `definite` only when
  * every replica has said that it certainly did not keep the write; a client may then forget it, otherwise it
  * must not.
+ *
+ * A sloppy quorum counts whoever stands in for a replica that is away. Counted at any time, that would give up more
+ * than it has to: with one of three replicas away, one replica and one stand-in would do for W = 2, and a read of the
+ * other two misses the write as soon as the third is back. So stand-ins count only where the replicas that are left
+ * could not make W by themselves. As long as they can, a sloppy write is as good as a strict one, and R + W > N holds;
+ * when they cannot, a strict write fails.
  *
  * @module
  */
@@ -34,6 +40,18 @@ export function expiry(answered: number, needed: number): WriteFailure {
   return { code: "timeout", message, definite: false, answered, needed };
 }
 
+/** What a write quorum is asked of. */
+export interface WriteQuorumOptions extends QuorumOptions {
+  /** Whether those that stand in count where the replicas cannot do it. Default false. */
+  readonly sloppy?: boolean;
+}
+
+/** A node that keeps the write for a replica. */
+interface StandIn {
+  readonly index: number;
+  answer: WriteAnswer | undefined;
+}
+
 /**
  * A write quorum.
  *
@@ -54,19 +72,59 @@ export function expiry(answered: number, needed: number): WriteFailure {
 export class WriteQuorum {
   readonly #needed: number;
   readonly #replicas: readonly NodeId[];
+  readonly #sloppy: boolean;
   readonly #answers: (WriteAnswer | undefined)[] = [];
+  /** Replicas that may well be away, by index. */
+  readonly #doubted = new Set<number>();
+  readonly #standIns = new Map<NodeId, StandIn>();
   #heard = 0;
   #acknowledged = 0;
 
   /** A quorum that nobody has answered. @throws {RangeError} when `needed` is less than 1. */
-  constructor({ needed, replicas }: QuorumOptions) {
+  constructor({ needed, replicas, sloppy = false }: WriteQuorumOptions) {
     if (!(needed >= 1)) throw new RangeError(`a quorum of ${needed}`);
     this.#needed = needed;
     this.#replicas = replicas;
+    this.#sloppy = sloppy;
   }
 
-  /** Take an answer. Only the first of a replica counts; one that was not asked is ignored. */
+  /** A replica may well be away: it is not waited for where others can do. */
+  doubt(replica: NodeId): void {
+    const index = this.#replicas.indexOf(replica);
+    if (index >= 0) this.#doubted.add(index);
+  }
+
+  /** A node was asked to keep the write for a replica that may well be away. */
+  standIn(fallback: NodeId, replica: NodeId): void {
+    const index = this.#replicas.indexOf(replica);
+    if (index < 0 || this.#standIns.has(fallback)) return;
+    this.#doubted.add(index);
+    this.#standIns.set(fallback, { index, answer: undefined });
+  }
+
+  /** Nodes that were asked to stand in. */
+  standIns(): NodeId[] {
+    return [...this.#standIns.keys()];
+  }
+
+  /**
+   * Replicas that may well be away and have nobody to stand in for them; `impatient`: or only such as have not
+   * answered either.
+   */
+  wanting(impatient = false): NodeId[] {
+    return this.#replicas.filter((_, index) =>
+      this.#doubted.has(index) && this.#answers[index]?.ok !== true &&
+      !this.#some(index, (answer) => answer === undefined ? !impatient : answer.ok)
+    );
+  }
+
+  /** Take an answer. Only the first of a node counts; one that was not asked is ignored. */
   add(replica: NodeId, answer: WriteAnswer): void {
+    const standIn = this.#standIns.get(replica);
+    if (standIn !== undefined) {
+      standIn.answer ??= answer;
+      return;
+    }
     const index = this.#replicas.indexOf(replica);
     if (index < 0 || this.#answers[index] !== undefined) return;
     this.#answers[index] = answer;
@@ -74,24 +132,65 @@ export class WriteQuorum {
     if (answer.ok) this.#acknowledged++;
   }
 
-  /** Replicas that acknowledged. */
+  /** Replicas that acknowledged, or somebody who counts in their place did. */
   get answered(): number {
-    return this.#acknowledged;
+    return this.#sloppy ? this.#count((index) => this.#isKept(index)) : this.#acknowledged;
   }
 
   /** Whether as many as needed acknowledged. */
   enough(): boolean {
-    return this.#acknowledged >= this.#needed;
+    if (this.#acknowledged >= this.#needed) return true;
+    return this.#sloppy && this.#acknowledged + this.#hopeful() < this.#needed &&
+      this.answered >= this.#needed;
+  }
+
+  /** Whether that took somebody who stands in. */
+  get isSloppy(): boolean {
+    return this.#acknowledged < this.#needed;
   }
 
   /** Whether there can never be enough. */
   impossible(): boolean {
-    return this.#acknowledged + this.#replicas.length - this.#heard < this.#needed;
+    const open = this.#count((index) =>
+      this.#answers[index] === undefined || this.#isKept(index) ||
+      this.#sloppy && this.#some(index, (answer) => answer === undefined)
+    );
+    return open < this.#needed;
+  }
+
+  /** Replicas that have not answered, and are expected to. */
+  #hopeful(): number {
+    return this.#count((index) => this.#answers[index] === undefined && !this.#doubted.has(index));
+  }
+
+  /** Whether a replica has the write, or somebody keeps it for it. */
+  #isKept(index: number): boolean {
+    return this.#answers[index]?.ok === true ||
+      this.#sloppy && this.#some(index, (answer) => answer?.ok === true);
+  }
+
+  #some(index: number, isSuch: (answer: WriteAnswer | undefined) => boolean): boolean {
+    for (const standIn of this.#standIns.values()) {
+      if (standIn.index === index && isSuch(standIn.answer)) return true;
+    }
+    return false;
+  }
+
+  #count(isSuch: (index: number) => boolean): number {
+    let count = 0;
+    for (let index = 0; index < this.#replicas.length; index++) if (isSuch(index)) count++;
+    return count;
   }
 
   /** Replicas that have not answered. */
   silent(): readonly NodeId[] {
     return this.#replicas.filter((_, index) => this.#answers[index] === undefined);
+  }
+
+  /** Those that have not answered of the nodes that stand in, and for whom they do. */
+  silentStandIns(): { readonly fallback: NodeId; readonly replica: NodeId }[] {
+    return [...this.#standIns].filter(([, { answer }]) => answer === undefined)
+      .map(([fallback, { index }]) => ({ fallback, replica: this.#replicas[index]! }));
   }
 
   /** Whether every replica has answered. */
@@ -101,12 +200,13 @@ export class WriteQuorum {
 
   /** Why there are not enough: for good when {@link impossible}, else by now (`timeout`). */
   failure(): WriteFailure {
-    const count = `${this.#acknowledged} of the ${this.#needed} replicas needed`;
+    const count = `${this.answered} of the ${this.#needed} replicas needed`;
     return {
       code: this.#code(),
       message: `${count} acknowledged the write (${this.#roll()})`,
-      definite: this.#replicas.every((_, index) => isRefusal(this.#answers[index])),
-      answered: this.#acknowledged,
+      definite: this.#replicas.every((_, index) => isRefusal(this.#answers[index])) &&
+        [...this.#standIns.values()].every(({ answer }) => isRefusal(answer)),
+      answered: this.answered,
       needed: this.#needed,
     };
   }
@@ -125,13 +225,17 @@ export class WriteQuorum {
   }
 
   #roll(): string {
-    return this.#replicas.map((replica, index) => {
-      const answer = this.#answers[index];
-      return `${replica.slice(0, 8)} ${
-        answer === undefined ? "not heard yet" : answer.ok ? "ok" : answer.code
-      }`;
-    }).join(", ");
+    return [
+      ...this.#replicas.map((replica, index) => inWords(replica, this.#answers[index])),
+      ...[...this.#standIns].map(([fallback, { index, answer }]) =>
+        `${inWords(fallback, answer)} for ${this.#replicas[index]!.slice(0, 8)}`
+      ),
+    ].join(", ");
   }
+}
+
+function inWords(node: NodeId, answer: WriteAnswer | undefined): string {
+  return `${node.slice(0, 8)} ${answer === undefined ? "not heard yet" : answer.ok ? "ok" : answer.code}`;
 }
 
 /** Whether the replica certainly did not keep the write. */

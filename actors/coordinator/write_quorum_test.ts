@@ -158,3 +158,60 @@ Deno.test("write quorum: a failure that all share and that passes is named", () 
 Deno.test("write quorum: a quorum of none is a programmer's error", () => {
   assertThrows(() => new WriteQuorum({ needed: 0, replicas: ["a"] }), RangeError);
 });
+
+const OK: WriteAnswer = { ok: true };
+const LOST: WriteAnswer = { ok: false, code: "unavailable", definite: false };
+const REFUSED: WriteAnswer = { ok: false, code: "hints-full", definite: true };
+
+Deno.test("stand-ins: as long as the replicas that are left can make W, only they count", () => {
+  const quorum = new WriteQuorum({ needed: 2, replicas: ["a", "b", "c"], sloppy: true });
+  quorum.add("c", LOST);
+  quorum.doubt("c");
+  assertEquals(quorum.wanting(), ["c"]);
+  quorum.standIn("x", "c");
+  assertEquals([quorum.wanting(), quorum.silentStandIns()], [[], [{ fallback: "x", replica: "c" }]]);
+  quorum.add("a", OK);
+  quorum.add("x", OK);
+  assertEquals([quorum.enough(), quorum.impossible()], [false, false]);
+  quorum.add("b", OK);
+  assertEquals([quorum.enough(), quorum.isSloppy], [true, false]);
+});
+
+Deno.test("stand-ins: where the replicas that are left cannot, they count, each for its own", () => {
+  const quorum = new WriteQuorum({ needed: 2, replicas: ["a", "b", "c"], sloppy: true });
+  for (const [replica, fallback] of [["b", "x"], ["c", "y"]] as const) quorum.standIn(fallback, replica);
+  quorum.add("x", OK);
+  assert(!quorum.enough());
+  quorum.standIn("z", "b");
+  quorum.add("z", OK); // for the same replica as x
+  assert(!quorum.enough());
+  quorum.add("a", OK);
+  assert(quorum.enough() && quorum.isSloppy);
+});
+
+Deno.test("stand-ins: they do not count for a strict write, and one that refuses counts for none", () => {
+  const strict = new WriteQuorum({ needed: 2, replicas: ["a", "b", "c"] });
+  for (const [replica, fallback] of [["b", "x"], ["c", "y"]] as const) {
+    strict.add(replica, LOST);
+    strict.standIn(fallback, replica);
+    strict.add(fallback, OK);
+  }
+  strict.add("a", OK);
+  assert(!strict.enough() && strict.impossible());
+  assertEquals([strict.failure().answered, strict.failure().definite], [1, false]);
+  const sloppy = new WriteQuorum({ needed: 1, replicas: ["a"], sloppy: true });
+  sloppy.add("a", { ok: false, code: "unavailable", definite: true });
+  sloppy.standIn("x", "a");
+  assert(!sloppy.impossible());
+  sloppy.add("x", REFUSED);
+  assert(sloppy.impossible() && sloppy.failure().definite);
+  assertEquals(sloppy.wanting(), ["a"]);
+});
+
+Deno.test("stand-ins: the impatient look for another one where nobody has answered", () => {
+  const quorum = new WriteQuorum({ needed: 1, replicas: ["a"], sloppy: true });
+  quorum.standIn("x", "a");
+  assertEquals([quorum.wanting(), quorum.wanting(true)], [[], ["a"]]);
+  quorum.add("x", OK);
+  assertEquals(quorum.wanting(true), []);
+});

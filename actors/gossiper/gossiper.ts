@@ -8,10 +8,12 @@
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { Address, Handlers } from "../runtime/protocol.ts";
 import type { CoordinatorProtocol } from "../coordinator/protocol.ts";
+import type { HandoffProtocol } from "../handoff/protocol.ts";
 import type { NodeId } from "../replica_store/protocol.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { ringDigest } from "../ring_manager/ring_codec.ts";
+import type { ClusterClock } from "./cluster_clock.ts";
 import { type LivenessChange, Membership, untilNextRoundMs } from "./membership.ts";
 import { decodeGossip, encodeGossip } from "./gossip_codec.ts";
 import type { GossiperProtocol } from "./protocol.ts";
@@ -47,6 +49,8 @@ export interface GossiperOptions {
    * `outlive` is to follow.
    */
   readonly onForgotten: (life: HeardLife) => void;
+  /** What time members say that it is. */
+  readonly clocks: ClusterClock;
   /** For how long nothing was read from a member, in milliseconds; infinite when it is not connected. */
   readonly silentMs: (node: NodeId) => number;
   /** Hears that another process lives under this node's id: this one must stop. */
@@ -98,7 +102,10 @@ class Gossiper {
 
   handlers(): Handlers<GossiperProtocol> {
     return {
-      gossip: ({ message }, from) => this.#onGossip(message, from),
+      gossip: ({ message, wallMs }, from) => {
+        if (from !== undefined) this.#options.clocks.hear(from.node, wallMs, this.#now());
+        this.#onGossip(message, from);
+      },
       round: () => this.#onRound(),
       ring: ({ ring }) => this.#onRing(ring),
       outlive: ({ life }) => this.#membership.outlive(life),
@@ -112,6 +119,7 @@ class Gossiper {
 
   #onRing(ring: Ring): void {
     this.#ring = ring;
+    this.#options.clocks.setMembers(ring.members.map(({ id }) => id));
     this.#membership.setRing(ringDigest(ring), ring.members.map(({ id }) => id), this.#now());
   }
 
@@ -150,15 +158,17 @@ class Gossiper {
   #send(to: NodeId, gossip: Gossip): void {
     this.#context.ref<GossiperProtocol>({ node: to, actor: "gossiper" }).tell("gossip", {
       message: encodeGossip(gossip),
+      wallMs: Math.trunc(this.#context.environment.clock.wall()),
     });
   }
 
   #publish(changes: readonly LivenessChange[]): void {
     for (const { node, liveness } of changes) {
       this.#context.log.info(`a member is ${liveness}`, { peer: node });
-      if (liveness === "down") {
-        this.#context.ref<CoordinatorProtocol>("coordinator").tell("peerLost", { node });
-      }
+      const coordinator = this.#context.ref<CoordinatorProtocol>("coordinator");
+      coordinator.tell("liveness", { node, liveness });
+      if (liveness === "down") coordinator.tell("peerLost", { node });
+      if (liveness === "alive") this.#context.ref<HandoffProtocol>("handoff").tell("round", {});
     }
   }
 }

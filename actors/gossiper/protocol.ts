@@ -9,8 +9,8 @@ import type { MemberView } from "./membership.ts";
 
 /** Messages of the gossiper. */
 export type GossiperProtocol = {
-  /** Another member's message: bytes of `gossip_codec.ts`. */
-  gossip: [{ message: Uint8Array }, void];
+  /** Another member's message: bytes of `gossip_codec.ts`, and what its clock shows. */
+  gossip: [{ message: Uint8Array; wallMs: number }, void];
   /** A round is due. Own timer. */
   round: [Record<never, never>, void];
   /** The ring changed. Local only. */

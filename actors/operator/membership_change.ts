@@ -192,7 +192,7 @@ export function planToAsk(context: Context, candidacy: Candidacy, waitMs: number
 
 /** Ask for admission and move in; null when the outcome is unknown. */
 async function ask(
-  { member, administer }: OperatorOptions,
+  { member, administer, conflicts }: OperatorOptions,
   context: Context,
   { cluster, partitions, n }: Ring,
   known: string,
@@ -204,7 +204,7 @@ async function ask(
     const { engine } = await store.ask("describe", {}, ASK);
     return refusal("has-data", `${member.address} holds ${engine.keys} keys; ${EMPTY_ONLY}`);
   }
-  const candidate = { member, cluster, partitions, n, hash: HASH_NAME, holdsData };
+  const candidate = { member, cluster, partitions, n, hash: HASH_NAME, holdsData, conflicts };
   const admitted = await administer.admit(known, candidate, CHANGE_MS + PHASE_MS);
   if (admitted === null || !admitted.ok && admitted.code === "no-agreement") return null;
   if (!admitted.ok) return admitted;
@@ -226,6 +226,7 @@ async function alreadyJoined(administer: Administer, ring: Ring, known: string):
 
 /** Let a candidate into this node's cluster; done already when it is a member. */
 export async function admit(
+  options: OperatorOptions,
   context: Context,
   candidacy: Candidacy,
   candidate: Candidate,
@@ -235,19 +236,23 @@ export async function admit(
   }
   candidacy.admitting++;
   try {
-    return await letIn(context, candidate);
+    return await letIn(options, context, candidate);
   } finally {
     candidacy.admitting--;
   }
 }
 
-async function letIn(context: Context, candidate: Candidate): Promise<AdmitOutcome> {
+async function letIn(
+  { conflicts }: OperatorOptions,
+  context: Context,
+  candidate: Candidate,
+): Promise<AdmitOutcome> {
   const { clock } = context.environment;
   const until = clock.now() + CHANGE_MS;
   let outbid: Ballot | null = null;
   while (clock.now() < until) {
     const ring = await currentRing(context);
-    const mismatch = differs(ring, candidate);
+    const mismatch = differs({ ...ring, conflicts }, candidate);
     if (mismatch !== null) return mismatch;
     if (
       ring.members.some(({ id, address }) =>
@@ -271,11 +276,12 @@ async function letIn(context: Context, candidate: Candidate): Promise<AdmitOutco
 }
 
 /** Why a candidate can never be a member of this cluster, null when it can. */
-function differs(ring: Ring, candidate: Candidate): Refusal | null {
+function differs(ring: Ring & Pick<OperatorOptions, "conflicts">, candidate: Candidate): Refusal | null {
   const pairs = [
     ["cluster name", ring.cluster, candidate.cluster],
     ["partition count", ring.partitions, candidate.partitions],
     ["N", ring.n, candidate.n],
+    ["conflicts", ring.conflicts, candidate.conflicts],
     ["key hash", HASH_NAME, candidate.hash],
   ] as const;
   for (const [what, here, there] of pairs) {

@@ -1,16 +1,21 @@
 /**
  * The operator: answers people's questions about the node and carries out what they ask of it.
  *
- * It holds no state of its own and may wait for other actors (nobody waits for it but doors), so its handlers
- * run side by side: a `status` is answered while a join is under way. Joins are in `membership_change.ts`.
+ * It holds no state of its own but how far a backup is, and may wait for other actors (nobody waits for it but doors),
+ * so its handlers run side by side: a `status` is answered while a join is under way. Joins are in
+ * `membership_change.ts`.
  *
  * @module
  */
 
+import type { ConflictPolicy } from "../replica_store/conflicts.ts";
+import type { Budget } from "../repair/budget.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { CoordinatorProtocol, Explanation, ReplicaExplanation } from "../coordinator/protocol.ts";
+import type { HintStoreProtocol } from "../handoff/protocol.ts";
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
 import type { MemberView } from "../gossiper/membership.ts";
+import { toHex } from "../runtime/bytes.ts";
 import { AskError } from "../runtime/protocol.ts";
 import type { NodeId, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
@@ -23,6 +28,7 @@ import {
   underReplicated,
 } from "../ring_manager/ring.ts";
 import { ringDigest } from "../ring_manager/ring_codec.ts";
+import { type BackUp, Backups } from "./backups.ts";
 import { explainAnswer } from "./explain_answer.ts";
 import {
   type Administer,
@@ -37,7 +43,18 @@ import {
   planToAsk,
   rejoin,
 } from "./membership_change.ts";
-import type { ActorStatus, ClusterState, NodeStatus, OperatorActorProtocol, RingView } from "./protocol.ts";
+import type { AntiEntropyProtocol } from "../repair/anti_entropy.ts";
+import { decodeDigest } from "../repair/hash_tree.ts";
+import { NO_DIGESTS, TREE_ITEMS } from "../replica_store/tree_protocol.ts";
+import type {
+  ActorStatus,
+  ClusterState,
+  NodeStatus,
+  OperatorActorProtocol,
+  PartitionState,
+  PartitionsView,
+  RingView,
+} from "./protocol.ts";
 
 /** What the operator learns from the node around it. */
 export interface OperatorOptions {
@@ -45,8 +62,10 @@ export interface OperatorOptions {
   readonly node: NodeId;
   /** denamo's version. */
   readonly version: string;
+  /** What becomes of concurrent writes. */
+  readonly conflicts: ConflictPolicy;
   /** Configured R and W. */
-  readonly quorum: { readonly r: number; readonly w: number };
+  readonly quorum: { readonly r: number; readonly w: number; readonly sloppy: boolean };
   /** This node as a member, its address resolved. */
   readonly member: Member;
   /** Whom to ask for admission while this node is alone: `host:port` each. */
@@ -55,6 +74,10 @@ export interface OperatorOptions {
   readonly asked: { load(): string | null; save(known: string | null): Promise<void> };
   /** Ask an operator elsewhere, by address, before this node is a member of its cluster. */
   readonly administer: Administer;
+  /** Make a backup of this node. */
+  readonly backUp: BackUp;
+  /** What it does in the background goes by it. */
+  readonly budget: Pick<Budget, "set" | "status">;
   /** Figures that no actor keeps: the actor system's and the sockets'. */
   runtime(): RuntimeFigures;
 }
@@ -80,6 +103,7 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
     reentrant: true,
     async start(context) {
       const isSeeking = options.seeds.length > 0;
+      const backups = new Backups(options.backUp);
       const inDoubtWith = options.asked.load();
       const candidacy: Candidacy = { isAsking: false, admitting: 0, inDoubtWith, willAsk: false, isSeeking };
       if (inDoubtWith !== null) {
@@ -95,9 +119,16 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
         status: () => status(options, context, candidacy),
         clusterState: () => clusterState(options, context),
         ring: async () => ringView(await currentRing(context)),
+        partitions: () => partitionsView(context),
         explain: ({ key, timeoutMs }) => explain(context, key, timeoutMs),
         join: ({ known }) => join(options, context, candidacy, known),
-        admit: (candidate) => admit(context, candidacy, candidate),
+        admit: (candidate) => admit(options, context, candidacy, candidate),
+        backup: ({ directory }) => backups.begin(directory),
+        backupProgress: ({ number }) => backups.progress(number),
+        background: ({ set }) => {
+          if (set !== null) options.budget.set(set);
+          return options.budget.status();
+        },
         inquire: () => inquire(context),
         courted: ({ known }) => rejoin(options, context, candidacy, known),
         askAgain: ({ waitMs }) => askAgain(options, context, candidacy, waitMs),
@@ -122,17 +153,19 @@ async function status(
   context: Context,
   candidacy: Candidacy,
 ): Promise<NodeStatus> {
-  const [{ ring, isFenced }, store, coordinator, news, door, links] = await Promise.all([
+  const [{ ring, isFenced }, store, repair, coordinator, hints, news, door, links] = await Promise.all([
     context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
     context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
+    context.ref<AntiEntropyProtocol>("anti_entropy").ask("describe", {}, ASK),
     context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
+    context.ref<HintStoreProtocol>("hint_store").ask("describe", {}, ASK),
     memberNews(context),
     context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
     context.ref<LinksProtocol>("peers").ask("describe", {}, ASK),
   ]);
   const { condition, ...runtime } = options.runtime();
   const scarce = underReplicated(ring);
-  const state = condition ?? store.engine.refusing ??
+  const state = condition ?? store.engine.refusing ?? hints.refusing ??
     (isCandidate(candidacy)
       ? "joining"
       : isFenced
@@ -154,6 +187,9 @@ async function status(
     underReplicated: scarce,
     coordinator,
     store,
+    background: options.budget.status(),
+    repair,
+    hints,
     connections: { clients: door.clients, peers: links.filter(({ connected }) => connected).length },
     ...runtime,
   };
@@ -168,7 +204,7 @@ async function clusterState(options: OperatorOptions, context: Context): Promise
     cluster: ring.cluster,
     clusterId: ring.clusterId,
     ring: ringDigest(ring),
-    quorum: { n, r, w },
+    quorum: { n, r, w, sloppy: options.quorum.sloppy },
     underReplicated: underReplicated(ring),
     members: ring.members.map((member, index) => {
       const known = news.find((one) => one.node === member.id);
@@ -185,6 +221,23 @@ async function clusterState(options: OperatorOptions, context: Context): Promise
 
 function ringView(ring: Ring): RingView {
   return { ...ringDigest(ring), members: ring.members, owners: ring.owners };
+}
+
+async function partitionsView(context: Context): Promise<PartitionsView> {
+  const { epoch } = await currentRing(context);
+  const health = await context.ref<AntiEntropyProtocol>("anti_entropy").ask("partitions", {}, ASK);
+  const store = context.ref<ReplicaStoreProtocol>("replica_store");
+  const partitions: PartitionState[] = [];
+  for (let first = 0; first < health.length; first += TREE_ITEMS) {
+    const some = health.slice(first, first + TREE_ITEMS);
+    const asked = { epoch, partitions: some.map(({ partition }) => partition) };
+    const { digests } = await store.ask("treeRoots", asked, ASK).catch(() => NO_DIGESTS);
+    partitions.push(...some.map((one, i) => {
+      const root = digests[i] ?? null;
+      return { ...one, keys: root && decodeDigest(root).keys, digest: root && toHex(root) };
+    }));
+  }
+  return { epoch, partitions };
 }
 
 async function explain(context: Context, key: Uint8Array, timeoutMs: number): Promise<Explanation> {

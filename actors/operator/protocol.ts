@@ -5,8 +5,12 @@
  * @module
  */
 
+import type { ConflictPolicy } from "../replica_store/conflicts.ts";
+import type { BudgetSettings, BudgetStatus } from "../repair/budget.ts";
 import type { CoordinatorStatus, Explanation, Liveness } from "../coordinator/protocol.ts";
 import type { NodeId, ReplicaStoreStatus } from "../replica_store/protocol.ts";
+import type { PartitionHealth, RepairStatus } from "../repair/anti_entropy.ts";
+import type { HintStoreStatus } from "../handoff/protocol.ts";
 import type { Member } from "../ring_manager/ring.ts";
 
 /** A refusal that people will read. */
@@ -39,8 +43,11 @@ export interface ClusterState {
   readonly clusterId: string;
   /** The ring's epoch and checksum, as this node has it. */
   readonly ring: { readonly epoch: number; readonly checksum: number };
-  /** Effective N, R, W (the configured ones, or less in a small cluster). */
-  readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
+  /**
+   * Effective N, R, W (the configured ones, or less in a small cluster); and whether other nodes stand in for replicas
+   * that are away, where a request does not say, as this node is configured.
+   */
+  readonly quorum: { readonly n: number; readonly r: number; readonly w: number; readonly sloppy: boolean };
   /** True while there are fewer members than N. */
   readonly underReplicated: boolean;
   /** The members. */
@@ -102,12 +109,34 @@ export interface NodeStatus {
   readonly coordinator: CoordinatorStatus;
   /** The replica store's. */
   readonly store: ReplicaStoreStatus;
+  /** What it does in the background. */
+  readonly background: BudgetStatus;
+  /** How replicas are kept the same. */
+  readonly repair: RepairStatus;
+  /** The hint store's: what this node keeps for members that are away. */
+  readonly hints: HintStoreStatus;
   /** Messages to no one, and to peers that could not be reached. */
   readonly messages: { readonly deadLetters: number; readonly lostToPeers: number };
   /** Connections open now. */
   readonly connections: { readonly clients: number; readonly peers: number };
   /** The supervision tree's actors. */
   readonly actors: readonly ActorStatus[];
+}
+
+/** A partition that this node and others own, as it is here. */
+export interface PartitionState extends PartitionHealth {
+  /** How many keys it holds; null while its hash tree is being made. */
+  readonly keys: number | null;
+  /** The root of its hash tree, as hex: the same wherever the same is held. Null while that is not known. */
+  readonly digest: string | null;
+}
+
+/** Answer to `partitions`. */
+export interface PartitionsView {
+  /** The ring's epoch. */
+  readonly epoch: number;
+  /** In the order of their numbers. */
+  readonly partitions: readonly PartitionState[];
 }
 
 /** Answer to `join`. */
@@ -128,6 +157,8 @@ export interface Candidate {
   readonly cluster: string;
   /** Its partition count. */
   readonly partitions: number;
+  /** What it would make of concurrent writes. */
+  readonly conflicts: ConflictPolicy;
   /** Its N. */
   readonly n: number;
   /** The name of its key hash. */
@@ -139,6 +170,33 @@ export interface Candidate {
 /** Answer to `admit`: the new ring, encoded by `ring_codec.ts`. */
 export type AdmitOutcome = { readonly ok: true; readonly ring: Uint8Array } | Refusal;
 
+/** What became of a backup. */
+export type BackupOutcome = {
+  /** Discriminates from refusal. */
+  readonly ok: true;
+  /** Where it is, on the node's machine. */
+  readonly directory: string;
+  /** How many files it has. */
+  readonly files: number;
+  /** How long they are together; those that are hard links take no space of their own. */
+  readonly sizeBytes: number;
+  /** Keys in it. */
+  readonly keys: number;
+} | Refusal;
+
+/** Answer to `backup`: its number, for asking how far it is. */
+export type BackupBegun = { readonly ok: true; readonly number: number } | Refusal;
+
+/** Answer to `backupProgress`. `outcome` is null while it is being made. */
+export type BackupProgress = {
+  /** Discriminates from refusal. */
+  readonly ok: true;
+  /** From 0 to 1. */
+  readonly fraction: number;
+  /** What became of it. */
+  readonly outcome: BackupOutcome | null;
+} | Refusal;
+
 /** Messages of the operator. */
 export type OperatorProtocol = {
   /** This node. */
@@ -147,12 +205,20 @@ export type OperatorProtocol = {
   clusterState: [Record<never, never>, ClusterState];
   /** Who owns what. */
   ring: [Record<never, never>, RingView];
+  /** The partitions of this node: what they hold, and when each was last known to be whole. */
+  partitions: [Record<never, never>, PartitionsView];
   /** Where a key lives and what each replica says of it. */
   explain: [{ key: Uint8Array; timeoutMs: number }, Explanation];
   /** Make this node a member of the cluster that `known` (`host:port`) belongs to. */
   join: [{ known: string }, JoinOutcome];
   /** A node asks to be let into this node's cluster. */
   admit: [Candidate, AdmitOutcome];
+  /** Begin to write a copy of this node's data to a directory on its machine, which must be empty or not there. */
+  backup: [{ directory: string }, BackupBegun];
+  /** How far a backup is. */
+  backupProgress: [{ number: number }, BackupProgress];
+  /** What this node does in the background gets: to be set until it restarts, or null to be told only. */
+  background: [{ set: BudgetSettings | null }, BudgetStatus];
 };
 
 /** All messages of the operator: what it is asked from outside, and what it is told on its own node. */

@@ -8,6 +8,9 @@
  * Every other owner: an acknowledged write may be on any W of them. An owner that is away is waited for; one
  * that is itself not whole gives what it has, for more than that exists nowhere.
  *
+ * Whoever was restored from an older copy may go by an older ring, whose owners are not those that took the writes
+ * since. An owner that knows a newer one gives nothing, and the newer one comes by gossip.
+ *
  * Whatever happens meanwhile to the store here or to the ring makes another loss of it, to be refilled from the
  * start (`actors/replica_store/wholeness.ts`).
  *
@@ -16,13 +19,15 @@
  * @module
  */
 
+import type { Budget } from "./budget.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
-import type {
-  Absorb,
-  AbsorbAnswer,
-  NodeId,
-  PartitionPage,
-  ReplicaStoreProtocol,
+import {
+  type Absorb,
+  type AbsorbAnswer,
+  NO_PAGE,
+  type NodeId,
+  type PartitionPage,
+  type ReplicaStoreProtocol,
 } from "../replica_store/protocol.ts";
 import { preferenceList, type Ring } from "../ring_manager/ring.ts";
 
@@ -52,6 +57,8 @@ function hasCome({ ok }: PartitionPage): boolean {
 export interface RefillerOptions {
   /** This node. */
   readonly node: NodeId;
+  /** What is fetched is paid from it. */
+  readonly budget: Pick<Budget, "spend">;
   /** See {@link REFILLER_CORE}. */
   readonly core: RefillerCore;
 }
@@ -61,7 +68,6 @@ const REFILL_MS = 1_000;
 /** How long the store is left alone that has not made the last page durable. */
 const BUSY_MS = 10;
 const ASK = { timeoutMs: 5_000 };
-const NO_PAGE: PartitionPage = { ok: false, entries: [], next: null };
 
 /** The actor `refiller`. */
 export function refiller(options: RefillerOptions): ActorSpec<RefillerProtocol> {
@@ -102,23 +108,32 @@ async function refillAll(context: Context, options: RefillerOptions): Promise<vo
 /** Fetch one partition from every other owner; false when not all of it could be had. */
 async function refillPartition(
   context: Context,
-  { node, core }: RefillerOptions,
+  options: RefillerOptions,
   ring: Ring,
   loss: Loss,
 ): Promise<boolean> {
+  const { node, core } = options;
   for (const owner of core.sourcesOf(ring, loss.partition, node)) {
-    if (!await copyFrom(context, core, owner, loss)) return false;
+    if (!await copyFrom(context, options, { owner, epoch: ring.epoch }, loss)) return false;
   }
   return true;
 }
 
-async function copyFrom(context: Context, core: RefillerCore, owner: NodeId, loss: Loss): Promise<boolean> {
+async function copyFrom(
+  context: Context,
+  { core, budget }: RefillerOptions,
+  { owner, epoch }: { readonly owner: NodeId; readonly epoch: number },
+  loss: Loss,
+): Promise<boolean> {
   const { partition } = loss;
   const theirs = context.ref<ReplicaStoreProtocol>({ node: owner, actor: "replica_store" });
   let after: Uint8Array | null = null;
   do {
-    const page: PartitionPage = await theirs.ask("scan", { partition, after }, ASK).catch(() => NO_PAGE);
+    const page: PartitionPage = await theirs.ask("scan", { partition, after, epoch }, ASK).catch(() =>
+      NO_PAGE
+    );
     if (!core.hasCome(page)) return false;
+    await budget.spend(page.entries.reduce((sum, { key, object }) => sum + key.length + object.length, 0));
     if (await absorb(context, { ...loss, entries: page.entries }) !== "taken") return false;
     after = page.next;
   } while (after !== null);

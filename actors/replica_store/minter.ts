@@ -7,16 +7,18 @@
  * @module
  */
 
+import type { StoredObject } from "./object.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { crc32c } from "../runtime/crc32c.ts";
 import type { Clock as Time } from "../runtime/environment.ts";
 import { type Clock, descends, EMPTY_CLOCK } from "./clock.ts";
-import type { CommitGroups } from "./commit_groups.ts";
+import type { Waiter } from "./commit_groups.ts";
 import type { decodeContext } from "./context.ts";
 import type { Dots } from "./dots.ts";
 import type { mint } from "./object.ts";
 import { encodeObject } from "./object_codec.ts";
-import type { EncodedObject, Mint, MintAnswer, NodeId, Placement } from "./protocol.ts";
+import { type ConflictPolicy, replacedBy, unseen } from "./conflicts.ts";
+import type { EncodedObject, Mint, MintAnswer, NodeId, Placement, WriteRefusal } from "./protocol.ts";
 import type { Records } from "./records.ts";
 
 /** What {@link Minter} needs of the store it runs in. */
@@ -26,13 +28,21 @@ export interface MintDesk {
   /** Names for versions. */
   readonly dots: Dots;
   /** What is held. */
-  readonly records: Records;
-  /** How it becomes durable. */
-  readonly groups: CommitGroups;
+  readonly records: Pick<Records, "read" | "decode">;
+  /** How it becomes durable; why it is not taken, else null. */
+  readonly groups: {
+    write(partition: number, key: Uint8Array, object: EncodedObject, waiter: Waiter): WriteRefusal | null;
+  };
   /** Time. */
   readonly clock: Time;
   /** This node. */
   readonly node: NodeId;
+  /** What becomes of concurrent writes. */
+  readonly conflicts: ConflictPolicy;
+  /** What time it is as most members have it; null while that is not known. */
+  wallMs(): number | null;
+  /** An object was stored. */
+  onStored(partition: number, object: StoredObject): void;
   /** The ring now. */
   ring(): Ring;
   /** Whether client writes have to wait for a change of the ring. */
@@ -43,6 +53,8 @@ export interface MintDesk {
   onFutureDot(clock: Clock): void;
   /** A record of the partition is damaged. */
   onDamaged(partition: number): Promise<boolean>;
+  /** A record was written where that before it, if any, was. */
+  onCommit(partition: number, key: Uint8Array, before: EncodedObject | null, after: EncodedObject): void;
   /** Tell the coordinator, once for each mint. */
   answer(ticket: number, answer: MintAnswer): void;
 }
@@ -51,6 +63,8 @@ type Refusal = MintAnswer & { readonly ok: false };
 
 /** Mints versions. */
 export class Minter {
+  /** Values that were replaced by writes that had not seen them, for the policy wants it so. */
+  overwritten = 0;
   readonly #desk: MintDesk;
 
   /** @param desk its store */
@@ -92,7 +106,7 @@ export class Minter {
   }
 
   #mint(body: Mint, context: Clock, local: EncodedObject | null): void | Promise<void> {
-    const { core, dots, records, groups, clock, node } = this.#desk;
+    const { core, dots, records, groups, clock, node, conflicts } = this.#desk;
     const { partition, key, value, crc32c, requestId, ticket } = body;
     const held = local === null ? null : records.decode(local);
     if (local !== null && held === null) {
@@ -102,8 +116,13 @@ export class Minter {
     if (!body.caughtUp && !descends(held?.clock ?? EMPTY_CLOCK, context)) {
       return this.#refuse(body, "behind", "the local replica has not seen what the context has");
     }
+    const now = body.ttlMs === undefined ? null : this.#desk.wallMs();
+    if (body.ttlMs !== undefined && now === null) {
+      return this.#refuse(body, "unavailable", "it is not known yet what time most members have");
+    }
     const minted = core.mint(held, {
-      context,
+      ...(now !== null && { expiresMs: now + body.ttlMs! }),
+      context: replacedBy(conflicts, context, held),
       value,
       crc32c,
       requestId,
@@ -115,11 +134,14 @@ export class Minter {
       return this.#refuse(body, minted.code, minted.message);
     }
     dots.issue();
+    if (minted.applied) this.overwritten += unseen(conflicts, context, held);
     const object = minted.applied ? encodeObject(minted.object) : local ?? encodeObject(minted.object);
     const refusal = groups.write(partition, key, object, { ticket, from: node });
     if (refusal !== null) {
       return this.#refuse(body, refusal, "the local store takes no writes now", minted.applied);
     }
+    this.#desk.onStored(partition, minted.object);
+    if (minted.applied) this.#desk.onCommit(partition, key, local, object);
     this.#desk.answer(ticket, { ok: true, object });
   }
 

@@ -77,6 +77,8 @@ export interface Sibling {
    * for people, and to forget the oldest requests first.
    */
   readonly wallMs: number;
+  /** When it expires, milliseconds since the Unix epoch as most members have it; absent: never. */
+  readonly expiresMs?: number;
 }
 
 /** All that a replica knows of one key. */
@@ -101,6 +103,8 @@ export interface Write {
   readonly requestId: RequestId;
   /** See {@link Sibling.wallMs}. */
   readonly wallMs: number;
+  /** See {@link Sibling.expiresMs}. */
+  readonly expiresMs?: number;
   /** A dot its actor never used before. */
   readonly dot: Dot;
 }
@@ -162,6 +166,7 @@ export function mint(local: StoredObject | null, write: Write): MintOutcome {
     value: write.value ?? NO_BYTES,
     crc32c: write.crc32c,
     wallMs: Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.trunc(write.wallMs), 1 + newestOf(local))),
+    ...(write.expiresMs !== undefined && { expiresMs: Math.max(0, Math.trunc(write.expiresMs)) }),
   };
   const object: StoredObject = {
     clock: withDot(join(clock, context), dot),
@@ -336,12 +341,15 @@ const SIBLING_HEADER_BYTES = 43;
 const ALSO_HEADER_BYTES = 2;
 /** See above. */
 const ALSO_BYTES = 10;
+/** Bytes of the time at which a sibling expires, where it does. */
+const EXPIRES_BYTES = 8;
 
 /** The size of the object's encoding (`object_codec.ts`) in bytes. */
 export function sizeBytes(object: StoredObject): number {
   let size = OBJECT_HEADER_BYTES + CLOCK_ENTRY_BYTES * object.clock.length + object.replaced.length;
-  for (const { value, also } of object.siblings) {
+  for (const { value, also, expiresMs } of object.siblings) {
     size += SIBLING_HEADER_BYTES + value.length;
+    if (expiresMs !== undefined) size += EXPIRES_BYTES;
     if (also !== undefined) size += ALSO_HEADER_BYTES + ALSO_BYTES * also.length;
   }
   return size;

@@ -26,6 +26,7 @@ import type { ActorId, EncodedObject } from "./protocol.ts";
 const VERSION = 1;
 const TOMBSTONE = 1;
 const ALSO = 2;
+const EXPIRES = 4;
 const slab = new Slab(16 * 1024, 1024);
 
 /** Bytes that are not the encoding of an object. */
@@ -89,12 +90,14 @@ function putSibling(
   bytes[start] = actorIndex >>> 8;
   bytes[start + 1] = actorIndex;
   let at = putU64(bytes, start + 2, sibling.dot.counter);
-  bytes[at++] = (sibling.tombstone ? TOMBSTONE : 0) | (sibling.also === undefined ? 0 : ALSO);
+  bytes[at++] = (sibling.tombstone ? TOMBSTONE : 0) | (sibling.also === undefined ? 0 : ALSO) |
+    (sibling.expiresMs === undefined ? 0 : EXPIRES);
   at = putU32(bytes, at, sibling.crc32c);
   at = putU64(bytes, at, sibling.wallMs);
   at = putU32(bytes, at, sibling.value.length);
   at = putId(bytes, at, sibling.requestId);
   if (sibling.also !== undefined) at = putDots(bytes, at, sibling.also, clock);
+  if (sibling.expiresMs !== undefined) at = putU64(bytes, at, sibling.expiresMs);
   bytes.set(sibling.value, at);
   return at + sibling.value.length;
 }
@@ -167,7 +170,7 @@ function readClock(reader: Reader): Clock {
 function readSibling(reader: Reader, clock: Clock, actorIndex: number): Sibling {
   const dot = readDot(reader, clock, actorIndex);
   const flags = reader.u8();
-  if (flags > (TOMBSTONE | ALSO)) throw new ObjectFormatError(`unknown flags ${flags}`);
+  if (flags > (TOMBSTONE | ALSO | EXPIRES)) throw new ObjectFormatError(`unknown flags ${flags}`);
   const tombstone = (flags & TOMBSTONE) !== 0;
   const crc32c = reader.u32();
   const wallMs = reader.u64();
@@ -175,9 +178,11 @@ function readSibling(reader: Reader, clock: Clock, actorIndex: number): Sibling 
   if (tombstone && (valueBytes > 0 || crc32c > 0)) throw new ObjectFormatError("a tombstone with a value");
   const requestId = reader.view(ID_BYTES).toHex();
   const also = (flags & ALSO) === 0 ? null : readAlso(reader, clock, dot);
+  const expiresMs = (flags & EXPIRES) === 0 ? null : reader.u64();
   const value = reader.view(valueBytes);
-  const sibling = { dot, requestId, tombstone, value, crc32c, wallMs };
-  return also === null ? sibling : { ...sibling, also };
+  const sibling: Sibling = { dot, requestId, tombstone, value, crc32c, wallMs };
+  if (also === null && expiresMs === null) return sibling;
+  return { ...sibling, ...(also !== null && { also }), ...(expiresMs !== null && { expiresMs }) };
 }
 
 function readDot(reader: Reader, clock: Clock, actorIndex: number): Dot {

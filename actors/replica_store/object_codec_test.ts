@@ -161,6 +161,14 @@ Deno.test("object codec: damaged bytes are refused, or are exactly what another 
   );
 });
 
+Deno.test("object codec: the time at which a sibling expires goes along", () => {
+  for (const expiresMs of [0, 1_700_000_000_000, Number.MAX_SAFE_INTEGER]) {
+    const expiring = object({ expiresMs });
+    assertEquals(decodeObject(encodeObject(expiring)), expiring);
+    assertEquals(encodeObject(expiring).length, sizeBytes(expiring));
+  }
+});
+
 Deno.test("object codec: each rule of the layout, broken, is refused by name", () => {
   refused(new Uint8Array(0), "cut short");
   refused(patched(0, [2]), "object version 2");
@@ -169,7 +177,7 @@ Deno.test("object codec: each rule of the layout, broken, is refused by name", (
   refused(patched(AT.dot, [0, 0, 0, 0, 0, 0, 0, 0]), "a counter of 0");
   refused(patched(AT.dot, [0, 0, 0, 0, 0, 0, 0, 3]), "does not cover");
   refused(patched(AT.index, [0, 1]), "does not cover");
-  refused(patched(AT.flags, [4]), "unknown flags");
+  refused(patched(AT.flags, [8]), "unknown flags");
   refused(patched(AT.flags, [1]), "a tombstone with a value");
   refused(patched(AT.wall, [0xff]), "past 2^53-1");
   refused(patched(AT.length, [0xff, 0xff, 0xff, 0xff]), "cut short");

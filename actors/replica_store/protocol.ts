@@ -8,8 +8,10 @@
  * @module
  */
 
+import type { ExpiryStep } from "./expiry.ts";
 import type { EngineStats } from "../../storage/engine.ts";
 import type { Ring } from "../ring_manager/ring.ts";
+import type { MergeAnswer, TreeProtocol, TreeStatus } from "./tree_protocol.ts";
 
 /** 16 random bytes naming a ring member for as long as its data lives, as 32 hex digits. */
 export type NodeId = string;
@@ -76,7 +78,7 @@ export type WriteAnswer =
 
 /**
  * Why a replica did not take a write. `future-dot`: the object's clock is ahead of what this node ever issued
- * under its own actor id. `unavailable`: its store takes no writes.
+ * under its own actor id. `unavailable`: its store takes no writes. `hints-full`: the hint store has no room.
  */
 export type WriteRefusal =
   | "wrong-epoch"
@@ -85,7 +87,8 @@ export type WriteRefusal =
   | "unreadable"
   | "corrupt"
   | "future-dot"
-  | "ring-changing";
+  | "ring-changing"
+  | "hints-full";
 
 /** The coordinator's own replica turns a client's write into a version. */
 export interface Mint extends Placement {
@@ -97,6 +100,8 @@ export interface Mint extends Placement {
   readonly crc32c: number;
   /** The client's context bytes, still to be verified; null for none. */
   readonly context: Uint8Array | null;
+  /** The value expires after so many milliseconds; absent: never. */
+  readonly ttlMs?: number;
   /** Names the write through all retries. */
   readonly requestId: RequestId;
   /** The coordinator's number for the request. */
@@ -140,6 +145,9 @@ export interface PartitionPage {
   readonly next: Uint8Array | null;
 }
 
+/** A page that could not be had. */
+export const NO_PAGE: PartitionPage = { ok: false, entries: [], next: null };
+
 /** What a store may lack of what it once acknowledged. */
 export interface NotWhole {
   /** The ring that says which other owners may have it. */
@@ -162,10 +170,10 @@ export interface Absorb {
  * What became of a page. `busy`: not looked at, for the page before it is not durable yet; ask again. `refused`: not
  * all of it could be taken, or the loss is not the latest any more; begin again.
  */
-export type AbsorbAnswer = "taken" | "busy" | "refused";
+export type AbsorbAnswer = MergeAnswer;
 
 /** Messages of the replica store. */
-export type ReplicaStoreProtocol = {
+export type ReplicaStoreProtocol = TreeProtocol & {
   /** Read one key; answered by `coordinator.replicaRead`. */
   read: [ReplicaRead, void];
   /** Merge an object into a key; answered by `coordinator.replicaWrote` when durable. */
@@ -176,8 +184,11 @@ export type ReplicaStoreProtocol = {
   ring: [{ ring: Ring }, void];
   /** What this replica holds under a key, for `explain`. Any member may ask. */
   inspect: [{ key: Uint8Array; partition: number }, ReadAnswer];
-  /** A piece of a partition as it is here, whole or not, for an owner that has to be refilled. */
-  scan: [{ partition: number; after: Uint8Array | null }, PartitionPage];
+  /**
+   * A piece of a partition as it is here, whole or not, for an owner that has to be refilled. Not had under an older
+   * ring than is known here: whoever goes by that asks the wrong owners.
+   */
+  scan: [{ partition: number; after: Uint8Array | null; epoch: number }, PartitionPage];
   /** Merge a piece of another owner's copy. Local only. */
   absorb: [Absorb, AbsorbAnswer];
   /** The whole store is an older copy of what it was; whoever says so remembers it. Local only. */
@@ -191,6 +202,16 @@ export type ReplicaStoreProtocol = {
    * empty while the new ring is agreed. Local only.
    */
   fence: [{ raised: boolean; ifEmpty: boolean }, { holdsData: boolean }];
+  /**
+   * Copy the store to a directory; see `Engine.copyTo`. It goes on behind this answer, for nobody is to wait for it:
+   * `copied` resolves to what the store held when it began. Local only.
+   */
+  copyStore: [
+    { directory: string; onProgress: (fraction: number) => void },
+    { copied: Promise<EngineStats> },
+  ];
+  /** One step of looking for keys that have expired; null when nothing is due. Local only. */
+  expired: [{ nowMs: number }, ExpiryStep | null];
   /** What this replica holds, for `status`. */
   describe: [Record<never, never>, ReplicaStoreStatus];
 };
@@ -207,4 +228,8 @@ export interface ReplicaStoreStatus {
   readonly damage: number;
   /** Alarms since the start: dots from the future, values that failed their CRC. */
   readonly alarms: number;
+  /** Values replaced by writes that had not seen them, where the cluster's policy is `last-write-wins`. */
+  readonly overwritten: number;
+  /** The hash trees. */
+  readonly trees: TreeStatus;
 }

@@ -6,14 +6,20 @@
  * @module
  */
 
-import type { Engine } from "../../storage/engine.ts";
+import { type Engine, isDamage } from "../../storage/engine.ts";
 import type { Log, LogFields } from "../runtime/environment.ts";
 import type { StoredObject } from "./object.ts";
 import { decodeObject } from "./object_codec.ts";
 import type { EncodedObject } from "./protocol.ts";
 
-/** Why a record could not be had: it is there and cannot be read, or the store is closed. */
+/** Why a record could not be had: the disk does not give it now, or the store is closed. */
 export type RecordTrouble = "unreadable" | "unavailable";
+
+/**
+ * Passes for a record that is there and fails its checksum: it is no object. So what an engine finds damaged is treated
+ * like what decoding finds damaged: it counts for nothing, and gives way to another replica's object.
+ */
+const DAMAGED: EncodedObject = new Uint8Array(0);
 
 /** Reads an engine. */
 export class Records {
@@ -44,10 +50,10 @@ export class Records {
     try {
       record = this.#engine.get(partition, key);
     } catch (error) {
-      return otherwise(this.#unreadable(error));
+      return this.#failed(error, then, otherwise);
     }
     if (!(record instanceof Promise)) return then(record);
-    return record.then(then, (error) => otherwise(this.#unreadable(error)));
+    return record.then(then, (error) => this.#failed(error, then, otherwise));
   }
 
   /** The object in a record, null (and an alarm) when it is damaged: what is damaged is never merged. */
@@ -68,9 +74,20 @@ export class Records {
     this.#log.error(message, fields);
   }
 
-  #unreadable(error: unknown): RecordTrouble {
-    if (this.isClosed) return "unavailable";
-    this.alarm("a record could not be read", { error: String(error) });
-    return "unreadable";
+  /** Tell of what the engine could not read: damage is an alarm; a disk that does not answer may do so later. */
+  unreadable(message: string, error: unknown): void {
+    const fields = { error: String(error) };
+    if (isDamage(error)) this.alarm(message, fields);
+    else this.#log.warn(message, fields);
+  }
+
+  #failed<T>(
+    error: unknown,
+    then: (record: EncodedObject | null) => T | Promise<T>,
+    otherwise: (trouble: RecordTrouble) => T,
+  ): T | Promise<T> {
+    if (this.isClosed) return otherwise("unavailable");
+    this.unreadable("a record could not be read", error);
+    return isDamage(error) ? then(DAMAGED) : otherwise("unreadable");
   }
 }

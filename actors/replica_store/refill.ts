@@ -9,23 +9,26 @@
  * @module
  */
 
-import type { Engine } from "../../storage/engine.ts";
+import type { Engine, EngineError } from "../../storage/engine.ts";
 import type { Log } from "../runtime/environment.ts";
 import type { CommitGroup, CommitGroups } from "./commit_groups.ts";
+import type { Clock } from "./clock.ts";
 import type { StoredObject } from "./object.ts";
 import {
   type Absorb,
   type AbsorbAnswer,
   type EncodedObject,
+  NO_PAGE,
   PAGE_ENTRIES,
+  type PartitionEntry,
   type PartitionPage,
 } from "./protocol.ts";
 import type { Records } from "./records.ts";
+import type { MergeAnswer } from "./tree_protocol.ts";
 import type { Wholeness } from "./wholeness.ts";
 
 /** A page holds about so much. */
 const PAGE_BYTES = 512 * 1024;
-const NO_PAGE: PartitionPage = { ok: false, entries: [], next: null };
 
 /** What {@link Refill} needs of the store it runs in. */
 export interface RefillDesk {
@@ -39,6 +42,8 @@ export interface RefillDesk {
   readonly wholeness: Wholeness;
   /** Words for people. */
   readonly log: Log;
+  /** Whether a clock knows a dot of ours that was never issued; that is an alarm, and we go on under a new id. */
+  isFromFuture(clock: Clock): boolean;
   /** Merge an object into what is held under its key; false when it was not taken. */
   store(
     entry: { readonly partition: number; readonly key: Uint8Array; readonly object: EncodedObject },
@@ -67,32 +72,41 @@ export class Refill {
     if (records.isClosed) return NO_PAGE;
     try {
       const limits = { limit: PAGE_ENTRIES, limitBytes: PAGE_BYTES };
-      const page = await engine.scan({ partition, ...(after && { after }), ...limits });
+      const onDamaged = (error: EngineError) =>
+        records.unreadable(`a piece of partition ${partition} is left out`, error);
+      const page = await engine.scan({ partition, ...(after && { after }), ...limits, onDamaged });
       const next = page.done ? null : page.entries.at(-1)?.key ?? null;
       const sound = page.entries.filter(({ record }) => records.decode(record) !== null);
       return { ok: true, entries: sound.map(({ key, record }) => ({ key, object: record })), next };
     } catch (error) {
-      if (!records.isClosed) {
-        records.alarm("a partition could not be read", { partition, error: String(error) });
-      }
+      if (!records.isClosed) records.unreadable(`partition ${partition} could not be read`, error);
       return NO_PAGE;
     }
   }
 
   /** Merge a page of another owner's copy, all of it or up to what was refused. */
-  async absorb({ partition, lossId, entries }: Absorb): Promise<AbsorbAnswer> {
-    const { records, groups, wholeness, store } = this.#desk;
+  absorb({ partition, lossId, entries }: Absorb): Promise<AbsorbAnswer> {
+    return this.merge(partition, entries, () => this.#desk.wholeness.isLatest(partition, lossId));
+  }
+
+  /** Merge what another owner has, for as long as it is wanted. */
+  async merge(
+    partition: number,
+    entries: readonly PartitionEntry[],
+    isWanted: () => boolean,
+  ): Promise<MergeAnswer> {
+    const { records, groups, store, isFromFuture } = this.#desk;
     if (this.#group?.isSettled === false) return "busy";
     for (const { key, object } of entries) {
-      if (!wholeness.isLatest(partition, lossId)) return "refused";
+      if (!isWanted()) return "refused";
       const incoming = records.decode(object);
-      if (incoming === null) return "refused";
+      if (incoming === null || isFromFuture(incoming.clock)) return "refused";
       const merge = (local: EncodedObject | null) => store({ partition, key, object }, local, incoming);
       const stored = records.read(partition, key, merge, () => false);
       if (!(stored instanceof Promise ? await stored : stored)) return "refused";
       this.#group = groups.newest;
     }
-    return wholeness.isLatest(partition, lossId) ? "taken" : "refused";
+    return isWanted() ? "taken" : "refused";
   }
 
   /** All of a partition was absorbed; it is whole once that would survive the next start. */

@@ -65,6 +65,21 @@ Deno.test("refill: one begun for another life, ring or loss vouches for nothing"
   }
 });
 
+Deno.test("refill: whoever goes by an older ring is given nothing (843094288)", async () => {
+  const stage = await storeStage({ others: LOSSY.others });
+  await stage.write(objectOf("v"), 0);
+  await stage.ring(2);
+  const entriesFor = async (epoch: number) => {
+    const { ok, entries } = await stage.store.ask("scan", { partition: 0, after: null, epoch }, ASK);
+    return [ok, entries.length];
+  };
+  assertEquals([await entriesFor(1), await entriesFor(2), await entriesFor(3)], [[false, 0], [true, 1], [
+    true,
+    1,
+  ]]);
+  await stage.stop();
+});
+
 Deno.test("refill: the same ring heard again changes nothing", async () => {
   const stage = await storeStage(LOSSY);
   const before = await stage.store.ask("listNotWhole", {}, ASK);

@@ -5,7 +5,7 @@
  * reads. What a version is and how two of them merge is decided in `object.ts`; where bytes rest, in `storage/`.
  * Around this shell stand `minter.ts` and `dots.ts` (versions and their names), `records.ts` (reading the engine),
  * `commit_groups.ts` (acknowledging what is durable), `wholeness.ts` and `refill.ts` (what was lost, and getting it
- * back).
+ * back), `trees.ts` (what tells others where this copy differs from theirs).
  *
  * @module
  */
@@ -26,25 +26,40 @@ import { decodeContext } from "./context.ts";
 import { Dots } from "./dots.ts";
 import { Minter } from "./minter.ts";
 import { merge, mint, type StoredObject, verifyValues } from "./object.ts";
+import type { ConflictPolicy } from "./conflicts.ts";
+import { Expiry, type ExpiryStep } from "./expiry.ts";
 import { encodeObject } from "./object_codec.ts";
-import type {
-  ActorId,
-  EncodedObject,
-  NodeId,
-  Placement,
-  ReadAnswer,
-  ReplicaRead,
-  ReplicaStoreProtocol,
-  ReplicaStoreStatus,
-  ReplicaWrite,
-  WriteAnswer,
+import { objectHash } from "./object_hash.ts";
+import {
+  type ActorId,
+  type EncodedObject,
+  NO_PAGE,
+  type NodeId,
+  type Placement,
+  type ReadAnswer,
+  type ReplicaRead,
+  type ReplicaStoreProtocol,
+  type ReplicaStoreStatus,
+  type ReplicaWrite,
+  type WriteAnswer,
 } from "./protocol.ts";
 import { Records } from "./records.ts";
 import { Refill } from "./refill.ts";
+import { NO_DIGESTS, NO_KEYS, NO_OBJECTS, NO_PIECES, type TreeProtocol } from "./tree_protocol.ts";
+import { changeTree, Trees } from "./trees.ts";
 import { Wholeness } from "./wholeness.ts";
 
 /** The decisions the store leaves to pure functions; a test plants a bug by substituting one. */
-export const REPLICA_STORE_CORE = { mint, merge, verifyValues, decodeContext, newActorId, isSure };
+export const REPLICA_STORE_CORE = {
+  mint,
+  merge,
+  verifyValues,
+  decodeContext,
+  newActorId,
+  isSure,
+  objectHash,
+  changeTree,
+};
 
 /** See {@link REPLICA_STORE_CORE}. */
 export type ReplicaStoreCore = typeof REPLICA_STORE_CORE;
@@ -88,6 +103,10 @@ export interface ReplicaStoreOptions {
   readonly isVouchedFor: () => boolean;
   /** The ring as this node has it, and whether client writes have to wait, at a start. */
   readonly current: () => CurrentRing;
+  /** What becomes of concurrent writes. */
+  readonly conflicts: ConflictPolicy;
+  /** What time it is as most members have it; null while that is not known. */
+  readonly wallMs: () => number | null;
   /** See {@link REPLICA_STORE_CORE}. */
   readonly core: ReplicaStoreCore;
 }
@@ -109,6 +128,9 @@ const NO_OBJECT: ReadAnswer = { ok: true, object: null };
 const UNREADABLE: ReadAnswer = { ok: false, code: "unreadable" };
 /** Eight random bytes tell a loss from all others. */
 const LOSS_ID_BYTES = 8;
+/** Between two slices of a survey, and after one that could not be read. */
+const SURVEY_PAUSE_MS = 1;
+const SURVEY_AGAIN_MS = 1_000;
 
 /** What of a {@link ReplicaWrite} is needed to store it. */
 type Entry =
@@ -127,9 +149,13 @@ class ReplicaStore {
   readonly #wholeness: Wholeness;
   readonly #refill: Refill;
   readonly #minter: Minter;
+  readonly #expiry: Expiry;
+  readonly #trees: Trees;
   #ring: Ring;
   #owned: boolean[] = [];
   #isFenced: boolean;
+  /** A slice of a survey is to come. */
+  #isSurveying = false;
   /** Records found damaged. */
   #damaged = 0;
 
@@ -162,7 +188,16 @@ class ReplicaStore {
       groups: this.#groups,
       wholeness: this.#wholeness,
       log,
+      isFromFuture: (clock) => this.#isFromFuture(clock),
       store: (entry, local, incoming) => this.#store(entry, local, incoming),
+    });
+    this.#expiry = new Expiry(engine, this.#records);
+    this.#trees = new Trees({
+      core,
+      engine,
+      records: this.#records,
+      log,
+      wake: () => this.#wakeSurvey(0),
     });
     this.#minter = new Minter({
       core,
@@ -171,11 +206,15 @@ class ReplicaStore {
       groups: this.#groups,
       clock: context.environment.clock,
       node: options.node,
+      conflicts: options.conflicts,
+      wallMs: options.wallMs,
+      onStored: (partition, object) => this.#expiry.note(partition, object),
       ring: () => this.#ring,
       isFenced: () => this.#isFenced,
       isMisplaced: (placement) => this.#misplaced(placement) !== null,
       onFutureDot: (clock) => this.#onFutureDot(clock),
       onDamaged: (partition) => this.#onDamaged(partition),
+      onCommit: (...commit) => this.#trees.onCommit(...commit),
       answer: (ticket, answer) => this.#coordinator(options.node).tell("minted", { ticket, answer }),
     });
     this.#takeRing(ring);
@@ -195,7 +234,8 @@ class ReplicaStore {
       mint: (body) => this.#minter.onMint(body),
       ring: ({ ring }) => this.#takeRing(ring),
       inspect: ({ key, partition }) => this.#inspect(partition, key),
-      scan: ({ partition, after }) => this.#refill.scan(partition, after),
+      scan: ({ partition, after, epoch }) =>
+        epoch < this.#ring.epoch ? NO_PAGE : this.#refill.scan(partition, after),
       absorb: (page) => this.#refill.absorb(page),
       loseAll: () => this.#loseAll(),
       listNotWhole: () => this.#wholeness.list(),
@@ -206,8 +246,58 @@ class ReplicaStore {
         if (!ifEmpty || !holdsData) this.#isFenced = raised;
         return { holdsData };
       },
+      copyStore: ({ directory, onProgress }) => {
+        const stats = this.#engine.stats();
+        const copied = this.#engine.copyTo(directory, onProgress).then(() => stats);
+        copied.catch(() => {}); // whoever asked may have gone
+        return { copied };
+      },
+      expired: ({ nowMs }) => this.#expired(nowMs),
       describe: () => this.#describe(),
+      ...this.#treeHandlers(),
     };
+  }
+
+  async #expired(nowMs: number): Promise<ExpiryStep | null> {
+    if (this.#records.isClosed) return null;
+    const turnOf = (partition: number) =>
+      preferenceList(this.#ring, partition).findIndex(({ id }) => id === this.#options.node);
+    try {
+      return await this.#expiry.step(this.#ring.partitions, nowMs, turnOf);
+    } catch (error) {
+      if (!this.#records.isClosed) this.#records.unreadable("expired keys could not be looked for", error);
+      return null;
+    }
+  }
+
+  #treeHandlers(): Handlers<TreeProtocol> {
+    const trees = this.#trees;
+    const isMine = (place: Placement) => !this.#groups.isPoisoned && this.#misplaced(place) === null;
+    return {
+      treeRoots: ({ epoch, partitions }) => {
+        if (this.#groups.isPoisoned || epoch < this.#ring.epoch) return NO_DIGESTS;
+        const rootOf = (partition: number) => this.#owned[partition] === true ? trees.root(partition) : null;
+        return { ok: true, digests: partitions.map(rootOf) };
+      },
+      treePieces: (body) => isMine(body) ? trees.pieces(body, body.most) : NO_PIECES,
+      treeDigests: (body) => isMine(body) ? trees.digests(body.partition, body.cuts) : NO_DIGESTS,
+      treeKeys: (body) => isMine(body) ? trees.keys(body) : NO_KEYS,
+      treeObjects: (body) => isMine(body) ? trees.objects(body.partition, body.keys) : NO_OBJECTS,
+      treeMerge: (body) =>
+        isMine(body) ? this.#refill.merge(body.partition, body.entries, () => isMine(body)) : "refused",
+      survey: async () => {
+        this.#isSurveying = false;
+        const came = await trees.survey();
+        if (came !== "done") this.#wakeSurvey(came === "more" ? SURVEY_PAUSE_MS : SURVEY_AGAIN_MS);
+      },
+    };
+  }
+
+  /** Whoever waits for a store waits for a slice of a survey at most: others have their turn between two. */
+  #wakeSurvey(afterMs: number): void {
+    if (this.#isSurveying) return;
+    this.#isSurveying = true;
+    this.#context.after(afterMs, "survey", {});
   }
 
   /** Make everything durable and let go. */
@@ -223,6 +313,8 @@ class ReplicaStore {
       notWhole: this.#wholeness.size,
       damage: this.#engine.damageAtOpen.length + this.#damaged,
       alarms: this.#records.alarms,
+      overwritten: this.#minter.overwritten,
+      trees: this.#trees.describe(),
     };
   }
 
@@ -321,8 +413,7 @@ class ReplicaStore {
     }
     const incoming = this.#records.decode(body.object);
     if (incoming === null) return refuse({ ok: false, code: "corrupt", definite: true });
-    if (this.#dots.isAhead(incoming.clock)) {
-      this.#onFutureDot(incoming.clock);
+    if (this.#isFromFuture(incoming.clock)) {
       return refuse({ ok: false, code: "future-dot", definite: true });
     }
     const stored = this.#records.read(
@@ -339,20 +430,26 @@ class ReplicaStore {
 
   /** Merge an object into what is held; whoever waits for it is told. False when it was refused. */
   #store(entry: Entry, local: EncodedObject | null, incoming: StoredObject): boolean | Promise<boolean> {
-    if (local === null || equalBytes(local, entry.object)) {
-      return this.#commit(entry, entry.object, local !== null);
-    }
+    this.#expiry.note(entry.partition, incoming);
+    if (local === null) return this.#commit(entry, entry.object, null);
+    if (equalBytes(local, entry.object)) return this.#commit(entry, entry.object, entry.object);
     const held = this.#records.decode(local);
     if (held === null) return this.#replaceDamaged(entry);
     const record = encodeObject(this.#core.merge(held, incoming));
-    return this.#commit(entry, record, equalBytes(record, local));
+    return this.#commit(entry, record, equalBytes(record, local) ? record : local);
   }
 
-  #commit(entry: Entry, record: EncodedObject, isHeld: boolean): boolean {
+  /** Write a record in the place of another one, of none (null), or of one of which nothing is known (undefined). */
+  #commit(entry: Entry, record: EncodedObject, before: EncodedObject | null | undefined): boolean {
+    const isHeld = before === record;
     const waiter = { ticket: entry.ticket ?? 0, from: entry.from ?? this.#options.node };
     if (isHeld && this.#groups.join(waiter)) return true;
     const refusal = this.#groups.write(entry.partition, entry.key, record, waiter);
-    if (refusal === null) return true;
+    if (refusal === null) {
+      if (before === undefined) this.#trees.doubt(entry.partition, entry.key);
+      else if (!isHeld) this.#trees.onCommit(entry.partition, entry.key, before, record);
+      return true;
+    }
     this.#acknowledge(waiter, { ok: false, code: refusal, definite: !isHeld });
     return false;
   }
@@ -363,7 +460,7 @@ class ReplicaStore {
    */
   async #replaceDamaged(entry: Entry): Promise<boolean> {
     this.#dots.renew();
-    if (await this.#onDamaged(entry.partition)) return this.#commit(entry, entry.object, false);
+    if (await this.#onDamaged(entry.partition)) return this.#commit(entry, entry.object, undefined);
     this.#acknowledge(
       { ticket: entry.ticket ?? 0, from: entry.from ?? this.#options.node },
       { ok: false, code: "unreadable", definite: true },
@@ -385,6 +482,12 @@ class ReplicaStore {
     const remembered = this.#wholeness.lose(partition);
     if (wasWhole) this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
     return remembered;
+  }
+
+  #isFromFuture(clock: Clock): boolean {
+    if (!this.#dots.isAhead(clock)) return false;
+    this.#onFutureDot(clock);
+    return true;
   }
 
   /** Someone knows a dot of ours that we never issued: our id was used before us, or is in use elsewhere. */

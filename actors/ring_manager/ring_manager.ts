@@ -73,7 +73,7 @@ const UNABLE: Refusal = { ok: false, code: "unavailable", message: "this node ca
 
 /** Whoever has to know the ring. */
 type Subscriber = { ring: [{ ring: Ring }, void] };
-const SUBSCRIBERS = ["peers", "replica_store", "gossiper", "coordinator"] as const;
+const SUBSCRIBERS = ["peers", "replica_store", "gossiper", "hint_store", "coordinator"] as const;
 
 /** Who can find out what became of a vote. */
 type Inquirer = { inquire: [Record<never, never>, void] };

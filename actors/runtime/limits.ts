@@ -41,6 +41,8 @@ export const LIMITS = {
   msgpackItems: 1_048_576,
   /** UTF-8 of a cluster's name, a zone, a member's address. */
   nameBytes: 256,
+  /** UTF-8 of a path on a node's machine, which an operator names; PATH_MAX of Linux. */
+  pathBytes: 4 * KIB,
   /** Ring members and partitions; a ring travels in one frame. */
   members: 1024,
   /** Partitions Q of the key space. */
@@ -79,12 +81,30 @@ export const LIMITS = {
   segmentBytes: 64 * MIB,
   /** Bytes waiting to be written to one journal; past it a write is answered `overloaded`. */
   journalBacklogBytes: 64 * MIB,
-  /** A full disk is tried again this often. */
+  /** Put aside for a full disk: what an unclean start copies of one segment, and room for the node's own journal. */
+  reserveBytes: 72 * MIB,
+  /** Hints kept for one member that is away; past it another is refused, and its write does not count here. */
+  hintTargetBytes: 256 * MIB,
+  /** Hints kept for all of them: four members that are away at once have their share. */
+  hintBytes: 1024 * MIB,
+  /** Hints are given back no faster than this, in bytes per second: clients come first. */
+  handoffBytesPerSecond: 32 * MIB,
+  /** A disk that was full, or failed to read for the LSM engine, is tried again after this long. */
   fullProbeMs: 1_000,
+  /** Space that was given up to a full disk is put aside again after so long. */
+  reserveAgainMs: 60_000,
   /** Dead bytes that a store's log may always hold; past it, it is cleaned when they are more than half. */
   deadBytes: 16 * MIB,
   /** A store's log that could not be cleaned is tried again after this long. */
   cleaningPauseMs: 10_000,
+  /** Bytes a second of work in the background, at most, unless an operator says otherwise; */
+  backgroundBytesPerS: 64 * MIB,
+  /** at least, however slow clients find the node; */
+  backgroundLeastBytesPerS: MIB,
+  /** and one client request of a hundred may take so long before it is given less (Dynamo, section 6.5). */
+  backgroundTargetMs: 50,
+  /** The longest time to live of a value, a hundred years. */
+  ttlMs: 100 * 365 * 86_400_000,
   /** The longest deadline a request may ask for. */
   deadlineMs: 60_000,
   /** The deadline of a request that names none. */
@@ -122,5 +142,10 @@ if (LIMITS.valueBytes >= LIMITS.objectBytes) throw new Error("limits: a value mu
 if (LIMITS.mintClockEntries * 4 > LIMITS.clockEntries) throw new Error("limits: merged clocks must fit");
 if (LIMITS.batchBytes < LIMITS.objectBytes + 64 * KIB) throw new Error("limits: an object must fit a batch");
 if (LIMITS.journalBacklogBytes < LIMITS.batchBytes) throw new Error("limits: a batch must fit the backlog");
+if (LIMITS.reserveBytes < LIMITS.segmentBytes + 4 * MIB) {
+  throw new Error("limits: a segment must fit the reserve");
+}
 if (LIMITS.segmentBytes > 2 ** 27) throw new Error("limits: offsets in a segment are 24 bits, times 8");
+if (LIMITS.hintTargetBytes > LIMITS.hintBytes) throw new Error("limits: one member's hints must fit");
+if (LIMITS.hintTargetBytes < 2 * LIMITS.objectBytes) throw new Error("limits: an object must fit a hint");
 if (LIMITS.defaultDeadlineMs > LIMITS.deadlineMs) throw new Error("limits: the default deadline is too long");

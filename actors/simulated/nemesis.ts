@@ -36,6 +36,8 @@ export interface Victims {
   join(index: number): Promise<void>;
   /** The directory of its store, relative to its disk. */
   readonly store: string;
+  /** The directory of what it keeps for others. */
+  readonly hints: string;
   /** The directory of its own journal. */
   readonly journal: string;
 }
@@ -256,7 +258,7 @@ export class Nemesis {
     const disk = this.#world.disk(this.#victims.machine(index));
     const { store } = this.#victims;
     if (kind === "wipe") {
-      disk.restore(new Map([...disk.snapshot()].filter(([path]) => !`${path}/`.startsWith(`${store}/`))));
+      this.#replace(index, store, new Map());
     } else if (kind === "restore") {
       const backup = this.#backups.get(index);
       if (backup !== undefined) disk.restore(backup);
@@ -277,15 +279,32 @@ export class Nemesis {
     this.#journals.set(index, new Map([...files].filter(([path]) => `${path}/`.startsWith(`${journal}/`))));
   }
 
-  /** What an operator does whose node does not start because its journal is damaged: what its last words say. */
+  /** What an operator does whose node does not start because its files are damaged: what its last words say. */
+  #follow(index: number, words: string): void {
+    if ([...this.#active].some(({ kind }) => AT_START.has(kind))) return; // it may read better
+    if (words.includes("move it away")) return this.#moveStoreAway(index, words);
+    if (words.includes("from a backup")) this.#putJournalBack(index);
+  }
+
   #putJournalBack(index: number): void {
     const copy = this.#journals.get(index);
-    if (copy === undefined || [...this.#active].some(({ kind }) => AT_START.has(kind))) return; // it may read better
+    if (copy === undefined) return;
     this.#say([index], "its journal is brought back from a backup");
-    const { journal } = this.#victims;
+    this.#replace(index, this.#victims.journal, copy);
+  }
+
+  #moveStoreAway(index: number, words: string): void {
+    const { store, hints } = this.#victims;
+    const isOfHints = words.includes(`${hints}/`);
+    this.#say([index], isOfHints ? "its hints are moved away" : "its store is moved away");
+    this.#replace(index, isOfHints ? hints : store, new Map());
+  }
+
+  /** Put other files in the place of a directory. */
+  #replace(index: number, directory: string, files: DiskSnapshot): void {
     const disk = this.#world.disk(this.#victims.machine(index));
-    const rest = [...disk.snapshot()].filter(([path]) => !`${path}/`.startsWith(`${journal}/`));
-    disk.restore(new Map([...rest, ...copy]));
+    const rest = [...disk.snapshot()].filter(([path]) => !`${path}/`.startsWith(`${directory}/`));
+    disk.restore(new Map([...rest, ...files]));
   }
 
   // --- nodes that are down and up --------------------------------------------------------------------------
@@ -338,7 +357,7 @@ export class Nemesis {
       this.#starting.delete(index);
       if (error !== null) {
         this.#say([index], `does not start: ${error instanceof Error ? error.message : error}`);
-        if (`${error}`.includes("from a backup")) this.#putJournalBack(index);
+        this.#follow(index, `${error}`);
       }
       if (!this.#over) this.#clock.after(RESTART_MS, () => this.#see(index));
     };

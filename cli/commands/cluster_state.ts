@@ -26,10 +26,10 @@ export const clusterState: Command<Flags> = command({
 /** The state as people read it. */
 export function showClusterState(state: ClusterState, paint: Paint): string {
   const alive = state.members.filter((member) => member.liveness === "alive").length;
-  const { n, r, w } = state.quorum;
+  const { n, r, w, sloppy } = state.quorum;
   const all = alive === state.members.length ? paint.green : paint.yellow;
   const heading = `${paint.bold(state.cluster)}  ${all(`${alive} of ${state.members.length} alive`)}  ` +
-    `N ${n} R ${r} W ${w}  ring epoch ${state.ring.epoch}` +
+    `N ${n} R ${r} W ${w}${sloppy ? "" : " strict"}  ring epoch ${state.ring.epoch}` +
     (state.underReplicated ? `  ${paint.yellow("under-replicated: fewer members than N")}` : "");
   const rows = state.members.map((member) => [
     liveness(member.liveness, paint),

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { answer, type Command, command, EXIT, TIMEOUT, WHERE, withDoor } from "../command.ts";
+import { answer, type Command, command, EXIT, STAND_INS, TIMEOUT, WHERE, withDoor } from "../command.ts";
 import { type Flags, optional, required } from "../flags.ts";
 import * as kind from "../kinds.ts";
 import { writeOptions } from "./put.ts";
@@ -21,6 +21,7 @@ export const del: Command<Flags> = command({
     key: required(kind.text("KEY"), "The key", "k"),
     context: optional(kind.context, "The context that get printed", "c"),
     w: optional(kind.integer(1, 16), "Replicas that must acknowledge (default the cluster's W)", "w"),
+    ...STAND_INS,
     ...TIMEOUT,
   },
   async run(flags, context) {

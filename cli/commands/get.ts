@@ -4,7 +4,17 @@
  * @module
  */
 
-import { answer, type Command, command, EXIT, TIMEOUT, WHERE, withDoor } from "../command.ts";
+import {
+  answer,
+  type Command,
+  command,
+  EXIT,
+  STAND_INS,
+  standIns,
+  TIMEOUT,
+  WHERE,
+  withDoor,
+} from "../command.ts";
 import type { GetResult } from "../../net/client.ts";
 import { type Flags, optional, required, toggled } from "../flags.ts";
 import * as kind from "../kinds.ts";
@@ -21,6 +31,7 @@ export const get: Command<Flags> = command({
     ...WHERE,
     key: required(kind.text("KEY"), "The key", "k"),
     r: optional(kind.integer(1, 16), "Replicas that must answer (default the cluster's R)", "r"),
+    ...STAND_INS,
     raw: toggled(kind.toggle, "Print the bytes of the single value"),
     ...TIMEOUT,
   },
@@ -28,6 +39,7 @@ export const get: Command<Flags> = command({
     const found = await withDoor(flags, context, (door) =>
       door.get(new TextEncoder().encode(flags.key), {
         ...(flags.r !== undefined && { r: flags.r }),
+        ...standIns(flags),
         ...(flags.timeout !== undefined && { timeoutMs: flags.timeout }),
       }));
     const { values } = found;
@@ -49,15 +61,20 @@ export const get: Command<Flags> = command({
 
 /** What a key holds, as JSON shows it: values in UTF-8 as text, others in base64, the context in hex. */
 export function shownFound(found: GetResult): { values: Record<string, unknown>[]; context: string } {
-  const values = found.values.map((bytes, index) => {
-    const crc32c = found.checksums[index]!;
-    try {
-      return { value: UTF8.decode(bytes), crc32c };
-    } catch {
-      return { value_base64: bytes.toBase64(), crc32c };
-    }
-  });
+  const values = found.values.map((bytes, index) => ({
+    ...shownBytes("value", bytes),
+    crc32c: found.checksums[index]!,
+  }));
   return { values, context: found.context.toHex() };
+}
+
+/** Bytes in a field of JSON: UTF-8 as text, others in base64, which the field's name then says. */
+export function shownBytes(name: string, bytes: Uint8Array): Record<string, string> {
+  try {
+    return { [name]: UTF8.decode(bytes) };
+  } catch {
+    return { [`${name}_base64`]: bytes.toBase64() };
+  }
 }
 
 /** A byte order mark is kept: it is part of the value. */

@@ -21,10 +21,11 @@ export function helpCommand(commands: () => readonly Command[]): Command {
     summary: "Show help for a command",
     examples: ["help put"],
     flags: {},
-    word: "COMMAND",
-    run(_flags, { terminal }, [name]) {
+    words: ["[COMMAND]", "[ACTION]"],
+    run(_flags, { terminal }, words) {
+      const name = words.join(" ");
       const colours = paint(terminal.coloured);
-      if (name === undefined) {
+      if (name === "") {
         terminal.out(overview(commands(), colours));
         return Promise.resolve(EXIT.done);
       }
@@ -55,13 +56,13 @@ export function overview(commands: readonly Command[], paint: Paint): string {
 
 /** One command's help. */
 export function commandHelp(command: Command<Flags>, paint: Paint): string {
-  const { name, summary, details, examples, flags, word } = command;
+  const { name, summary, details, examples, flags, words = [] } = command;
   const described = describeFlags(flags);
   return [
     summary,
     ...details === undefined ? [] : ["", details],
     "",
-    `${paint.bold("Usage:")} denamo ${name}${word === undefined ? "" : ` [${word}]`} [FLAGS]`,
+    `${paint.bold("Usage:")} denamo ${[name, ...words].join(" ")} [FLAGS]`,
     ...described === "" ? [] : ["", described],
     "",
     paint.bold("Examples:"),

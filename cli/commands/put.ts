@@ -4,9 +4,20 @@
  * @module
  */
 
-import { answer, type Command, command, EXIT, TIMEOUT, WHERE, withDoor } from "../command.ts";
+import {
+  answer,
+  type Command,
+  command,
+  EXIT,
+  STAND_INS,
+  standIns,
+  TIMEOUT,
+  WHERE,
+  withDoor,
+} from "../command.ts";
 import { type Flags, optional, required } from "../flags.ts";
 import * as kind from "../kinds.ts";
+import { LIMITS } from "../../actors/runtime/limits.ts";
 
 /** Write a key. */
 export const put: Command<Flags> = command({
@@ -26,6 +37,11 @@ export const put: Command<Flags> = command({
     value: required(kind.text("VALUE"), "The value; - reads it from standard input", "v"),
     context: optional(kind.context, "The context that get printed", "c"),
     w: optional(kind.integer(1, 16), "Replicas that must acknowledge (default the cluster's W)", "w"),
+    ttl: optional(
+      kind.integer(1, LIMITS.ttlMs / 1000, "SECONDS"),
+      "Seconds after which the value expires (default never)",
+    ),
+    ...STAND_INS,
     ...TIMEOUT,
   },
   async run(flags, context) {
@@ -41,11 +57,16 @@ export const put: Command<Flags> = command({
 export function writeOptions(flags: {
   readonly context: Uint8Array | undefined;
   readonly w: number | undefined;
+  readonly strict: boolean;
+  readonly sloppy: boolean;
   readonly timeout: number | undefined;
-}): { context?: Uint8Array; w?: number; timeoutMs?: number } {
+  readonly ttl?: number | undefined;
+}): { context?: Uint8Array; w?: number; sloppy?: boolean; timeoutMs?: number; ttlMs?: number } {
   return {
     ...(flags.context !== undefined && { context: flags.context }),
     ...(flags.w !== undefined && { w: flags.w }),
+    ...standIns(flags),
+    ...(flags.ttl !== undefined && { ttlMs: flags.ttl * 1000 }),
     ...(flags.timeout !== undefined && { timeoutMs: flags.timeout }),
   };
 }

@@ -77,6 +77,7 @@ export function configure(flags: Readonly<Record<string, unknown>>, context: Con
 /** The configuration as `Node.start` takes it. */
 export function nodeOptions(config: settings.Config): NodeOptions {
   const sync = config["storage.sync"];
+  const engine = config["storage.engine"];
   return {
     host: config.host,
     port: config.port,
@@ -86,13 +87,20 @@ export function nodeOptions(config: settings.Config): NodeOptions {
     zone: config.zone,
     weight: config.weight,
     partitions: config.partitions,
-    quorum: { n: config["quorum.n"], r: config["quorum.r"], w: config["quorum.w"] },
+    quorum: {
+      n: config["quorum.n"],
+      r: config["quorum.r"],
+      w: config["quorum.w"],
+      sloppy: config["quorum.sloppy"],
+    },
+    conflicts: config["conflicts"],
     heartbeat: { fanout: config["heartbeat.fanout"], interval: config["heartbeat.interval"] },
     storage: {
-      engine: config["storage.engine"],
+      ...(engine !== undefined && { engine }),
       path: settings.dataDirectory(config),
       sync: typeof sync === "number" ? { intervalMs: sync } : sync,
       persist: config["storage.persist"],
+      reserveBytes: config["storage.reserve"] * settings.MIB,
     },
     logLevel: config["log.level"],
     logFormat: config["log.format"],

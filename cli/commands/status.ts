@@ -4,7 +4,10 @@
  * @module
  */
 
+import type { BudgetStatus } from "../../actors/repair/budget.ts";
 import type { NodeStatus } from "../../actors/operator/protocol.ts";
+import type { HintStoreStatus } from "../../actors/handoff/protocol.ts";
+import type { EngineStats } from "../../storage/engine.ts";
 import { answer, type Command, command, EXIT, JSON_FLAG, WHERE, withDoor } from "../command.ts";
 import type { Flags } from "../flags.ts";
 import { brief, counted, duration, type Paint, paint, size, table } from "../paint.ts";
@@ -48,7 +51,7 @@ export function showStatus(status: NodeStatus, paint: Paint): string {
 }
 
 function facts(status: NodeStatus, paint: Paint): [name: string, text: string][] {
-  const { coordinator, store, messages, connections } = status;
+  const { coordinator, store, repair, messages, connections } = status;
   const { engine } = store;
   const alarm = (count: number, text: string) => count > 0 ? "  " + paint.red(text) : "";
   const failures = Object.entries(coordinator.failures).filter(([, count]) => count > 0);
@@ -67,16 +70,68 @@ function facts(status: NodeStatus, paint: Paint): [name: string, text: string][]
     ],
     [
       "store",
-      `${engine.engine}, ${counted(engine.keys, "key")}, ${size(engine.liveBytes)} live, ` +
-      `${size(engine.diskBytes)} in ${counted(engine.files, "file")}, ${
-        engine.writesPerSync.toFixed(1)
-      } writes per sync` +
+      `${engine.engine}, ${counted(engine.keys, "key")}, ${size(engine.liveBytes)} live` +
       (engine.refusing === null ? "" : "  " + paint.red(engine.refusing)) +
       alarm(store.notWhole, `${counted(store.notWhole, "partition")} not whole`) +
       alarm(store.damage, `${counted(store.damage, "damaged place")} found`) +
-      alarm(store.alarms, counted(store.alarms, "alarm")),
+      alarm(store.alarms, counted(store.alarms, "alarm")) +
+      alarm(store.trees.wrong, counted(store.trees.wrong, "wrong hash tree")),
     ],
+    ["repair", repaired(repair)],
+    ["disk", disk(engine)],
+    ["background", showBackground(status.background, paint)],
+    ["hints", hintsHeld(status.hints, paint)],
     ["connections", `${counted(connections.clients, "client")}, ${counted(connections.peers, "peer")}`],
     ["messages", `${counted(messages.deadLetters, "dead letter")}, ${messages.lostToPeers} lost to peers`],
   ];
+}
+
+/** What a node gives its work in the background, as people read it. */
+export function showBackground(background: BudgetStatus, paint: Paint): string {
+  const { bytesPerS, mostBytesPerS, isPaused, spentBytes, waiting, p99Ms } = background;
+  const bound = mostBytesPerS === null ? "" : ` of at most ${size(mostBytesPerS)}`;
+  const rate = isPaused ? paint.yellow("paused") : `${size(bytesPerS)} a second${bound}`;
+  const felt = p99Ms === null ? "few requests" : `p99 of requests ${p99Ms.toFixed(1)} ms`;
+  return `${rate}, ${size(spentBytes)} so far, ${waiting} waiting; ${felt}`;
+}
+
+/** How replicas are kept the same, as people read it. */
+function repaired(repair: NodeStatus["repair"]): string {
+  const { partitions, unknown, oldestWholeMs, exchanges, failures, keysRepaired, bytesExchanged } = repair;
+  if (partitions === 0) return "no other owners";
+  return [
+    `${partitions - unknown} of ${counted(partitions, "partition")} known to be whole` +
+    (oldestWholeMs === null ? "" : `, all within ${duration(oldestWholeMs)}`),
+    `${counted(exchanges, "exchange")} (${size(bytesExchanged)})`,
+    `${counted(keysRepaired, "key")} repaired`,
+    `${failures} failed`,
+  ].join(", ");
+}
+
+/** What is kept for members that are away, as people read it. */
+function hintsHeld(hints: HintStoreStatus, paint: Paint): string {
+  const { count, bytes, targets, taken, delivered, refused, damage, lossy, refusing } = hints;
+  const each = targets.map(({ node, count, bytes }) => `${brief(node)} ${count}, ${size(bytes)}`);
+  const trouble = [
+    ...(refused > 0 ? [`${refused} refused, no room`] : []),
+    ...(refusing !== null ? [refusing] : []),
+    ...(damage > 0 ? [`${counted(damage, "damaged place")} found`] : []),
+    ...(lossy ? ["some may be lost"] : []),
+  ];
+  return [
+    count === 0 ? "none held" : paint.yellow(`${count} held, ${size(bytes)} (${each.join("; ")})`),
+    `${taken} taken, ${delivered} delivered`,
+    ...trouble.map(paint.red),
+  ].join(", ");
+}
+
+/** What a store takes on its disk, as people read it. */
+export function disk(engine: EngineStats): string {
+  const { diskBytes, files, deadBytes, compactionDebtBytes, writesPerSync } = engine;
+  return [
+    `${size(diskBytes)} in ${counted(files, "file")}`,
+    `${size(deadBytes)} dead`,
+    ...compactionDebtBytes > 0 ? [`${size(compactionDebtBytes)} to be rewritten`] : [],
+    ...writesPerSync > 0 ? [`${writesPerSync.toFixed(1)} writes per sync`] : [],
+  ].join(", ");
 }

@@ -21,7 +21,7 @@ const STATE: ClusterState = {
   cluster: "shop",
   clusterId: "c".repeat(32),
   ring: { epoch: 3, checksum: 7 },
-  quorum: { n: 3, r: 2, w: 2 },
+  quorum: { n: 3, r: 2, w: 2, sloppy: true },
   underReplicated: false,
   members: members.map((member, index) => ({
     ...member,
@@ -71,6 +71,21 @@ const STATUS: NodeStatus = {
     forwarded: 1,
     failovers: 0,
     readRepairs: 4,
+    repairsLeft: 0,
+    hinted: 3,
+    sloppyPuts: 1,
+  },
+  hints: {
+    count: 2,
+    bytes: 2048,
+    targets: [{ node: "3".repeat(32), count: 2, bytes: 2048 }],
+    taken: 3,
+    delivered: 1,
+    refused: 0,
+    damage: 0,
+    lossy: false,
+    refusing: null,
+    actorId: "4".repeat(32),
   },
   store: {
     engine: {
@@ -78,9 +93,9 @@ const STATUS: NodeStatus = {
       keys: 5,
       liveBytes: 2_000_000,
       diskBytes: 100,
-      deadBytes: 0,
+      deadBytes: 40,
       files: 1,
-      compactionDebtBytes: 0,
+      compactionDebtBytes: 60,
       writesPerSync: 3.25,
       refusing: "poisoned: a sync failed",
     },
@@ -88,6 +103,25 @@ const STATUS: NodeStatus = {
     notWhole: 0,
     damage: 0,
     alarms: 1,
+    overwritten: 0,
+    trees: { unknown: 0, leaves: 9, wrong: 2 },
+  },
+  repair: {
+    partitions: 256,
+    unknown: 1,
+    oldestWholeMs: 61_000,
+    exchanges: 3,
+    failures: 4,
+    keysRepaired: 5,
+    bytesExchanged: 2048,
+  },
+  background: {
+    mostBytesPerS: null,
+    isPaused: false,
+    bytesPerS: 64_000_000,
+    spentBytes: 3_000_000,
+    waiting: 0,
+    p99Ms: 2.5,
   },
   messages: { deadLetters: 0, lostToPeers: 0 },
   connections: { clients: 1, peers: 2 },
@@ -128,9 +162,18 @@ Deno.test("explain: each replica's answer in preference order", () => {
 
 Deno.test("status names what needs a look", () => {
   const shown = showStatus(STATUS, plain);
-  for (const part of ["● serving", "2 of 3 alive", "up 1 h 1 min", "2 timeout", "poisoned", "1 alarm"]) {
-    assert(shown.includes(part), part);
-  }
+  for (
+    const part of [
+      ...["● serving", "2 of 3 alive", "up 1 h 1 min", "2 timeout", "memory, 5 keys", "poisoned", "1 alarm"],
+      ...[
+        "255 of 256 partitions known to be whole, all within 1 min",
+        "5 keys repaired",
+        "2 wrong hash trees",
+      ],
+      "hints       2 held, 2.0 KiB (33333333 2, 2.0 KiB), 3 taken, 1 delivered",
+      "disk        100 B in 1 file, 40 B dead, 60 B to be rewritten, 3.3 writes per sync",
+    ]
+  ) assert(shown.includes(part), part);
   assertEquals(shown.trimEnd().split("\n").at(-1)!.split(/ +/), ["coordinator", "12345", "0", "0", "1"]);
 });
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Environment } from "../../actors/runtime/environment.ts";
+import { realEnvironment } from "../../actors/runtime/real/mod.ts";
 import { crc32c } from "../../actors/runtime/crc32c.ts";
 import { type Bytes, GetResult } from "../../net/client.ts";
 import type { NodeOptions } from "../../net/node.ts";
@@ -22,6 +24,8 @@ export interface WorldOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** Answers to `admin`, by kind. */
   readonly admin?: Readonly<Record<string, unknown>>;
+  /** The machine; by default this one. */
+  readonly environment?: Environment;
   /** What connecting rejects with. */
   readonly unreachable?: Error;
 }
@@ -54,6 +58,7 @@ export class World implements Context, Terminal {
   readonly watched = false;
   readonly coloured = false;
   readonly columns = 80;
+  readonly abandoned = false;
   /** What was written to standard output. */
   stdout = "";
   /** The bytes among it. */
@@ -121,6 +126,10 @@ export class World implements Context, Terminal {
       terminated: new Promise((resolve) => this.giveUp = (reason) => resolve({ reason })),
       stop: () => Promise.resolve(void (this.stopped = true)),
     });
+  }
+
+  environment(): Environment {
+    return this.#options.environment ?? realEnvironment({ node: "denamo" });
   }
 
   connect(addresses: string | string[]): Promise<Door> {

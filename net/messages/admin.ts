@@ -4,10 +4,22 @@
  * @module
  */
 
+import { CONFLICT_POLICIES } from "../../actors/replica_store/conflicts.ts";
 import type { OperatorProtocol } from "../../actors/operator/protocol.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
 import type { Body, Kind } from "../../actors/runtime/protocol.ts";
-import { bytes, flag, hexId, integer, real, record, type Shape, text } from "../../actors/runtime/shape.ts";
+import {
+  bytes,
+  flag,
+  hexId,
+  integer,
+  nullable,
+  oneOf,
+  real,
+  record,
+  type Shape,
+  text,
+} from "../../actors/runtime/shape.ts";
 
 const nothing = record({});
 
@@ -16,6 +28,7 @@ export const ADMIN_BODIES: { readonly [K in Kind<OperatorProtocol>]: Shape<Body<
   status: nothing,
   clusterState: nothing,
   ring: nothing,
+  partitions: nothing,
   explain: record({ key: bytes(LIMITS.keyBytes, 1), timeoutMs: integer(1, LIMITS.deadlineMs) }),
   join: record({ known: text(LIMITS.nameBytes, 1) }),
   admit: record({
@@ -30,5 +43,9 @@ export const ADMIN_BODIES: { readonly [K in Kind<OperatorProtocol>]: Shape<Body<
     n: integer(1, LIMITS.replicas),
     hash: text(LIMITS.nameBytes),
     holdsData: flag,
+    conflicts: oneOf(...CONFLICT_POLICIES),
   }),
+  backup: record({ directory: text(LIMITS.pathBytes, 1) }),
+  backupProgress: record({ number: integer(1) }),
+  background: record({ set: nullable(record({ mostBytesPerS: nullable(integer(1)), isPaused: flag })) }),
 };

@@ -13,6 +13,7 @@ import type {
   WriteAnswer,
   WriteRefusal,
 } from "../../actors/replica_store/protocol.ts";
+import type { Keep } from "../../actors/handoff/protocol.ts";
 import type { Frame } from "../frame.ts";
 import type { FrameWriter } from "../frame_writer.ts";
 import { flags, type Message, ordinal, word } from "./message.ts";
@@ -39,6 +40,7 @@ const WRITE_CODES: readonly ("ok" | WriteRefusal)[] = [
   "corrupt",
   "future-dot",
   "ring-changing",
+  "hints-full",
 ];
 
 const DEFINITE = 1, EPOCH = 2;
@@ -114,6 +116,29 @@ export const WRITE: Message<Placement & { readonly key: Uint8Array; readonly obj
     object: frame.rest(),
   }),
 };
+
+/** `hint_store.keep`. */
+export const KEEP: Message<Pick<Keep, "partition" | "epoch" | "target" | "key" | "object">> = {
+  number: 36,
+  name: "keep",
+  encode(writer, body) {
+    encodePlacement(writer, body);
+    writer.hex(body.target);
+    writer.u16(body.key.length);
+    writer.bytes(body.key);
+    writer.bytes(body.object);
+  },
+  decode: (frame) => ({
+    partition: frame.u16(),
+    epoch: frame.u64(),
+    target: frame.hex(16),
+    key: frame.bytes(frame.u16()),
+    object: frame.rest(),
+  }),
+};
+
+/** `hint_store.read`; answered as a read. */
+export const READ_HINT: typeof READ = { ...READ, number: 37, name: "read-hint" };
 
 /** `coordinator.replicaWrote`. */
 export const WRITE_ANSWER: Message<WriteAnswer> = {

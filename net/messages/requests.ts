@@ -15,7 +15,8 @@ import type {
   SiblingValue,
 } from "../../actors/coordinator/protocol.ts";
 import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
-import { WireError } from "../frame.ts";
+import { LIMITS } from "../../actors/runtime/limits.ts";
+import { type Frame, WireError } from "../frame.ts";
 import { flags, type Message, ordinal, word } from "./message.ts";
 
 /** Failure codes by their number on the wire; append-only. */
@@ -32,39 +33,61 @@ export const FAILURE_CODES: readonly FailureCode[] = [
   "stopping",
 ];
 
-const DELETE = 1, CONTEXT = 2, FORWARDED = 4;
+const DELETE = 1, CONTEXT = 2, FORWARDED = 4, STRICT = 8, SLOPPY = 16, FALLBACK = 32, TTL = 64;
 const DEFINITE = 1, COUNTS = 2;
 const MESSAGE_BYTES = 1024;
 
 /** What of a {@link GetRequest} stands in the body. */
-export type GetBody = Pick<GetRequest, "key" | "r">;
+export type GetBody = Pick<GetRequest, "key" | "r" | "sloppy">;
+
+/** The flag for what a request says of stand-ins; none where it says nothing. */
+function sloppyBit(sloppy: boolean | undefined): number {
+  return sloppy === undefined ? 0 : sloppy ? SLOPPY : STRICT;
+}
+
+/** What the flags say of stand-ins; nothing where both are set. */
+function sloppyOf(bits: number): { sloppy?: boolean } {
+  const said = bits & (STRICT | SLOPPY);
+  return said === SLOPPY ? { sloppy: true } : said === STRICT ? { sloppy: false } : {};
+}
 
 /** A read. */
 export const GET: Message<GetBody> = {
   number: 16,
   name: "get",
-  encode(writer, { key, r }) {
+  encode(writer, { key, r, sloppy }) {
+    writer.u8(sloppyBit(sloppy));
     writer.u8(r);
     writer.bytes(key);
   },
-  decode: (frame) => ({ r: frame.u8(), key: frame.rest() }),
+  decode(frame) {
+    const bits = flags(frame, STRICT | SLOPPY);
+    return { r: frame.u8(), ...sloppyOf(bits), key: frame.rest() };
+  },
 };
 
 /** What of a {@link PutRequest} stands in the body. */
 export type PutBody = Pick<
   PutRequest,
-  "key" | "value" | "crc32c" | "context" | "w" | "requestId" | "forwarded"
+  "key" | "value" | "crc32c" | "context" | "w" | "sloppy" | "requestId" | "forwarded" | "fallback" | "ttlMs"
 >;
 
 /** A write or delete. */
 export const PUT: Message<PutBody> = {
   number: 17,
   name: "put",
-  encode(writer, { key, value, crc32c, context, w, requestId, forwarded }) {
-    writer.u8((value ? 0 : DELETE) | (context ? CONTEXT : 0) | (forwarded ? FORWARDED : 0));
+  encode(
+    writer,
+    { key, value, crc32c, context, w, sloppy, requestId, forwarded, fallback = false, ttlMs = 0 },
+  ) {
+    writer.u8(
+      (value ? 0 : DELETE) | (context ? CONTEXT : 0) | (forwarded ? FORWARDED : 0) | sloppyBit(sloppy) |
+        (fallback ? FALLBACK : 0) | (ttlMs > 0 ? TTL : 0),
+    );
     writer.u8(w);
     writer.hex(requestId);
     writer.u32(crc32c);
+    if (ttlMs > 0) writer.u64(ttlMs);
     writer.u16(key.length);
     writer.bytes(key);
     if (context) {
@@ -74,18 +97,29 @@ export const PUT: Message<PutBody> = {
     if (value) writer.bytes(value);
   },
   decode(frame) {
-    const bits = flags(frame, DELETE | CONTEXT | FORWARDED);
+    const bits = flags(frame, DELETE | CONTEXT | FORWARDED | STRICT | SLOPPY | FALLBACK | TTL);
     return {
       w: frame.u8(),
       requestId: frame.hex(16),
       crc32c: frame.u32(),
+      ...(bits & TTL && { ttlMs: ttlIn(frame) }),
       key: frame.bytes(frame.u16()),
       context: bits & CONTEXT ? frame.bytes(frame.u32()) : null,
       value: bits & DELETE ? null : frame.rest(),
       forwarded: (bits & FORWARDED) !== 0,
+      ...sloppyOf(bits),
+      ...(bits & FALLBACK ? { fallback: true } : {}),
     };
   },
 };
+
+function ttlIn(frame: Frame): number {
+  const ttlMs = frame.u64();
+  if (!(ttlMs >= 1 && ttlMs <= LIMITS.ttlMs)) {
+    throw new WireError("bad-body", `a time to live of ${ttlMs} ms`);
+  }
+  return ttlMs;
+}
 
 /** A read that met its quorum. */
 export const GOT: Message<GetSuccess> = {

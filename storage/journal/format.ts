@@ -29,16 +29,26 @@ export interface SegmentHeader {
   readonly number: number;
   /** Where the checksums of its record headers start: differs from file to file. */
   readonly seed: number;
+  /** How long the segment before it was when it was begun; null: there was none, or it is not known. */
+  readonly previousBytes: number | null;
 }
 
-/** The first bytes of segment `number`. `id`: 8 random bytes, which make its checksums its own. */
-export function encodeSegmentHeader(number: number, id: Uint8Array): Uint8Array<ArrayBuffer> {
+/**
+ * The first bytes of segment `number`. `id`: 8 random bytes, which make its checksums its own. `previousBytes`: see
+ * {@link SegmentHeader}.
+ */
+export function encodeSegmentHeader(
+  number: number,
+  id: Uint8Array,
+  previousBytes: number | null,
+): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, MAGIC);
   view.setUint32(8, FORMAT_VERSION);
   view.setUint32(12, number);
   bytes.set(id.subarray(0, 8), 16);
+  view.setUint32(24, (previousBytes ?? 0) / ALIGNMENT_BYTES);
   view.setUint32(28, crc32c(bytes.subarray(0, 28)));
   bytes.copyWithin(HEADER_COPY_BYTES, 0, HEADER_COPY_BYTES);
   return bytes;
@@ -55,7 +65,8 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | null {
     const view = new DataView(copy.buffer, copy.byteOffset, copy.byteLength);
     const seed = view.getUint32(28);
     if (view.getBigUint64(0) !== MAGIC || crc32c(copy.subarray(0, 28)) !== seed) continue;
-    return { version: view.getUint32(8), number: view.getUint32(12), seed };
+    const previousBytes = view.getUint32(24) * ALIGNMENT_BYTES || null;
+    return { version: view.getUint32(8), number: view.getUint32(12), seed, previousBytes };
   }
   return null;
 }

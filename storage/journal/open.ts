@@ -20,6 +20,8 @@ import { decodeSegmentHeader, encodeSegmentHeader, FORMAT_VERSION, SEGMENT_HEADE
 import {
   copyRecords,
   createSegment,
+  endsAt,
+  isHeaderWhole,
   listSegments,
   quarantine,
   readHeader,
@@ -27,6 +29,7 @@ import {
   scanSegment,
   type Scar,
   segmentPath,
+  wasDamaged,
 } from "./segments.ts";
 import type { JournalOptions } from "./options.ts";
 import type { Continuation } from "./writer.ts";
@@ -48,6 +51,8 @@ export type Replay = (record: JournalRecord) => boolean;
 export interface Recovered {
   /** Segments and their sizes. */
   readonly segments: Map<number, number>;
+  /** Those that were not read, because their owner knows what they hold. */
+  readonly unread: ReadonlySet<number>;
   /** What was cut or skipped. */
   readonly damage: Damage[];
   /** Where writing goes on. */
@@ -74,19 +79,37 @@ export async function makeDurableDirectory(disk: Disk, directory: string): Promi
 /** Read all segments through `replay` and leave a journal that can be written; see the module. */
 export async function recover(options: JournalOptions, replay: Replay): Promise<Recovered> {
   const { disk, directory } = options;
-  const { numbers, rubbish } = listSegments(disk, directory);
-  refuseForeign(disk, directory, numbers);
+  const { numbers, taken, rubbish } = listSegments(disk, directory, options.companion);
+  const lengths = refuseForeign(disk, directory, [...numbers, ...taken]);
   let records = 0;
   const counted: Replay = (record) => replay(record) && ++records > 0;
-  const inspected = numbers.map((number) => inspect(options, number, number === numbers.at(-1), counted));
+  const isNewest = (number: number) => number === numbers.at(-1);
+  const inspectOne = (number: number, options: JournalOptions) => {
+    const isWhole = lengths.get(number) ?? true;
+    return inspect(
+      isWhole === true ? options : withoutKnowing(options),
+      number,
+      isNewest(number),
+      counted,
+      isWhole,
+    );
+  };
+  let inspected = numbers.map((number) => inspectOne(number, options));
+  if (inspected.some(isCorrupt)) {
+    // The newest will tell of it, and so has to be copied: then it is read after all.
+    inspected = inspected.map((one) =>
+      one.isKnown && isNewest(one.number) ? inspectOne(one.number, withoutKnowing(options)) : one
+    );
+  }
   // A power cut takes the end of a journal, not all of one that has seen several segments.
-  const isEmptied = records === 0 && (numbers.at(-1) ?? 1) > 1;
+  const isEmptied = records === 0 && (numbers.at(-1) ?? 1) > 1 && !inspected.some(({ isKnown }) => isKnown);
   const damage = inspected.flatMap((segment) => segment.damage)
     .map((one): Damage => isEmptied ? { ...one, kind: "corrupt" } : one);
-  const isCorrupt = damage.some(({ kind }) => kind === "corrupt");
-  const scar = isCorrupt && options.scar?.() || null;
+  options.onReplayed?.();
+  const scar = damage.some(({ kind }) => kind === "corrupt") && options.scar?.() || null;
   for (const path of rubbish) disk.remove(path);
   const segments = new Map(inspected.map(({ number, sizeBytes }) => [number, sizeBytes]));
+  const unread = new Set(inspected.filter(({ isKnown }) => isKnown).map(({ number }) => number));
   const newest = inspected.pop();
   const continuation = newest ? await goOn(options, newest, scar) : await begin(options);
   try {
@@ -104,21 +127,39 @@ export async function recover(options: JournalOptions, replay: Replay): Promise<
     throw error;
   }
   segments.delete(continuation.number);
-  return { segments, damage, continuation };
+  return { segments, unread, damage, continuation };
 }
 
 /** The first segment of a new journal. */
 async function begin({ disk, directory, random }: JournalOptions): Promise<Continuation> {
-  const header = encodeSegmentHeader(1, random.bytes(8));
+  const header = encodeSegmentHeader(1, random.bytes(8), null);
   const file = await createSegment(disk, directory, 1, header);
   return { file, number: 1, seed: decodeSegmentHeader(header)!.seed, end: SEGMENT_HEADER_BYTES };
 }
 
-/** Look before touching anything. */
-function refuseForeign(disk: Disk, directory: string, numbers: readonly number[]): void {
+/**
+ * Look before touching anything. Gives of each segment what is wrong with its length, by the one behind it: true when
+ * nothing is. Where damage was cut out of it since, that cannot be told.
+ */
+function refuseForeign(
+  disk: Disk,
+  directory: string,
+  numbers: readonly number[],
+): Map<number, string | true> {
+  const lengths = new Map<number, string | true>();
+  let before = { path: "", sizeBytes: 0 };
   numbers.forEach((number, i) => {
+    const expected = numbers[0]! + i;
+    if (number !== expected || !disk.exists(segmentPath(directory, number))) {
+      const missing = segmentPath(directory, number === expected ? number : expected);
+      throw new EngineError(
+        "corrupt",
+        `${missing} is missing; put it back, or create an empty file of that name to go on without it`,
+      );
+    }
     const file = disk.open(segmentPath(directory, number));
     const header = readHeader(file);
+    const sizeBytes = file.size();
     file.close();
     if (header && header.version > FORMAT_VERSION) {
       throw new EngineError(
@@ -127,15 +168,14 @@ function refuseForeign(disk: Disk, directory: string, numbers: readonly number[]
           "it was written by a newer one; nothing was changed",
       );
     }
-    const expected = numbers[0]! + i;
-    if (number !== expected) {
-      const missing = segmentPath(directory, expected);
-      throw new EngineError(
-        "corrupt",
-        `${missing} is missing; put it back, or create an empty file of that name to go on without it`,
-      );
+    const { previousBytes = null } = header ?? {};
+    const isOther = i > 0 && previousBytes !== null && previousBytes !== before.sizeBytes;
+    if (isOther && !wasDamaged(disk, before.path)) {
+      lengths.set(number - 1, `it had ${previousBytes} bytes when the next segment was begun`);
     }
+    before = { path: file.path, sizeBytes };
   });
+  return lengths;
 }
 
 /** What one pass over a segment found. */
@@ -145,7 +185,11 @@ interface Inspected {
   readonly sizeBytes: number;
   /** Null when the segment is not to be read at all. */
   readonly seed: number | null;
+  /** See `SegmentHeader`. */
+  readonly previousBytes: number | null;
   readonly scan: Scan;
+  /** Whether the owner knew what is in it, so that it was not read. */
+  readonly isKnown: boolean;
   readonly damage: readonly Damage[];
   /** Whether something has to be cut out. */
   readonly mustMend: boolean;
@@ -153,12 +197,21 @@ interface Inspected {
 
 const NOTHING: Scan = { lost: [], torn: [], endedAt: null, digest: 0 };
 
+function isCorrupt({ damage }: Inspected): boolean {
+  return damage.some(({ kind }) => kind === "corrupt");
+}
+
+function withoutKnowing(options: JournalOptions): JournalOptions {
+  return { ...options, knows: () => null };
+}
+
 /** Read a segment through `replay`, and change nothing. */
 function inspect(
-  { disk, directory }: JournalOptions,
+  { disk, directory, knows }: JournalOptions,
   number: number,
   isNewest: boolean,
   replay: Replay,
+  hasItsLength: string | true,
 ): Inspected {
   const path = segmentPath(directory, number);
   const file = disk.open(path);
@@ -171,18 +224,34 @@ function inspect(
     const isOurs = header?.number === number;
     if (header === null) say("corrupt", 0, "no header verifies");
     else if (!isOurs) say("corrupt", 0, `this is segment ${header.number}, misplaced`);
+    const sizeBytes = file.size();
+    const previousBytes = header?.previousBytes ?? null;
+    const known = isOurs ? knows?.({ number, seed: header.seed, sizeBytes }) ?? null : null;
+    const isKnown = known !== null && isOurs && endsAt(file, header.seed, known, isNewest);
+    if (isKnown) {
+      const scan = { ...NOTHING, endedAt: known };
+      const { seed } = header;
+      return { number, path, sizeBytes, seed, previousBytes, scan, isKnown, damage, mustMend: false };
+    }
+    // Nothing is lost by it, but copying the newest one will hide it.
+    if (isNewest && isOurs && !isHeaderWhole(file)) {
+      say("rebuilt", 0, "one of two copies of the header is damaged");
+    }
     const scan = !isOurs ? NOTHING : scanSegment(file, header.seed, (type, payload, offset) => {
       if (replay({ type, payload, segment: number })) return;
       senseless.push({ kind: "corrupt", path, offset, detail: "the record does not decode" });
     });
     for (const { offset, detail } of scan.lost) say("corrupt", offset, detail);
     for (const { offset, detail } of scan.torn) say(isNewest ? "torn-tail" : "corrupt", offset, detail);
+    if (hasItsLength !== true && damage.length === 0) say("corrupt", sizeBytes, hasItsLength);
     return {
       number,
       path,
-      sizeBytes: file.size(),
+      sizeBytes,
       seed: isOurs ? header.seed : null,
+      previousBytes,
       scan,
+      isKnown,
       damage: [...damage, ...senseless],
       mustMend: damage.length > 0,
     };
@@ -198,9 +267,11 @@ async function goOn(options: JournalOptions, newest: Inspected, scar: Scar | nul
     return await mend(options, newest, scar);
   }
   // The end records may not be durable, and after a failed sync they never will be: nothing is written behind them.
+  // Nor may it be durable that what the last process cut off is gone: it must not come back, now that it was not seen.
   const file = options.disk.open(path, { write: true });
   try {
     file.truncate(endedAt);
+    await file.sync();
   } catch (error) {
     file.close();
     throw error;
@@ -211,11 +282,11 @@ async function goOn(options: JournalOptions, newest: Inspected, scar: Scar | nul
 /** Copy what is whole to a new file in the segment's place. */
 async function mend(
   { disk, directory, random }: JournalOptions,
-  { number, path, seed, scan, damage }: Inspected,
+  { number, path, seed, previousBytes, scan, damage }: Inspected,
   scar: Scar | null,
 ): Promise<Continuation> {
   if (damage.some(({ kind }) => kind === "corrupt")) quarantine(disk, path);
-  const fresh = encodeSegmentHeader(number, random.bytes(8));
+  const fresh = encodeSegmentHeader(number, random.bytes(8), previousBytes);
   const { seed: toSeed } = decodeSegmentHeader(fresh)!;
   const old = disk.open(path);
   try {

@@ -48,6 +48,8 @@ export interface FoundRecord {
   readonly durable: number;
   /** Its payload: valid until the next record is read. */
   readonly payload: Uint8Array;
+  /** Whether zeros follow the payload up to the next record, as they should. */
+  readonly isPadded: boolean;
 }
 
 /** A stretch of bytes that is no record. */
@@ -140,14 +142,18 @@ export function* readSegment(
     if (header === null) return null;
     const { type, payloadBytes, payloadCrc, durable } = header;
     const next = offset + recordBytes(payloadBytes);
-    const at = window.seek(offset + RECORD_HEADER_BYTES, payloadBytes);
+    const start = offset + RECORD_HEADER_BYTES;
+    const paddingEnd = Math.min(next, end) - start;
+    const at = start + payloadBytes > end ? -1 : window.seek(start, paddingEnd);
     if (at < 0) {
       const detail = `the file ends inside a record of ${payloadBytes} bytes`;
       return { kind: "damage", offset, end, detail, wasWritten: false };
     }
     const payload = window.bytes.subarray(at, at + payloadBytes);
-    if (crc32c(payload) === payloadCrc) return { kind: "record", offset, end: next, type, durable, payload };
-    const start = offset + RECORD_HEADER_BYTES;
+    if (crc32c(payload) === payloadCrc) {
+      const isPadded = isZero(window.bytes, at + payloadBytes, at + paddingEnd);
+      return { kind: "record", offset, end: next, type, durable, payload, isPadded };
+    }
     const wasWritten = isWhole(payload, start, () => bitFlippedIn(payload, payloadCrc));
     const detail = "the payload fails its checksum";
     return { kind: "damage", offset, end: Math.min(next, end), detail, wasWritten };
@@ -170,6 +176,12 @@ export function* readSegment(
     yield found;
     offset = found.end;
   }
+}
+
+/** Whether there are zeros only. */
+function isZero(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (bytes[at]) return false;
+  return true;
 }
 
 /**

@@ -60,6 +60,7 @@ export class Writer {
   /** Where the next record will stand. */
   #tail: Tail;
   #tailEnd: number;
+  #offset = 0;
   #sealed = false;
   /** What has been written. */
   #file: DiskFile;
@@ -100,6 +101,11 @@ export class Writer {
     return this.#tail.number;
   }
 
+  /** Where in it the last append begins. */
+  get offset(): number {
+    return this.#offset;
+  }
+
   /** The segment that is being written, and how much of it has been. */
   get written(): { readonly number: number; readonly sizeBytes: number } {
     return { number: this.#written.number, sizeBytes: this.#writtenEnd };
@@ -129,6 +135,7 @@ export class Writer {
     this.#sealed = false;
     const batch = this.#gathering();
     batch.buffer.append(batch.place, this.#tailEnd, type, parts);
+    this.#offset = this.#tailEnd;
     batch.records++;
     this.#tailEnd += sizeBytes;
     this.#queuedBytes += sizeBytes;
@@ -193,7 +200,7 @@ export class Writer {
 
   #startSegment(): void {
     const number = this.#tail.number + 1;
-    const header = encodeSegmentHeader(number, this.#options.random.bytes(8));
+    const header = encodeSegmentHeader(number, this.#options.random.bytes(8), this.#tailEnd);
     this.#tail = { number, header, seed: decodeSegmentHeader(header)!.seed };
     this.#tailEnd = SEGMENT_HEADER_BYTES;
   }

@@ -10,10 +10,6 @@ import type { Change } from "../engine.ts";
 export const CHANGES_RECORD = 1;
 /** A record that empties a partition. */
 export const DROP_RECORD = 2;
-/** A record that says which store this is. */
-export const STORE_ID_RECORD = 3;
-/** The length of its payload. */
-export const STORE_ID_BYTES = 16;
 /** What precedes key and record of a change. */
 export const CHANGE_HEADER_BYTES = 8;
 

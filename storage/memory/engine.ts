@@ -4,20 +4,14 @@
  * A write goes to the journal and into the {@link KeySpace}; a read never waits. Opening replays the journal.
  * With `persist: false` there is no journal and nothing is remembered.
  *
- * The journal would grow for ever, so it is cleaned. Naive: write a snapshot of all that is live, then begin a new
- * journal. Everything stops meanwhile, and a crash between the two needs a manifest to say which of them counts.
- * Here the oldest segment is cleaned, again and again while more than half of the journal is dead: the records it
- * holds that are still live are appended anew, at most {@link SLICE_BYTES} per group commit, and once that is
- * durable the segment is removed. The order of records stays the truth at every step. A removal of a key may go
- * with the oldest segment, because no older one holds what it removed (bitcask's merge went wrong there: FAULTS,
- * last paragraph). Cleaning when half is dead writes each byte twice, at most, in the long run (Rosenblum and
- * Ousterhout, "The Design and Implementation of a Log-Structured File System", 1992, section 3.4).
+ * The journal would grow for ever, so it is cleaned (`storage/cleaner.ts`).
  *
  * @module
  */
 
 import { toHex } from "../../actors/runtime/bytes.ts";
-import { LIMITS } from "../../actors/runtime/limits.ts";
+import { checkChanges } from "../changes.ts";
+import { type Cleanable, Cleaner, type CleanerOptions } from "../cleaner.ts";
 import {
   type Change,
   type Damage,
@@ -35,6 +29,7 @@ import {
   recordBytes,
   type Replay,
 } from "../journal.ts";
+import { appendStoreId, decodeStoreId, drawStoreId, STORE_ID_RECORD, type StoreId } from "../store_id.ts";
 import {
   CHANGE_HEADER_BYTES,
   CHANGES_RECORD,
@@ -43,18 +38,14 @@ import {
   DROP_RECORD,
   encodeChanges,
   encodeDrop,
-  STORE_ID_BYTES,
-  STORE_ID_RECORD,
 } from "./codec.ts";
-import { LARGE_BYTES } from "./arena.ts";
+import { LARGE_BYTES } from "../keys/arena.ts";
 import { KeySpace } from "./key_space.ts";
 
 /** What {@link openMemoryEngine} wants to know; spread an `Environment` into it. */
-export interface MemoryEngineOptions extends JournalOptions {
+export interface MemoryEngineOptions extends JournalOptions, CleanerOptions {
   /** False: keep nothing on disk; `directory` is not touched. Default true. */
   readonly persist?: boolean;
-  /** Dead bytes that the journal may always hold. Default `LIMITS.deadBytes`. */
-  readonly deadBytes?: number;
 }
 
 /** Cleaning appends so many bytes before it waits for them to be durable. */
@@ -88,16 +79,16 @@ export async function openMemoryEngine(options: MemoryEngineOptions): Promise<En
   let id: StoreId | null = null;
   const replayAll: Replay = (record) => {
     if (record.type !== STORE_ID_RECORD) return replay(space, record);
-    if (record.payload.length !== STORE_ID_BYTES) return false;
-    id = { bytes: record.payload.slice(), segment: record.segment };
-    return true;
+    const bytes = decodeStoreId(record.payload);
+    if (bytes !== null) id = { bytes, segment: record.segment };
+    return bytes !== null;
   };
   // A store that has lost something is another one than it was.
-  const scar = () => ({ type: STORE_ID_RECORD, payload: options.random.bytes(STORE_ID_BYTES) });
+  const scar = () => ({ type: STORE_ID_RECORD, payload: drawStoreId(options.random) });
   const journal = await openJournal({ ...options, scar }, replayAll);
   try {
     if (id === null) {
-      id = appendId(journal, options.random.bytes(STORE_ID_BYTES));
+      id = appendStoreId(journal, drawStoreId(options.random));
       await journal.sync();
     }
     return new MemoryEngine(options, space, journal, id);
@@ -105,18 +96,6 @@ export async function openMemoryEngine(options: MemoryEngineOptions): Promise<En
     await journal.close().catch(() => {});
     throw error;
   }
-}
-
-/** See {@link Engine.storeId}. */
-interface StoreId {
-  readonly bytes: Uint8Array;
-  /** The newest segment that holds it. */
-  readonly segment: number;
-}
-
-function appendId(journal: Journal, bytes: Uint8Array): StoreId {
-  journal.append(STORE_ID_RECORD, [bytes]);
-  return { bytes, segment: journal.segment };
 }
 
 function replay(space: KeySpace, { type, payload, segment }: JournalRecord): boolean {
@@ -136,26 +115,23 @@ function keepable(change: Change): Change {
   return record && record.length >= LARGE_BYTES ? { ...change, record: record.slice() } : change;
 }
 
-class MemoryEngine implements Engine {
+class MemoryEngine implements Engine, Cleanable {
   readonly storeId: string | null;
   readonly damageAtOpen: readonly Damage[];
-  readonly #options: MemoryEngineOptions;
   readonly #space: KeySpace;
   readonly #journal: Journal | null;
+  readonly #cleaner: Cleaner | null;
   #id: StoreId | null;
   #closing: Promise<void> | null = null;
-  #cleaning: Promise<void> | null = null;
-  /** Not before, on the clock: what made cleaning fail may last. */
-  #cleansAgainAt = -Infinity;
 
   constructor(options: MemoryEngineOptions, space: KeySpace, journal: Journal | null, id: StoreId | null) {
-    this.#options = options;
     this.#space = space;
     this.#journal = journal;
     this.#id = id;
     this.storeId = id && toHex(id.bytes);
     this.damageAtOpen = journal?.damageAtOpen ?? [];
-    this.#cleanIfWorthwhile();
+    this.#cleaner = journal && new Cleaner(options, journal, this);
+    this.#cleaner?.poke();
   }
 
   write(changes: readonly Change[]): Promise<void> {
@@ -167,7 +143,7 @@ class MemoryEngine implements Engine {
       : DONE;
     const segment = journal?.segment ?? 0;
     for (const change of changes) this.#space.apply(change, segment);
-    this.#cleanIfWorthwhile();
+    this.#cleaner?.poke();
     return durable;
   }
 
@@ -183,19 +159,19 @@ class MemoryEngine implements Engine {
 
   partitions(): number[] {
     this.#check();
-    return this.#space.partitions();
+    return this.#space.index.partitions();
   }
 
   count(partition: number): number {
     this.#check();
-    return this.#space.count(partition);
+    return this.#space.index.count(partition);
   }
 
   async dropPartition(partition: number): Promise<void> {
     this.#check();
     const durable = this.#journal?.append(DROP_RECORD, [encodeDrop(partition)]);
     this.#space.drop(partition);
-    this.#cleanIfWorthwhile();
+    this.#cleaner?.poke();
     await durable;
     await this.#journal?.sync();
   }
@@ -212,9 +188,9 @@ class MemoryEngine implements Engine {
       keys,
       liveBytes,
       diskBytes: this.#journal?.sizeBytes ?? 0,
-      deadBytes: this.#deadBytes(),
+      deadBytes: this.deadBytes(),
       files: this.#journal?.files ?? 0,
-      compactionDebtBytes: this.#isWorthwhile() ? this.#liveOnDiskBytes() : 0,
+      compactionDebtBytes: this.#cleaner?.isWorthwhile ? this.#liveOnDiskBytes() : 0,
       writesPerSync: this.#journal?.recordsPerSync ?? 0,
       refusing: this.#closing ? "closed" : this.#journal?.refusing ?? null,
     };
@@ -227,13 +203,25 @@ class MemoryEngine implements Engine {
     return [];
   }
 
+  async compact(onProgress?: (fraction: number) => void): Promise<void> {
+    this.#check();
+    if (this.#cleaner) await this.#cleaner.compact(onProgress);
+    else onProgress?.(1);
+  }
+
+  async copyTo(directory: string, onProgress?: (fraction: number) => void): Promise<void> {
+    this.#check();
+    if (!this.#journal) throw new EngineError("io", "nothing is kept on disk, there is nothing to copy");
+    await this.#journal.copyTo(directory, onProgress);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
   async #close(): Promise<void> {
-    await this.#cleaning;
+    await this.#cleaner?.stop();
     await this.#journal?.close();
   }
 
@@ -246,82 +234,36 @@ class MemoryEngine implements Engine {
     return this.#space.liveBytes + this.#space.keys * recordBytes(CHANGE_HEADER_BYTES);
   }
 
-  #deadBytes(): number {
+  deadBytes(): number {
     return this.#journal ? Math.max(0, this.#journal.sizeBytes - this.#liveOnDiskBytes()) : 0;
   }
 
-  #isWorthwhile(): boolean {
-    if (!this.#journal) return false;
-    const deadBytes = this.#deadBytes();
-    const floor = this.#options.deadBytes ?? LIMITS.deadBytes;
-    return deadBytes > floor && deadBytes * 2 > this.#journal.sizeBytes;
+  newestDirty(): number {
+    return this.#journal?.segment ?? 0;
   }
 
-  #cleanIfWorthwhile(): void {
-    if (this.#cleaning || !this.#journal || this.#journal.refusing || !this.#isWorthwhile()) return;
-    if (this.#options.clock.now() < this.#cleansAgainAt) return;
-    this.#cleaning = this.#clean(this.#journal).finally(() => this.#cleaning = null);
+  beginSegment(): void {
+    this.#journal?.append(CHANGES_RECORD, []);
   }
 
-  /** Clean oldest segments while that is worthwhile. Never rejects. */
-  async #clean(journal: Journal): Promise<void> {
-    const { log, clock, directory } = this.#options;
-    try {
-      while (this.#isWorthwhile() && !this.#closing) {
-        const { oldest } = journal;
-        if (oldest === journal.segment) {
-          journal.seal();
-          journal.append(CHANGES_RECORD, []); // no change, but the first record of a new segment
-        }
-        for (let entry = 0; entry < this.#space.arena.end;) {
-          if (this.#closing) return;
-          entry = await this.#cleanSlice(journal, oldest, entry);
-        }
-        if (this.#id?.segment === oldest) this.#id = appendId(journal, this.#id.bytes);
-        // Only what was copied must be durable, but the copies are behind all the rest.
-        await journal.sync();
-        await journal.removeBefore(oldest + 1);
+  forgetBefore(): void {}
+
+  *rewrite(segment: number): Generator<Promise<void> | null, void, void> {
+    const journal = this.#journal!;
+    const { arena } = this.#space.index;
+    for (let entry = 0; entry < arena.end;) {
+      const end = Math.min(arena.end, entry + SLICE_ENTRIES);
+      let durable: Promise<void> | null = null;
+      for (let sizeBytes = 0; entry < end && sizeBytes < SLICE_BYTES; entry++) {
+        if (!arena.has(entry) || arena.segment[entry] !== segment) continue;
+        const partition = arena.partition[entry]!;
+        const change = { partition, key: arena.key(entry), record: arena.record(entry) };
+        durable = journal.append(CHANGES_RECORD, encodeChanges([change]));
+        arena.segment[entry] = journal.segment;
+        sizeBytes += arena.sizeBytes(entry);
       }
-    } catch (error) {
-      this.#cleansAgainAt = clock.now() + LIMITS.cleaningPauseMs;
-      log.warn("cleaning the journal was given up for now", { directory, reason: String(error) });
+      yield durable;
     }
+    if (this.#id?.segment === segment) this.#id = appendStoreId(journal, this.#id.bytes);
   }
-
-  /** Append anew what of `segment` is live, from entry `from` on, as far as one slice goes; returns how far. */
-  async #cleanSlice(journal: Journal, segment: number, from: number): Promise<number> {
-    const { arena } = this.#space;
-    const end = Math.min(arena.end, from + SLICE_ENTRIES);
-    let durable: Promise<void> | null = null;
-    let sizeBytes = 0;
-    let entry = from;
-    for (; entry < end && sizeBytes < SLICE_BYTES; entry++) {
-      if (!arena.has(entry) || arena.segment[entry] !== segment) continue;
-      const change = {
-        partition: arena.partition[entry]!,
-        key: arena.key(entry),
-        record: arena.record(entry),
-      };
-      durable = journal.append(CHANGES_RECORD, encodeChanges([change]));
-      arena.segment[entry] = journal.segment;
-      sizeBytes += arena.sizeBytes(entry);
-    }
-    if (durable && this.#options.sync === "always") await durable;
-    else await new Promise<void>((resolve) => this.#options.clock.after(0, resolve));
-    return entry;
-  }
-}
-
-function checkChanges(changes: readonly Change[]): void {
-  let sizeBytes = 0;
-  for (const { partition, key, record } of changes) {
-    if (key.length === 0 || key.length > LIMITS.keyBytes) {
-      throw new RangeError(`a key has 1 to ${LIMITS.keyBytes} bytes, not ${key.length}`);
-    }
-    if (!Number.isInteger(partition) || partition < 0 || partition >= LIMITS.partitions) {
-      throw new RangeError(`no partition ${partition}`);
-    }
-    sizeBytes += key.length + (record?.length ?? 0);
-  }
-  if (sizeBytes > LIMITS.batchBytes) throw new RangeError(`a batch has at most ${LIMITS.batchBytes} bytes`);
 }

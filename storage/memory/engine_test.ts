@@ -1,6 +1,7 @@
-import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
+import { assert, assertEquals, assertRejects } from "../../actors/runtime/testing/assert.ts";
 import { DiskError } from "../../actors/runtime/environment.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
+import { EngineError } from "../engine.ts";
 import { CONTRACT } from "../testing/contract.ts";
 import { type SimulatedWorld, simulatedWorld } from "../testing/worlds.ts";
 import { type MemoryEngineOptions, openMemoryEngine } from "./engine.ts";
@@ -131,4 +132,69 @@ Deno.test("memory: a record that does not decode is damage, not a crash", async 
     "the record does not decode",
   ]);
   await world.settle(engine.close());
+});
+
+Deno.test("memory: compacting leaves no more than what is live, while writes go on", async () => {
+  const world = simulatedWorld(1);
+  const engine = await open(world, { segmentBytes: 4096 });
+  const put = (n: number, fill: number) =>
+    engine.write([{ partition: n % 3, key: key(n), record: new Uint8Array(100).fill(fill) }]);
+  for (let round = 0; round < 20; round++) {
+    for (let n = 0; n < 40; n++) await world.settle(put(n, round));
+  }
+  for (let n = 30; n < 40; n++) {
+    await world.settle(engine.write([{ partition: n % 3, key: key(n), record: null }]));
+  }
+  const fractions: number[] = [];
+  const compacting = engine.compact((fraction) => fractions.push(fraction));
+  const late = put(7, 99);
+  await world.settle(compacting);
+  await world.settle(late);
+  assertEquals(fractions.at(-1), 1);
+  assertEquals(fractions, fractions.toSorted((a, b) => a - b));
+  const { keys, diskBytes, liveBytes } = engine.stats();
+  assertEquals(keys, 30);
+  assert(diskBytes < liveBytes + 3000, `${diskBytes} bytes on disk for ${liveBytes}`);
+  world.crash();
+  const again = await open(world);
+  for (let n = 0; n < 40; n++) {
+    const expected = n < 30 ? new Uint8Array(100).fill(n === 7 ? 99 : 19) : null;
+    assertEquals(again.get(n % 3, key(n)), expected);
+  }
+  await world.settle(again.close());
+});
+
+Deno.test("memory: compacting an engine that is closed, or closes meanwhile, says so", async () => {
+  const world = simulatedWorld(1);
+  const engine = await open(world, { segmentBytes: 4096 });
+  for (let n = 0; n < 100; n++) {
+    await world.settle(engine.write([{ partition: 0, key: key(n), record: new Uint8Array(100) }]));
+  }
+  const compacting = engine.compact();
+  const closing = engine.close();
+  assertEquals((await assertRejects(() => world.settle(compacting), EngineError)).code, "closed");
+  await world.settle(closing);
+  assertEquals((await assertRejects(() => world.settle(engine.compact()), EngineError)).code, "closed");
+  assertEquals((await assertRejects(() => world.settle(engine.copyTo("copy")), EngineError)).code, "closed");
+});
+
+Deno.test("memory: a copy opens as the same store, made while writes and cleaning go on", async () => {
+  const world = simulatedWorld(1);
+  const engine = await open(world, { segmentBytes: 4096, deadBytes: 8192 });
+  const put = (n: number, fill: number) =>
+    engine.write([{ partition: 0, key: key(n), record: new Uint8Array(100).fill(fill) }]);
+  for (let round = 0; round < 10; round++) for (let n = 0; n < 40; n++) await world.settle(put(n, round));
+  const copying = engine.copyTo("backups/copy");
+  for (let n = 0; n < 20; n++) put(n, 77);
+  await world.settle(copying);
+  for (let round = 0; round < 10; round++) for (let n = 0; n < 40; n++) await world.settle(put(n, 88));
+  await world.settle(engine.close());
+  const copy = await open(world, { directory: "backups/copy" });
+  assertEquals([copy.storeId, copy.damageAtOpen], [engine.storeId, []]);
+  for (let n = 0; n < 40; n++) {
+    const fill = (await copy.get(0, key(n)))?.[0];
+    assert(fill === 9 || n < 20 && fill === 77, `key ${n} shows ${fill}`);
+  }
+  assertEquals(await world.settle(copy.verify()), []);
+  await world.settle(copy.close());
 });

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { compareBytes, toHex } from "../../actors/runtime/bytes.ts";
 import { assert, assertEquals, assertThrows } from "../../actors/runtime/testing/assert.ts";
-import { KeyOrder } from "./key_order.ts";
+import { KeyOrder } from "../keys/key_order.ts";
 import { KeySpace } from "./key_space.ts";
-import { KeyTable } from "./key_table.ts";
+import { KeyTable } from "../keys/key_table.ts";
 
 /** The dumb twin: a Map from hex. */
 type Twin = Map<string, Uint8Array>;
@@ -43,7 +43,7 @@ function likeItsTwin(numRuns: number, endOnFailure: boolean): void {
     for (const hex of twin.keys()) {
       space.apply({ partition: 3, key: Uint8Array.fromHex(hex), record: null }, 0);
     }
-    assertEquals([space.keys, space.liveBytes, space.partitions().length], [0, 0, 0]);
+    assertEquals([space.keys, space.liveBytes, space.index.partitions().length], [0, 0, 0]);
   });
   fc.assert(property, { numRuns, endOnFailure });
 }
@@ -84,7 +84,7 @@ Deno.test("key space: slabs are let go when most of them is dead, and no byte gi
   for (const { view, fill } of given) assert(view.every((byte) => byte === fill));
   for (const [i, key] of keys.entries()) assertEquals(space.get(i % 16, key)?.[99], 19);
   const live = space.liveBytes;
-  const held = space.arena.slabBytes;
+  const held = space.index.arena.slabBytes;
   assert(held <= 2 * live + 2 * 256 * 1024, `${held} bytes held for ${live}`);
 });
 
@@ -121,8 +121,8 @@ Deno.test("key space: dropping a partition leaves the others", () => {
   }
   space.drop(0);
   space.drop(9);
-  assertEquals(space.partitions(), [1]);
-  assertEquals([space.keys, space.liveBytes, space.count(0), space.count(1)], [50, 100, 0, 50]);
+  assertEquals(space.index.partitions(), [1]);
+  assertEquals([space.keys, space.liveBytes, space.index.count(0), space.index.count(1)], [50, 100, 0, 50]);
   space.apply({ partition: 0, key: Uint8Array.of(2), record: Uint8Array.of(9) }, 0);
   assertEquals(space.get(0, Uint8Array.of(2)), Uint8Array.of(9));
   assertEquals(space.get(1, Uint8Array.of(3)), Uint8Array.of(3));

@@ -1,12 +1,11 @@
 /**
- * What every engine does on a disk that works: the promises of the {@link Engine} contract, and a {@link Twin}, a
- * Map that cannot be wrong, to compare it with.
+ * What every engine does on a disk that works: the promises of the {@link Engine} contract.
  *
  * @module
  */
 
 import fc from "fast-check";
-import { compareBytes, equalBytes, toHex } from "../../actors/runtime/bytes.ts";
+import { equalBytes } from "../../actors/runtime/bytes.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
 import {
   assert,
@@ -16,39 +15,14 @@ import {
   assertRejects,
   assertThrows,
 } from "../../actors/runtime/testing/assert.ts";
-import { type Change, type Engine, EngineError, type Entry, type ScanPage } from "../engine.ts";
-import { type Check, keyOf, operation, recordOf, type Subject, type World } from "./subject.ts";
+import { type Engine, EngineError, type Entry, type ScanPage } from "../engine.ts";
+import { removeAll } from "./directory.ts";
+import { calmOperation, keyOf, recordOf } from "./operation.ts";
+import { stories } from "./stories.ts";
+import type { Check, Subject, World } from "./subject.ts";
+import { compactsAway, compactsToNothing, copiesItself, copiesStay } from "./upkeep.ts";
 
 const SCAN_ALL = { limit: 1_000_000, limitBytes: Infinity };
-
-/** A store that cannot be wrong. */
-class Twin {
-  readonly #keys = new Map<string, Change>();
-
-  write(changes: readonly Change[]): void {
-    for (const change of changes) {
-      const name = `${change.partition}/${toHex(change.key)}`;
-      if (change.record) this.#keys.set(name, change);
-      else this.#keys.delete(name);
-    }
-  }
-
-  drop(partition: number): void {
-    for (const [name, change] of this.#keys) if (change.partition === partition) this.#keys.delete(name);
-  }
-
-  entries(partition: number): Entry[] {
-    const found: Entry[] = [];
-    for (const { partition: p, key, record } of this.#keys.values()) {
-      if (p === partition && record) found.push({ key, record });
-    }
-    return found.sort((a, b) => compareBytes(a.key, b.key));
-  }
-
-  partitions(): number[] {
-    return [...new Set([...this.#keys.values()].map(({ partition }) => partition))].sort((a, b) => a - b);
-  }
-}
 
 /** All of a partition, page by page, with small pages. */
 export async function scanAll(engine: Engine, partition: number, limit = 3): Promise<Entry[]> {
@@ -68,61 +42,8 @@ export async function scanAll(engine: Engine, partition: number, limit = 3): Pro
   }
 }
 
-async function assertSame(engine: Engine, twin: Twin): Promise<void> {
-  assertEquals(engine.partitions(), twin.partitions());
-  let keys = 0;
-  let liveBytes = 0;
-  for (const partition of twin.partitions()) {
-    const expected = twin.entries(partition);
-    assertEquals(await scanAll(engine, partition), expected);
-    assertEquals(engine.count(partition), expected.length);
-    for (const { key, record } of expected) {
-      assertEquals(await engine.get(partition, key), record);
-      liveBytes += key.length + record.length;
-    }
-    keys += expected.length;
-  }
-  assertEquals(engine.stats().keys, keys);
-  assertEquals(engine.stats().liveBytes, liveBytes);
-}
-
 async function likeItsTwin(subject: Subject, newWorld: (seed: number) => World): Promise<void> {
-  const property = fc.asyncProperty(
-    fc.nat(),
-    fc.array(operation, { maxLength: 60 }),
-    async (seed, operations) => {
-      const world = newWorld(seed);
-      const twin = new Twin();
-      let engine = await world.settle(subject.open(world.place()));
-      let serial = 0;
-      let last: Promise<void> = Promise.resolve();
-      for (const operation of operations) {
-        if (operation.kind === "write") {
-          const changes = operation.changes.map(({ p, k, size }) => ({
-            partition: p,
-            key: keyOf(k),
-            record: size === null ? null : recordOf(++serial, size),
-          }));
-          last = engine.write(changes);
-          twin.write(changes);
-        } else if (operation.kind === "drop") {
-          last = engine.dropPartition(operation.p);
-          twin.drop(operation.p);
-        } else await world.settle(last);
-        if (operation.kind === "reopen") {
-          await world.settle(engine.close());
-          engine = await world.settle(subject.open(world.place()));
-          assertEquals(engine.damageAtOpen, []);
-        }
-        if (operation.kind !== "write") await world.settle(assertSame(engine, twin));
-      }
-      await world.settle(assertSame(engine, twin));
-      await world.settle(last);
-      assertEquals(await world.settle(engine.verify()), []);
-      await world.settle(engine.close());
-    },
-  );
-  await fc.assert(property, { numRuns: 60 });
+  await fc.assert(stories(subject, newWorld, calmOperation), { numRuns: 25 });
 }
 
 async function pagesOfAScan(subject: Subject, newWorld: (seed: number) => World): Promise<void> {
@@ -229,7 +150,7 @@ async function itsId(subject: Subject, newWorld: (seed: number) => World): Promi
     await world.settle(engine.close());
   }
   const { disk, directory } = world.place();
-  for (const name of disk.list(directory)) disk.remove(`${directory}/${name}`);
+  removeAll(disk, directory);
   const other = await world.settle(subject.open(world.place()));
   assertMatch(other.storeId ?? "", /^[0-9a-f]{32}$/);
   assertNotEquals(other.storeId, id);
@@ -249,11 +170,15 @@ async function twoProcesses(subject: Subject, newWorld: (seed: number) => World)
 
 /** What any engine does on any disk, by name. */
 export const CONTRACT: Readonly<Record<string, Check<World>>> = {
-  "does what a Map does, reopened at any time": likeItsTwin,
+  "does what a Map does, compacted and reopened at any time": likeItsTwin,
   "scans in pages, in byte order": pagesOfAScan,
   "refuses what is out of bounds, and everything once closed": whatItRefuses,
   "keeps records of any size": largeRecords,
   "never changes bytes that it has given out": viewsStay,
   "has an id that lives as long as its files": itsId,
+  "compacts until nothing dead is left, while service goes on": compactsAway,
+  "compacts a store from which everything was removed to nothing": compactsToNothing,
+  "copies itself as it is when asked, and goes on": copiesItself,
+  "a copy stays what it is": copiesStay,
   "46: a second process is told that the directory is taken": twoProcesses,
 };

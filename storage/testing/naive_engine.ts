@@ -5,9 +5,17 @@
  * @module
  */
 
-import { compareBytes, fromHex, toHex } from "../../actors/runtime/bytes.ts";
+import { compareBytes, equalBytes, fromHex, toHex } from "../../actors/runtime/bytes.ts";
+import type { Disk } from "../../actors/runtime/environment.ts";
 import { LIMITS } from "../../actors/runtime/limits.ts";
-import { type Change, type Engine, EngineError, type Entry, type ScanOptions } from "../engine.ts";
+import {
+  type Change,
+  type Engine,
+  EngineError,
+  type Entry,
+  type ScanOptions,
+  type ScanPage,
+} from "../engine.ts";
 import { type Journal, openJournal } from "../journal.ts";
 import type { Place, Subject } from "./subject.ts";
 
@@ -21,12 +29,23 @@ export type Bug =
   | "cleaning forgets the store's id"
   | "draws a store id at every start"
   | "tears batches apart"
-  | "goes on after a failed sync";
+  | "goes on after a failed sync"
+  | "acknowledges what found no room"
+  | "takes nothing once the disk was full"
+  | "takes a failed read for nothing"
+  | "compaction brings back what is removed meanwhile"
+  | "compaction leaves what is dead"
+  | "resumes a scan at a key that is there"
+  | "makes a page of two moments"
+  | "counts what is removed"
+  | "shares its files with a copy"
+  | "copies without syncing";
 
 /** The engine, as a subject. */
 export function naiveEngine(bug: Bug): Subject {
   return {
     name: `naive (${bug})`,
+    files: { segment: /\.log(\.tmp)?$/ },
     async open(place: Place) {
       const sync = bug === "acknowledges before the sync" ? "never" : "always";
       const keys = new Map<string, Uint8Array>();
@@ -43,9 +62,12 @@ export function naiveEngine(bug: Bug): Subject {
       if (id === "" || bug === "draws a store id at every start") {
         id = toHex(place.random.bytes(16));
         journal.append(STORE_ID_RECORD, [fromHex(id)!]);
-        await journal.sync();
+        await journal.sync().catch(async (error) => {
+          await journal.close().catch(() => {});
+          throw error;
+        });
       }
-      return new NaiveEngine(id, journal, keys, bug);
+      return new NaiveEngine(id, journal, keys, bug, place);
     },
   };
 }
@@ -59,16 +81,26 @@ function apply(keys: Map<string, Uint8Array>, name: string, hex: string | null):
   else keys.set(name, fromHex(hex)!);
 }
 
+function readWhole(disk: Disk, path: string): Uint8Array {
+  const file = disk.open(path);
+  const bytes = new Uint8Array(file.size());
+  file.read(bytes, 0);
+  return bytes;
+}
+
 class NaiveEngine implements Engine {
   readonly damageAtOpen;
   #cleaning: Promise<void> | null = null;
   #closed = false;
+  #wasFull = false;
+  #removed = 0;
 
   constructor(
     readonly storeId: string,
     readonly journal: Journal,
     readonly keys: Map<string, Uint8Array>,
     readonly bug: Bug,
+    readonly place: Place,
   ) {
     this.damageAtOpen = journal.damageAtOpen;
   }
@@ -91,12 +123,21 @@ class NaiveEngine implements Engine {
     if (bug === "tears batches apart") { for (const one of written) durable = this.#append([one]); }
     else durable = this.#append(written);
     for (const [name, hex] of named) apply(this.keys, name, hex);
-    if (this.journal.sizeBytes > 8192) this.#cleaning ??= this.#clean().finally(() => this.#cleaning = null);
-    return durable;
+    this.#removed += named.filter(([, hex]) => hex === null).length;
+    const isLong = this.journal.sizeBytes > 8192 && bug !== "compaction leaves what is dead";
+    if (isLong) this.#cleaning ??= this.#clean().finally(() => this.#cleaning = null);
+    if (bug === "takes nothing once the disk was full") durable.catch(() => this.#wasFull = true);
+    if (bug !== "acknowledges what found no room") return durable;
+    return durable.catch((error) => {
+      if (error.code !== "full") throw error;
+    });
   }
 
   #append(named: readonly Named[]): Promise<void> {
     if (this.bug === "goes on after a failed sync" && this.journal.refusing) return Promise.resolve();
+    if (this.bug === "takes nothing once the disk was full" && this.#wasFull) {
+      throw new EngineError("full", "full: once and for all");
+    }
     return this.journal.append(1, [new TextEncoder().encode(JSON.stringify(named))]);
   }
 
@@ -109,9 +150,13 @@ class NaiveEngine implements Engine {
         this.journal.append(STORE_ID_RECORD, [fromHex(this.storeId)!]);
       }
       let count = 0;
-      for (const name of [...this.keys.keys()]) {
+      const names = [...this.keys.keys()];
+      const records = new Map(this.keys);
+      const isStale = this.bug === "compaction brings back what is removed meanwhile";
+      if (isStale) await this.journal.sync();
+      for (const name of names) {
         if (this.bug === "cleaning forgets a record" && ++count % 5 === 0) continue;
-        const current = this.keys.get(name);
+        const current = (isStale ? records : this.keys).get(name);
         if (current) this.#append([[name, toHex(current)]]);
       }
       if (this.bug !== "cleaning removes the old before the new is durable") await this.journal.sync();
@@ -123,19 +168,43 @@ class NaiveEngine implements Engine {
 
   get(partition: number, key: Uint8Array): Uint8Array | null {
     this.#check();
+    if (this.bug === "takes a failed read for nothing" && !this.#reads()) return null;
     return this.keys.get(`${partition}/${toHex(key)}`) ?? null;
   }
 
-  scan({ partition, after, limit, limitBytes }: ScanOptions) {
-    const all = this.#entries(partition).filter(({ key }) => !after || compareBytes(key, after) > 0);
+  /** Whether a byte of the disk can be read. */
+  #reads(): boolean {
+    const { disk, directory } = this.place;
+    try {
+      disk.open(`${directory}/lock`).read(new Uint8Array(1), 0);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  scan(options: ScanOptions): ScanPage | Promise<ScanPage> {
+    const entries = this.#entries(options.partition);
+    if (this.bug !== "makes a page of two moments") return this.#page(entries, options);
+    return Promise.resolve().then(() => {
+      const later = this.#entries(options.partition);
+      return this.#page([...entries.slice(0, 2), ...later.slice(2)], options);
+    });
+  }
+
+  #page(all: readonly Entry[], { after, limit, limitBytes }: ScanOptions): ScanPage {
+    const isThere = this.bug === "resumes a scan at a key that is there";
+    const at = isThere && after
+      ? 1 + all.findIndex(({ key }) => equalBytes(key, after))
+      : all.filter(({ key }) => after && compareBytes(key, after) <= 0).length;
     const entries: Entry[] = [];
     let sizeBytes = 0;
-    for (const entry of all.slice(0, limit)) {
+    for (const entry of all.slice(at, at + limit)) {
       sizeBytes += entry.key.length + entry.record.length;
       if (entries.length > 0 && sizeBytes > limitBytes) break;
       entries.push(entry);
     }
-    return { entries, done: entries.length === all.length };
+    return { entries, done: at + entries.length === all.length };
   }
 
   #entries(partition: number): Entry[] {
@@ -152,15 +221,25 @@ class NaiveEngine implements Engine {
   }
 
   count(partition: number): number {
-    return this.#entries(partition).length;
+    const removed = this.bug === "counts what is removed" ? this.#removed : 0;
+    return this.#entries(partition).length + removed;
   }
 
-  dropPartition(partition: number): Promise<void> {
-    return this.write(this.#entries(partition).map(({ key }) => ({ partition, key, record: null })));
+  async dropPartition(partition: number): Promise<void> {
+    await this.write(this.#entries(partition).map(({ key }) => ({ partition, key, record: null })));
   }
 
   sync(): Promise<void> {
     return this.journal.sync();
+  }
+
+  async compact(onProgress: (fraction: number) => void = () => {}): Promise<void> {
+    this.#check();
+    await this.#cleaning;
+    if (this.bug !== "compaction leaves what is dead") {
+      await (this.#cleaning = this.#clean().finally(() => this.#cleaning = null));
+    }
+    onProgress(1);
   }
 
   stats() {
@@ -181,6 +260,22 @@ class NaiveEngine implements Engine {
 
   verify(onProgress?: (fraction: number) => void) {
     return this.journal.verify(onProgress);
+  }
+
+  async copyTo(directory: string, onProgress?: (fraction: number) => void): Promise<void> {
+    const { disk } = this.place;
+    const shared = this.bug === "shares its files with a copy";
+    if (!shared && this.bug !== "copies without syncing") {
+      return await this.journal.copyTo(directory, onProgress);
+    }
+    if (disk.exists(directory)) throw new EngineError("io", "exists");
+    disk.makeDirectory(directory);
+    for (const name of disk.list(this.place.directory)) {
+      const [from, to] = [`${this.place.directory}/${name}`, `${directory}/${name}`];
+      if (shared) disk.link(from, to);
+      else disk.open(to, { write: true, create: true }).write(readWhole(disk, from), 0);
+    }
+    onProgress?.(1);
   }
 
   async close(): Promise<void> {

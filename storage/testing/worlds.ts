@@ -6,10 +6,10 @@
 
 import { realEnvironment } from "../../actors/runtime/real/mod.ts";
 import { Simulation } from "../../actors/simulated/simulation.ts";
-import type { FaultyWorld, Place, World } from "./subject.ts";
+import type { FaultyWorld, Missed, Place, World } from "./subject.ts";
 
 const NODE = "n1";
-const LIMIT_MS = 1_000_000;
+const LIMIT_MS = 200_000;
 
 /** Operations that change nothing. */
 const LOOKING = new Set(["read", "list", "exists"]);
@@ -19,13 +19,14 @@ export class SimulatedWorld implements FaultyWorld {
   readonly #simulation: Simulation;
   #changes = 0;
   #crashAt = Infinity;
+  #missed: Missed | null = null;
 
   /** @param seed decides everything that chance decides */
   constructor(seed: number) {
     this.#simulation = new Simulation({ seed });
-    this.disk.beforeEach = (operation) => {
+    this.disk.beforeEach = (operation, path) => {
       if (LOOKING.has(operation) || ++this.#changes < this.#crashAt) return;
-      this.#crashAt = Infinity;
+      this.#missed = { operation, path };
       this.crash();
     };
   }
@@ -70,6 +71,10 @@ export class SimulatedWorld implements FaultyWorld {
     return this.#changes;
   }
 
+  missed(): Missed | null {
+    return this.#missed;
+  }
+
   kill(): void {
     this.#crashAt = Infinity;
     this.#simulation.killNode(NODE);
@@ -101,6 +106,10 @@ export async function onRealDisk(check: (newWorld: () => World) => Promise<void>
     return {
       place: () => ({ ...realEnvironment({ node: "test", logLevel: "error" }), directory }),
       settle: <T>(promise: Promise<T>) => promise,
+      survives: async (promise: Promise<void>) => {
+        await promise;
+        return true;
+      },
     };
   };
   try {

@@ -6,6 +6,7 @@
  */
 
 import { Client, Node } from "../../mod.ts";
+import { realEnvironment } from "../../actors/runtime/real/mod.ts";
 import type { Context } from "../../cli/command.ts";
 import { defaulted, optional, parseFlags, toggled, type Values } from "../../cli/flags.ts";
 import * as kind from "../../cli/kinds.ts";
@@ -15,6 +16,8 @@ import { RealTerminal } from "../../cli/terminal.ts";
 import { type Layer, timeLayers } from "./layers.ts";
 import type { LoadPlan, Measured, Scenario } from "./load.ts";
 import { hottest } from "./profile.ts";
+import { benchStorage } from "./storage/main.ts";
+import { benchTrees } from "./trees.ts";
 
 const FLAGS = {
   seconds: defaulted(kind.positive, 3, "How long each scenario is measured"),
@@ -38,9 +41,15 @@ const context: Context = {
   terminal,
   connect: (addresses) => Client.connect(addresses),
   startNode: (options) => Node.start(options),
+  environment: () => realEnvironment({ node: "bench" }),
 };
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) {
+  const [what, ...args] = Deno.args;
+  if (what === "storage") Deno.exit(await benchStorage(args, terminal));
+  if (what === "trees") Deno.exit(await benchTrees(args, terminal));
+  Deno.exit(await main());
+}
 
 async function main(): Promise<number> {
   const parsed = parseFlags(Deno.args, FLAGS);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { realEnvironment } from "../../actors/runtime/real/mod.ts";
 import type { Context } from "../../cli/command.ts";
 import { run } from "../../cli/run.ts";
 import { RealTerminal } from "../../cli/terminal.ts";
@@ -29,6 +30,7 @@ if (import.meta.main) {
       void crashOnRequest(node, terminal);
       return node;
     },
+    environment: () => realEnvironment({ node: "crash-on-request" }),
   };
   Deno.exit(await run(Deno.args, context));
 }

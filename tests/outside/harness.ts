@@ -71,7 +71,11 @@ export function denoRun(program = "cli/main.ts"): string[] {
 }
 
 /** Variables of every process that is started. */
-export const VARIABLES: Readonly<Record<string, string>> = { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
+export const VARIABLES: Readonly<Record<string, string>> = {
+  DENO_NO_UPDATE_CHECK: "1",
+  NO_COLOR: "1",
+  DENAMO_STORAGE_RESERVE: "0", // the directories are gone in a moment
+};
 
 /** How a command ended. */
 export interface Ended {
@@ -212,6 +216,15 @@ export class Server extends Running {
   }
 }
 
+/** Resolves when a node has joined; on a busy machine members may not have met each other yet, and all must agree. */
+export async function joined(client: Client, known: string): Promise<void> {
+  await until(`a node that may join ${known}`, async () => {
+    const outcome = await client.admin("join", { known }, { timeoutMs: 30_000 });
+    if (!outcome.ok) throw new Error(outcome.message);
+    return true;
+  });
+}
+
 /** How a {@link Trio} is started. */
 export interface TrioOptions {
   /** More flags of every node. */
@@ -240,8 +253,7 @@ export class Trio implements AsyncDisposable {
       await Promise.all([0, 1, 2].map((index) => trio.restart(index)));
       for (const index of [1, 2]) {
         await using client = await Client.connect(trio.address(index));
-        const joined = await client.admin("join", { known: trio.address(0) }, { timeoutMs: 30_000 });
-        if (!joined.ok) throw new Error(`node ${index + 1} cannot join: ${joined.message}`);
+        await joined(client, trio.address(0));
       }
       await trio.whole();
       return trio;

@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "../../actors/runtime/testing/assert.ts";
-import { Client } from "../../mod.ts";
+import { Client, ENGINES } from "../../mod.ts";
 import { sleep, Trio } from "./harness.ts";
 import { Workload } from "./workload.ts";
 
@@ -71,17 +71,19 @@ Deno.test("kill -9 of any one of three nodes under load: a second at most, and n
   });
 });
 
-Deno.test("kill -9 of all three at once under load, sync always: everything acknowledged is there", async () => {
-  await using trio = await Trio.start({ flags: ["--storage-sync", "always"] });
-  for (let round = 0; round < KILL_ALL_ROUNDS; round++) {
-    await using workload = Workload.at(trio.addresses(), CLIENTS);
-    await workload.progress(500);
-    await Promise.all(trio.servers.map((server) => server.kill()));
-    await Promise.all([0, 1, 2].map((index) => trio.restart(index)));
-    await trio.whole();
-    await workload.progress(100);
-    await workload.stop();
-    tell(`round ${round + 1}: ${workload.acknowledged} writes acknowledged`);
-    await nothingLost(workload, trio);
-  }
-});
+for (const engine of ENGINES) {
+  Deno.test(`kill -9 of all three at once under load, sync always: everything acknowledged is there (${engine})`, async () => {
+    await using trio = await Trio.start({ flags: ["--storage-sync", "always", "--storage-engine", engine] });
+    for (let round = 0; round < KILL_ALL_ROUNDS; round++) {
+      await using workload = Workload.at(trio.addresses(), CLIENTS);
+      await workload.progress(500);
+      await Promise.all(trio.servers.map((server) => server.kill()));
+      await Promise.all([0, 1, 2].map((index) => trio.restart(index)));
+      await trio.whole();
+      await workload.progress(100);
+      await workload.stop();
+      tell(`${engine}, round ${round + 1}: ${workload.acknowledged} writes acknowledged`);
+      await nothingLost(workload, trio);
+    }
+  });
+}

@@ -64,8 +64,8 @@ Deno.test("FAULTS 46: two processes on one data directory: the second exits sayi
 
 Deno.test("FAULTS 47: a newer file format, of the node's journal or the store's, is refused, untouched", async () => {
   using scratch = new Scratch();
-  await Promise.all(["node", "memory"].map(async (part) => {
-    const path = `${scratch.path}/${part}`;
+  await Promise.all(["node", "lsm/wal", "lsm/manifest"].map(async (part) => {
+    const path = `${scratch.path}/${part.replace("/", "-")}`;
     await usedDirectory(path);
     raiseFormat(`${path}/${part}/0000000001.log`);
     const before = contents(`${path}/${part}`);
@@ -99,7 +99,7 @@ Deno.test("FAULTS 48: a symbolic link in the place of a data file is refused", a
   using scratch = new Scratch();
   const path = `${scratch.path}/data`;
   await usedDirectory(path);
-  const file = `${path}/memory/0000000001.log`;
+  const file = `${path}/lsm/wal/0000000001.log`;
   Deno.renameSync(file, `${scratch.path}/elsewhere.log`);
   Deno.symlinkSync(`${scratch.path}/elsewhere.log`, file);
   refused(await server(path), /^denamo server: .*0000000001\.log.*symbolic link/);

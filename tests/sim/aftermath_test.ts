@@ -14,28 +14,39 @@ import { machine, onStage } from "./stage.ts";
 async function stranger(client: Client): Promise<Candidate> {
   const { cluster } = await client.admin("clusterState", {});
   const member = { id: "a".repeat(32), address: "127.0.0.1:4001", zone: "default", weight: 1 };
-  return { member, cluster, partitions: 16, n: 3, hash: "murmur3-32", holdsData: false };
+  return {
+    member,
+    cluster,
+    partitions: 16,
+    n: 3,
+    hash: "murmur3-32",
+    holdsData: false,
+    conflicts: "siblings",
+  };
 }
 
 for (const loss of ["kept in memory only", "wiped while it was stopped"]) {
   Deno.test(`a store ${loss}: after an orderly stop no dot is issued twice, and nothing acknowledged vanishes`, () =>
-    onStage({ nodes: 3, node: { storage: { persist: loss !== "kept in memory only" } } }, async (stage) => {
-      const { cluster, world, sleep } = stage;
-      const before = await cluster.connect({ to: [0] });
-      await before.put("k", "first", { w: 3 });
-      const { store } = await before.admin("status", {});
-      await cluster.stop(0);
-      if (loss !== "kept in memory only") {
-        const { disk } = world.environment(machine(0));
-        for (const name of disk.list("data/memory")) disk.remove(`data/memory/${name}`);
-      }
-      await cluster.start(0);
-      const after = await cluster.connect({ to: [0] });
-      assert((await after.admin("status", {})).store.actorId !== store.actorId);
-      await after.put("k", "second"); // without a context: concurrent with the first
-      await sleep(5_000);
-      assertEquals((await after.get("k", { r: 3 })).texts().sort(), ["first", "second"]);
-    }));
+    onStage(
+      { nodes: 3, node: { storage: { engine: "memory", persist: loss !== "kept in memory only" } } },
+      async (stage) => {
+        const { cluster, world, sleep } = stage;
+        const before = await cluster.connect({ to: [0] });
+        await before.put("k", "first", { w: 3 });
+        const { store } = await before.admin("status", {});
+        await cluster.stop(0);
+        if (loss !== "kept in memory only") {
+          const { disk } = world.environment(machine(0));
+          for (const name of disk.list("data/memory")) disk.remove(`data/memory/${name}`);
+        }
+        await cluster.start(0);
+        const after = await cluster.connect({ to: [0] });
+        assert((await after.admin("status", {})).store.actorId !== store.actorId);
+        await after.put("k", "second"); // without a context: concurrent with the first
+        await sleep(5_000);
+        assertEquals((await after.get("k", { r: 3 })).texts().sort(), ["first", "second"]);
+      },
+    ));
 }
 
 Deno.test("FAULTS 55: a proposer that dies in a later round leaves no fence for ever", () => {

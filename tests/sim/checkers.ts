@@ -25,10 +25,11 @@ import {
   replicasAgree,
   replicasHoldWhatIsRead,
   ringIsAgreed,
+  treesAgree,
 } from "./checkers/ending_checkers.ts";
 import type { Evidence, Violation } from "./checkers/evidence.ts";
 
-export type { Ending, Evidence, NodeView, ReplicaState, Violation } from "./checkers/evidence.ts";
+export type { Ending, Evidence, NodeView, ReplicaState, TreeState, Violation } from "./checkers/evidence.ts";
 
 /** Every checker, with the invariants of DESIGN, section 9, that it holds. What clients were told comes first. */
 export const CHECKERS: readonly {
@@ -46,6 +47,7 @@ export const CHECKERS: readonly {
   { invariants: [7], check: deadlinesAreKept },
   { invariants: [], check: quorumsAreFound },
   { invariants: [4], check: replicasAgree },
+  { invariants: [4], check: treesAgree },
   { invariants: [2, 4, 6], check: replicasHoldWhatIsRead },
   { invariants: [5], check: ringIsAgreed },
   { invariants: [6], check: nodesAreSound },

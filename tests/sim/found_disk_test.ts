@@ -226,6 +226,7 @@ for (const [name, before] of Object.entries(MEETINGS)) {
       world.heal();
       await until(async () => (await statusOf(stage, 2)).state === "serving");
       assertEquals(await answerOf(stage, through[0]!, 2, "k"), "found");
+      await until(() => through[1]!.get("k", { r: 3 }).then(() => true, () => false)); // others restarted, too
       assertEquals((await through[1]!.get("k", { r: 3 })).texts(), ["new"]);
     }));
 }
@@ -375,7 +376,15 @@ Deno.test("FAULTS 50: a node with an older copy of its disk does not vote on wha
     const member = { id: "a".repeat(32), address: "127.0.0.1:4001", zone: "default", weight: 1 };
     asked.length = 0;
     const outcome = await client.admin("admit", {
-      ...{ member, cluster: name, partitions: 16, n: 3, hash: "murmur3-32", holdsData: false },
+      ...{
+        member,
+        cluster: name,
+        partitions: 16,
+        n: 3,
+        hash: "murmur3-32",
+        holdsData: false,
+        conflicts: "siblings",
+      },
     }, { timeoutMs: 8_000 }).catch((error: Error) => error);
     assertMatch(JSON.stringify(outcome), /silent: 127.0.0.1:3003/);
     assert(asked.includes(cluster.node(0).id) && !asked.includes(cluster.node(2).id));

@@ -8,7 +8,15 @@ import { assertEquals } from "../../actors/runtime/testing/assert.ts";
 import type { Plan, PlannedCall } from "./plan.ts";
 import { explainRun, simulate } from "./scenario.ts";
 
-const SMALL = { nodes: 3, members: 3, quorum: { n: 1, r: 1, w: 1 }, keys: 1 } as const;
+const SMALL = {
+  nodes: 3,
+  members: 3,
+  engine: "memory",
+  quorum: { n: 1, r: 1, w: 1 },
+  sloppy: false,
+  hintBytes: 0,
+  keys: 1,
+} as const;
 
 function call([kind, atMs]: readonly [PlannedCall["kind"], number]): PlannedCall {
   return { kind, atMs, key: 0, informed: false, quorum: 0, sizeBytes: 0 };

@@ -17,12 +17,13 @@ import {
 import * as kind from "../../cli/kinds.ts";
 import { RealTerminal, type Terminal } from "../../cli/terminal.ts";
 import { FAULT_KINDS } from "../../actors/simulated/faults.ts";
+import { DEFAULT_ENGINE, ENGINES } from "../../storage/engines.ts";
 import { campaign, oneOfEach, shrinkFailure } from "./campaign.ts";
 import { faultTable } from "./fault_table.ts";
 import { type Plan, planOf, type PlanOptions } from "./plan.ts";
 import { describePlan, MOST_NODES, readPlan } from "./plan_file.ts";
 import { Pool } from "./pool.ts";
-import { Progress } from "./progress.ts";
+import { Progress } from "../../cli/progress.ts";
 import { faultOfFile, type Looks, replay } from "./replay.ts";
 import { summarize } from "./summary.ts";
 import { kindOf, type Verdict } from "./verdict.ts";
@@ -44,6 +45,7 @@ const FLAGS = {
   plan: optional(kind.name("FILE"), "One history alone, of a plan from a file"),
   nodes: optional(kind.integer(3, MOST_NODES), "Machines (default: 3 to 7, as the seed has it)"),
   ops: optional(kind.integer(1, 100_000), "Calls of all clients together, at least (default 200)"),
+  engine: optional(kind.choice(...ENGINES), `What records rest in (default: ${DEFAULT_ENGINE})`),
   faults: optional(
     { ...kind.list(kind.choice(...FAULT_KINDS)), placeholder: "LIST" },
     "Kinds of fault, these and all of these (default: some, as the seed has it); --list-faults shows them",
@@ -113,7 +115,7 @@ function problemOf(parsed: Parsed<typeof FLAGS>): string | null {
   };
   const alone = (look: keyof Flagged) =>
     given(look) && !given("seed") && !given("plan") ? `--${look} goes with --seed or --plan` : undefined;
-  return clash("plan", ["seed", "nodes", "ops", "faults", "except"]) ??
+  return clash("plan", ["seed", "nodes", "ops", "engine", "faults", "except"]) ??
     clash("seed", ["seeds", "time", "from"]) ??
     clash("plan", ["seeds", "time", "from"]) ??
     clash("seeds", ["time"]) ??
@@ -129,8 +131,9 @@ function tooFar({ from = 0, seeds = SEEDS, time }: Flagged): string | undefined 
 }
 
 /** What all plans have in common. */
-function optionsOf({ nodes, ops, faults, except }: Flagged): PlanOptions {
+function optionsOf({ nodes, ops, engine, faults, except }: Flagged): PlanOptions {
   return {
+    ...(engine !== undefined && { engine }),
     ...(nodes !== undefined && { nodes }),
     ...(ops !== undefined && { ops }),
     ...(faults !== undefined && { faults: [...new Set(faults)] }),
@@ -139,8 +142,9 @@ function optionsOf({ nodes, ops, faults, except }: Flagged): PlanOptions {
 }
 
 /** The arguments that give the same plan for a seed. */
-function argumentsOf({ nodes, ops, faults, except }: PlanOptions): string {
+function argumentsOf({ nodes, ops, engine, faults, except }: PlanOptions): string {
   return [
+    engine === undefined ? "" : ` --engine ${engine}`,
     nodes === undefined ? "" : ` --nodes ${nodes}`,
     ops === undefined ? "" : ` --ops ${ops}`,
     faults === undefined ? "" : ` --faults ${faults.join(",") || '""'}`,

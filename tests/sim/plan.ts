@@ -14,6 +14,7 @@ import {
   FAULTS,
 } from "../../actors/simulated/faults.ts";
 import { SimulatedRandom } from "../../actors/simulated/random.ts";
+import { DEFAULT_ENGINE, type EngineName } from "../../storage/engines.ts";
 
 /** One call a client will make. */
 export interface PlannedCall {
@@ -39,8 +40,14 @@ export interface Plan {
   readonly nodes: number;
   /** How many of them are members when the clients begin; the others ask to be, where there is a `join`. */
   readonly members: number;
+  /** What records rest in. */
+  readonly engine: EngineName;
   /** Replicas, and R and W of a call that names none. */
   readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
+  /** Whether nodes may stand in for replicas that are away. */
+  readonly sloppy: boolean;
+  /** How much each node may keep for others, in bytes; 0 for as much as there is room for in real ones. */
+  readonly hintBytes: number;
   /** How many keys there are. */
   readonly keys: number;
   /** What clients allow for a call, in milliseconds. */
@@ -59,6 +66,8 @@ export interface PlanOptions {
   readonly nodes?: number;
   /** Calls of all clients together, at least. */
   readonly ops?: number;
+  /** What records rest in. */
+  readonly engine?: EngineName;
   /** Kinds of fault: all of these, and no others. */
   readonly faults?: readonly FaultKind[];
   /** Kinds of fault: none of these. */
@@ -80,6 +89,12 @@ const STOP_EVERY = 3;
 const FEWEST_TO_LOSE = 3;
 /** Joining ends with the first write; until then clients of such a history mostly wait. */
 const FOUNDING_MS = 6_000;
+
+/** One history in so many has strict quorums. */
+const STRICT_EVERY = 2;
+/** One history in so many has hint stores that are soon full, of so many bytes. */
+const SMALL_HINTS_EVERY = 4;
+const SMALL_HINTS = 600;
 
 /** Drawn on their own, so that plans without them are what they were. */
 const DRAWN_APART: ReadonlySet<FaultKind> = new Set(["join", "stop"]);
@@ -108,6 +123,9 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     seed,
     nodes,
     members,
+    engine: options.engine ?? DEFAULT_ENGINE,
+    sloppy: random.fork("sloppy").integer(STRICT_EVERY) > 0,
+    hintBytes: random.fork("hints").integer(SMALL_HINTS_EVERY) === 0 ? SMALL_HINTS : 0,
     ...drawWorkload(random.fork("workload"), options.ops ?? OPS, joins),
     faults: [...others, ...stops, ...joining].sort((a, b) => a.atMs - b.atMs),
     forMs: FOR_MS,

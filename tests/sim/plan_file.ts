@@ -11,12 +11,14 @@ import {
   integer,
   list,
   oneOf,
+  optional,
   type Shape,
   shape,
   ShapeError,
 } from "../../actors/runtime/shape.ts";
 import { faultShape } from "../../actors/simulated/fault_shape.ts";
 import type { Fault } from "../../actors/simulated/faults.ts";
+import { ENGINES } from "../../storage/engines.ts";
 import { counted } from "../../cli/paint.ts";
 import { callsOf, type Plan } from "./plan.ts";
 
@@ -32,7 +34,10 @@ const plan = exact({
   seed: integer(0),
   nodes: integer(1, MOST_NODES),
   members: integer(1, MOST_NODES),
+  engine: optional(oneOf(...ENGINES)),
   quorum: exact({ n: integer(1, 16), r: integer(1, 16), w: integer(1, 16) }),
+  sloppy: optional(flag),
+  hintBytes: optional(integer(0, 1 << 30)),
   keys: integer(1, 1_000),
   timeoutMs: integer(1, MOST_MS),
   clients: list(
@@ -76,7 +81,8 @@ export function readPlan(text: string): Plan {
     throw new Error(`it is not JSON: ${(error as Error).message}`);
   }
   try {
-    const read = shape(plan, value);
+    // Plans are older than the choice of an engine, and than hints.
+    const read = { engine: "memory" as const, sloppy: false, hintBytes: 0, ...shape(plan, value) };
     if (read.members > read.nodes) throw new Error(`members: ${read.members} of ${read.nodes} nodes`);
     const { n, r, w } = read.quorum;
     if (r > n || w > n) throw new Error(`quorum: R ${r} and W ${w} of N ${n}`);
@@ -99,12 +105,12 @@ function byTime<T extends { readonly atMs: number }>(some: readonly T[]): T[] {
 
 /** What a plan is made of, in a few lines for people. */
 export function describePlan(plan: Plan): string {
-  const { nodes, members, quorum: { n, r, w }, keys, timeoutMs, clients, faults, forMs } = plan;
+  const { nodes, members, engine, quorum: { n, r, w }, keys, timeoutMs, clients, faults, forMs } = plan;
   const kinds = [...Map.groupBy(faults, ({ kind }) => kind)].map(([kind, some]) => `${kind} ${some.length}`);
   return [
     `seed ${plan.seed}: ${
       counted(nodes, "node")
-    }, ${members} of them members at first; N ${n}, R ${r}, W ${w}`,
+    }, ${members} of them members at first; N ${n}, R ${r}, W ${w}; ${engine}`,
     `  ${counted(clients.length, "client")}, ${counted(callsOf(plan), "call")} of ${counted(keys, "key")}, ` +
     `${timeoutMs} ms for each; ${forMs} ms in all`,
     `  ${counted(faults.length, "fault")}${kinds.length > 0 ? `: ${kinds.join(", ")}` : ""}`,

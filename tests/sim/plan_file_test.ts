@@ -10,6 +10,11 @@ Deno.test("every plan can be written and read", () => {
   for (let seed = 0; seed < 200; seed++) assertEquals(readPlan(writePlan(planOf(seed))), planOf(seed));
 });
 
+Deno.test("a plan from before there was a choice of engines is read", () => {
+  const { engine: _, ...rest } = planOf(1);
+  assertEquals(readPlan(JSON.stringify(rest)), { ...rest, engine: "memory" });
+});
+
 Deno.test("what is no plan is refused, and what is wrong with it is named", () => {
   const good = planOf(1);
   const refused = (change: object, why: string) =>
@@ -18,6 +23,7 @@ Deno.test("what is no plan is refused, and what is wrong with it is named", () =
   assertThrows(() => readPlan("[]"), Error, "expected a record, got a list of 0");
   refused({ seed: "one" }, "seed: expected a whole number");
   refused({ nodes: 0 }, "nodes: expected a whole number from 1 to 16, got 0");
+  refused({ engine: "paper" }, "engine: expected one of memory, ");
   refused({ nodes: 3, members: 4 }, "members: 4 of 3 nodes");
   refused({ faults: [{ ...good.faults[0], kind: "flood" }] }, "faults[0].kind: expected one of loss, delay");
   const kill = { ...good.faults[0], kind: "kill" };
@@ -83,7 +89,7 @@ Deno.test("faults and calls that were written in any order are read in the order
 
 Deno.test("a plan in a few lines", () => {
   const text = describePlan(planOf(1, { nodes: 4, ops: 10, faults: ["loss"] }));
-  assertMatch(text, /^seed 1: 4 nodes, 4 of them members at first; N \d, R \d, W \d$/m);
+  assertMatch(text, /^seed 1: 4 nodes, 4 of them members at first; N \d, R \d, W \d; \w+$/m);
   assertMatch(text, /^ {2}\d+ faults: loss \d+$/m);
 });
 

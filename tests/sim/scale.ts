@@ -8,7 +8,7 @@ import { defaulted, describeFlags, optional, parseFlags } from "../../cli/flags.
 import * as kind from "../../cli/kinds.ts";
 import { paint } from "../../cli/paint.ts";
 import { RealTerminal, type Terminal } from "../../cli/terminal.ts";
-import { Progress } from "./progress.ts";
+import { Progress } from "../../cli/progress.ts";
 import { type Job, LIFE, type Outcome } from "./scale_measure.ts";
 import { drawChart, svgOf } from "./scale_plot.ts";
 import { chartsOf, Findings, SCALE_LIMITS, tablesOf } from "./scale_report.ts";

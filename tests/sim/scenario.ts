@@ -8,11 +8,15 @@
 import type { SeenMessage } from "../../actors/simulated/links.ts";
 import type { LogLine } from "../../actors/simulated/log.ts";
 import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
+import { HINT_STORE_CORE } from "../../actors/handoff/hint_store.ts";
 import { FAULTS } from "../../actors/simulated/faults.ts";
 import type { Client } from "../../net/client.ts";
 import { Cluster, type ClusterOptions } from "../../net/cluster.ts";
 import type { NodeCores, NodeOptions } from "../../net/node.ts";
+import { HINT_MEMORY_CORE } from "../../net/hint_memory.ts";
 import { NODE_MEMORY_CORE } from "../../net/node_memory.ts";
+import type { Engine } from "../../storage/engine.ts";
+import type { EngineName } from "../../storage/engines.ts";
 import {
   check,
   type Ending,
@@ -20,6 +24,7 @@ import {
   lateRetries,
   type NodeView,
   type ReplicaState,
+  type TreeState,
   type Violation,
 } from "./checkers.ts";
 import { leadingTo } from "./conviction.ts";
@@ -34,6 +39,8 @@ export interface SimulateOptions {
   readonly cores?: ClusterOptions["cores"];
   /** Bugs to plant in the clients. */
   readonly client?: ClusterOptions["client"];
+  /** Whether hash trees are waited for and judged (default true); where anti-entropy is off they are not equal. */
+  readonly judgesTrees?: boolean;
   /** Options of every node. */
   readonly node?: Omit<NodeOptions, "host" | "port" | "advertise" | "seeds" | "quorum">;
   /** Hears what nodes log. */
@@ -68,6 +75,9 @@ export interface Report {
   readonly simulatedMs: number;
 }
 
+/** Those that take nodes that are no replicas: objects kept for others, and what became of them. */
+export const HINT_FIGURES = ["hints taken", "hints delivered", "hints refused", "sloppy writes"] as const;
+
 /** What is counted of every history, besides faults: over many histories none of these may be zero. */
 export const FIGURES = [
   "operations",
@@ -77,6 +87,7 @@ export const FIGURES = [
   "repairs",
   "restarts",
   "joins",
+  ...HINT_FIGURES,
 ] as const;
 
 /** One of {@link FIGURES}. */
@@ -87,22 +98,52 @@ const PARTITIONS = 16;
 const FINAL_TIMEOUT_MS = 10_000;
 /** Everything that was under way when the faults healed is over by then. */
 const SETTLE_MS = 3_000;
+/** All hints are back by then. */
+const HINTS_MS = 15_000;
 const REPAIR_MS = 500;
+/** All owners of a partition hold the same so long after that, and are asked so often. */
+const TREES_MS = 30_000;
+const LOOK_MS = 500;
 const CONNECT_MS = 100;
-/** A history writes little. With logs so short, segments end and are cleaned in it as in months of use. */
-const STORE = { segmentBytes: 16 * 1024, deadBytes: 8 * 1024 };
+/** A history writes little. With files so short, they end and are rewritten in it as in months of use. */
+const STORE: Readonly<Record<EngineName, Readonly<Record<string, number>>>> = {
+  memory: { segmentBytes: 16 * 1024, deadBytes: 8 * 1024 },
+  bitcask: { segmentBytes: 16 * 1024, deadBytes: 8 * 1024 },
+  lsm: {
+    segmentBytes: 16 * 1024,
+    memtableBytes: 8 * 1024,
+    waitingBytes: 64 * 1024,
+    blockBytes: 1024,
+    tableBytes: 4 * 1024,
+    levelBytes: 16 * 1024,
+    level0Tables: 2,
+    level0MaxTables: 8,
+    cacheBytes: 16 * 1024,
+    openTables: 4,
+    compressFrom: 2,
+    reserveBytes: 4 * 1024,
+    sliceBytes: 2 * 1024,
+  },
+};
 
 /** Make the history of a plan. */
 export async function simulate(plan: Plan, options: SimulateOptions = {}): Promise<Report> {
-  const { cores, client, node, onLog, onMessage } = options;
+  const { cores, client, node, onLog, onMessage, judgesTrees = true } = options;
   const crashes: Violation[] = [];
+  const stores: Stores = new Map();
+  let hintActors = 0;
   const cluster = await Cluster.inProcess({
     seed: plan.seed,
     nodes: plan.members,
     machines: plan.nodes,
     faults: plan.faults,
-    node: { partitions: PARTITIONS, ...node, quorum: plan.quorum },
-    cores: withSmallStore(cores),
+    node: {
+      partitions: PARTITIONS,
+      storage: { engine: plan.engine },
+      ...node,
+      quorum: { ...plan.quorum, sloppy: plan.sloppy },
+    },
+    cores: withSmallStore(plan, cores, stores, () => hintActors++),
     ...(client && { client }),
     onLog: (line) => {
       if (isCrash(line)) crashes.push(crashOf(line));
@@ -120,7 +161,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
       violations.push({ checker: "a node does not serve after healing", detail: error.message });
     });
     await cluster.sleep(SETTLE_MS);
-    ending = await endingOf(plan, cluster, history).catch((error: Error) => {
+    ending = await endingOf(plan, cluster, history, stores, judgesTrees).catch((error: Error) => {
       violations.push({ checker: "the cluster cannot be asked after healing", detail: error.message });
       return { nodes: [], replicas: [] };
     });
@@ -135,7 +176,8 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     n: plan.quorum.n,
     losses,
     restores,
-    starts: startsOf(plan, cluster),
+    sloppy: plan.sloppy,
+    starts: startsOf(plan, cluster) + hintActors,
     ...troubledOf(plan),
     operations,
     ending,
@@ -158,13 +200,40 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
   return report;
 }
 
-function withSmallStore(cores: ClusterOptions["cores"] = {}): (index: number) => NodeCores {
+/** The store of each node, as it was opened last. */
+type Stores = Map<number, Engine>;
+
+function withSmallStore(
+  { hintBytes }: Plan,
+  cores: ClusterOptions["cores"] = {},
+  stores: Stores,
+  onHintActor: () => void,
+): (index: number) => NodeCores {
   return (index) => {
     const own = typeof cores === "function" ? cores(index) : cores;
     const { openEngine } = { ...NODE_MEMORY_CORE, ...own.memory };
+    const { openHints } = { ...HINT_MEMORY_CORE, ...own.hints };
     return {
       ...own,
-      memory: { ...own.memory, openEngine: (options) => openEngine({ ...options, ...STORE }) },
+      hints: { openHints: (engine, options) => openHints(engine, { ...options, ...STORE[engine] }) },
+      hintStore: {
+        ...(hintBytes > 0 && {
+          hasRoom: ({ totalBytes, addedBytes }) => addedBytes <= 0 || totalBytes + addedBytes <= hintBytes,
+        }),
+        ...own.hintStore,
+        newActorId: (random) => {
+          onHintActor();
+          return HINT_STORE_CORE.newActorId(random);
+        },
+      },
+      memory: {
+        ...own.memory,
+        openEngine: async (engine, options) => {
+          const store = await openEngine(engine, { ...options, ...STORE[engine] });
+          stores.set(index, store);
+          return store;
+        },
+      },
     };
   };
 }
@@ -206,9 +275,17 @@ async function connect(cluster: Cluster, to: readonly number[]): Promise<Client>
 }
 
 /** Read every key from all replicas, through every member; then look at what nodes and replicas say. */
-export async function endingOf(plan: Plan, cluster: Cluster, history: History): Promise<Ending> {
+export async function endingOf(
+  plan: Plan,
+  cluster: Cluster,
+  history: History,
+  stores: ReadonlyMap<number, Engine> = new Map(),
+  judgesTrees = true,
+): Promise<Ending> {
   const clients = await connectToMembers(cluster);
+  await untilHintsAreBack(cluster, clients);
   const { quorum: { n } } = await clients[0]!.admin("clusterState", {});
+  const trees = judgesTrees && await treesOf(clients, (ms) => cluster.sleep(ms));
   // First a write through each, to all replicas: who only reads well has not healed.
   for (const [index, client] of clients.entries()) {
     const caller = new Caller(`final${index}`, client, history, plan.quorum);
@@ -224,9 +301,42 @@ export async function endingOf(plan: Plan, cluster: Cluster, history: History): 
   }
   const replicas =
     (await Promise.all([...keysOf(plan), "last"].map((key) => replicaStates(clients[0]!, key)))).flat();
-  const nodes = await Promise.all(clients.map(viewOf));
+  const nodes = await Promise.all(
+    clients.map((client) => viewOf(client, stores.get(indexOf(client.address)))),
+  );
   await Promise.all(clients.map((client) => client.close()));
-  return { nodes, replicas };
+  return { nodes, replicas, ...(trees && { trees }) };
+}
+
+/** What owners say of their hash trees, once they say the same or have had the time to. */
+async function treesOf(
+  clients: readonly Client[],
+  sleep: (ms: number) => Promise<void>,
+): Promise<TreeState[]> {
+  for (let waitedMs = 0;; waitedMs += LOOK_MS) {
+    const trees: TreeState[] = [];
+    for (const client of clients) {
+      const [{ node }, { partitions }] = await Promise.all([
+        client.admin("status", {}),
+        client.admin("partitions", {}),
+      ]);
+      trees.push(...partitions.map(({ partition, keys, digest }) => ({ node, partition, keys, digest })));
+    }
+    const isKnown = trees.every(({ digest }) => digest !== null);
+    const owners = Map.groupBy(trees, ({ partition }) => partition).values();
+    const isOne = (some: readonly TreeState[]) => new Set(some.map(({ digest }) => digest)).size === 1;
+    if (isKnown && owners.every(isOne) || waitedMs >= TREES_MS) return trees;
+    await sleep(LOOK_MS);
+  }
+}
+
+/** After healing members are heard of again, and hints are given back; both within a bound. */
+async function untilHintsAreBack(cluster: Cluster, clients: readonly Client[]): Promise<void> {
+  for (let waitedMs = 0; waitedMs < HINTS_MS; waitedMs += CONNECT_MS) {
+    const statuses = await Promise.all(clients.map((client) => client.admin("status", {})));
+    if (statuses.every(({ hints }) => hints.count === 0)) return;
+    await cluster.sleep(CONNECT_MS);
+  }
 }
 
 /** A client for each node that says it belongs to the first one's cluster. One that was not let in is on its own. */
@@ -252,13 +362,31 @@ function indexOf(address: string): number {
 }
 
 /** What a node says of itself and its cluster. */
-async function viewOf(client: Client): Promise<NodeView> {
+async function viewOf(client: Client, store: Engine | undefined): Promise<NodeView> {
   const [status, state, ring] = await Promise.all([
     client.admin("status", {}),
     client.admin("clusterState", {}),
     client.admin("ring", {}),
   ]);
-  return { status, state, ring };
+  if (store === undefined) return { status, state, ring };
+  // Counted one by one: an engine may count a key once for each file that holds it.
+  const engine = { ...status.store.engine, keys: await keysIn(store) };
+  return { status: { ...status, store: { ...status.store, engine } }, state, ring };
+}
+
+async function keysIn(store: Engine): Promise<number> {
+  let keys = 0;
+  for (const partition of store.partitions()) {
+    let after: Uint8Array | undefined;
+    for (let done = false; !done;) {
+      const bounds = { partition, limit: 100, limitBytes: 1 << 20, ...(after && { after }) };
+      const page = await store.scan({ ...bounds, onDamaged: () => {} }); // what cannot be read is not held
+      keys += page.entries.length;
+      after = page.entries.at(-1)?.key;
+      done = page.done || after === undefined;
+    }
+  }
+  return keys;
 }
 
 /** What each replica says that it holds of a key. */
@@ -295,6 +423,10 @@ function figuresOf(operations: readonly Operation[], cluster: Cluster, { nodes }
     ),
     repairs: sum(({ status }) => status.coordinator.readRepairs),
     restarts: cluster.restarts,
+    "hints taken": sum(({ status }) => status.hints.taken),
+    "hints delivered": sum(({ status }) => status.hints.delivered),
+    "hints refused": sum(({ status }) => status.hints.refused),
+    "sloppy writes": sum(({ status }) => status.coordinator.sloppyPuts),
     joins: cluster.troubles.filter(({ what }) => what === "is a member").length,
   };
 }

@@ -144,7 +144,8 @@ Deno.test("a node that acknowledges too early: what is left is a put, a get and 
   const fails = async (plan: Plan) => failsAs(await judge(plan, { cores }), LOST);
   let plan: Plan;
   for (let seed = 1;; seed++) {
-    plan = planOf(seed, { nodes: 3, ops: 60, faults: ["power", "two-way", "crash", "delay"] });
+    const faults = ["power", "two-way", "crash", "delay"] as const;
+    plan = planOf(seed, { nodes: 3, ops: 60, engine: "memory", faults });
     if (await fails(plan)) break;
   }
   const shrunk = await shrink(plan, { fails, runs: 400, chances: 2 });

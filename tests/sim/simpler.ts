@@ -48,6 +48,7 @@ export const QUICKER: readonly ((plan: Plan) => Plan[])[] = [shorter, denser];
 export const SIMPLER: readonly ((plan: Plan) => Plan[])[] = [
   fewerNodes,
   noJoins,
+  plainEngine,
   simplerQuorum,
   fewerKeys,
   fewerClients,
@@ -84,6 +85,11 @@ function noJoins(plan: Plan): Plan[] {
     members: plan.nodes,
     faults: plan.faults.filter(({ kind }) => kind !== "join"),
   }];
+}
+
+/** Records in memory. */
+function plainEngine(plan: Plan): Plan[] {
+  return plan.engine === "memory" ? [] : [{ ...plan, engine: "memory" }];
 }
 
 const QUORUMS = [[1, 1, 1], [2, 1, 2], [2, 2, 1], [3, 2, 2]] as const;

@@ -23,12 +23,19 @@ export interface Stage {
   readonly until: (condition: () => Promise<boolean> | boolean) => Promise<void>;
 }
 
-/** Run `play` in a simulated cluster of 16 partitions. */
+/**
+ * Run `play` in a simulated cluster of 16 partitions; on the memory engine, whose one journal these tests take apart,
+ * unless they say which. Histories (`deno task sim`) are on the default engine.
+ */
 export async function onStage(
   options: Omit<ClusterOptions, "seed"> & { readonly seed?: number },
   play: (stage: Stage) => Promise<void>,
 ): Promise<void> {
-  const node = { partitions: 16, ...options.node };
+  const node = {
+    partitions: 16,
+    storage: { engine: "memory" as const },
+    ...options.node,
+  };
   const cluster = await Cluster.inProcess({ seed: 1, ...options, node });
   const world = cluster.simulation!;
   const { clock } = world.environment("harness");

@@ -129,7 +129,7 @@ Deno.test("51: a wiped store is noticed by every later start until it is whole, 
   }));
 
 Deno.test("persist true, false, true: what the store missed while nothing was kept is noticed", () => {
-  const storage = { persist: true };
+  const storage = { persist: true, engine: "memory" as const };
   return onStage({ nodes: 3, node: { storage } }, async (stage) => {
     const { cluster, until } = stage;
     const client = await cluster.connect({ to: [0, 1] });

@@ -7,7 +7,7 @@
 
 import { counted, duration } from "../../cli/paint.ts";
 import { FAULT_KINDS, type FaultKind } from "../../actors/simulated/faults.ts";
-import { type Figure, FIGURES } from "./scenario.ts";
+import { type Figure, FIGURES, HINT_FIGURES } from "./scenario.ts";
 import type { PlanOptions } from "./plan.ts";
 import { LATE_RETRIES, type Verdict } from "./verdict.ts";
 
@@ -19,6 +19,13 @@ const UNSYNCED = ["unsynced-lost", "unsynced-torn", "unsynced-reordered"] as con
 
 /** Of honest nodes fewer than one history in fifty shows a late retry. */
 const LATE_RETRY_EVERY = 20;
+
+/** Where every node may be a replica of every key nobody can stand in for one. */
+const MOST_REPLICAS = 3;
+
+function isOfHints(figure: Figure): boolean {
+  return (HINT_FIGURES as readonly Figure[]).includes(figure);
+}
 
 /** A ring of three machines is whole: everyone is everyone's neighbour. */
 const RING_NODES = 4;
@@ -73,7 +80,8 @@ function expected({ nodes, faults, except }: PlanOptions): string[] {
   const cuts = kinds.includes("power") || kinds.includes("all-power");
   const figures: readonly Figure[] = faults
     ? ["operations"]
-    : FIGURES.filter((figure) => figure !== "joins" || kinds.includes("join"));
+    : FIGURES.filter((figure) => figure !== "joins" || kinds.includes("join"))
+      .filter((figure) => nodes === undefined || nodes > MOST_REPLICAS || !isOfHints(figure));
   return [...possible, ...(cuts ? UNSYNCED : []), ...figures];
 }
 

@@ -8,7 +8,7 @@ import { FrameWriter } from "../../net/frame_writer.ts";
 import { ADMIN, ADMIN_REPLY, CONTROL, CONTROL_REPLY } from "../../net/messages/control.ts";
 import { HELLO, PING, PONG, REFUSED, WELCOME } from "../../net/messages/handshake.ts";
 import { type Message, writeMessage } from "../../net/messages/message.ts";
-import { READ, READ_ANSWER, WRITE, WRITE_ANSWER } from "../../net/messages/replicas.ts";
+import { KEEP, READ, READ_ANSWER, READ_HINT, WRITE, WRITE_ANSWER } from "../../net/messages/replicas.ts";
 import { DONE, FAILED, GET, GOT, PUT } from "../../net/messages/requests.ts";
 import { READINGS, type Spoken, spokenIn } from "./tap.ts";
 
@@ -72,6 +72,12 @@ const CONVERSATION: readonly [way: string, bytes: Uint8Array, words: string][] =
   ["n2>n1", frameOf(DONE, { ok: true }, 3), "done key1"],
   ["n1>c", frameOf(FAILED, failure, 2), "failed key1 quorum-unmet (1 of 2), in doubt"],
   ["n2>n1", frameOf(WRITE, { ...place, key, object: value }), "write key1 (repair)"],
+  [
+    "n1>n2",
+    frameOf(KEEP, { ...place, key, object: value, target: "55".repeat(16) }, 8),
+    "keep key1 for 55555555",
+  ],
+  ["n1>n2", frameOf(READ_HINT, { ...place, key }, 9), "read-hint key1"],
   [
     "n1>n2",
     frameOf(CONTROL, { to: "ring_manager", kind: "prepare", from: "x", body: null }, 1),

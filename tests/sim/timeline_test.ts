@@ -8,7 +8,7 @@ import type { TimelineEvent } from "./timeline_events.ts";
 import { printTimeline } from "./timeline_text.ts";
 
 const FAULTS = ["loss", "duplicate", "reorder", "reset", "two-way", "kill", "pause", "join"] as const;
-const PLAN = planOf(2, { nodes: 4, ops: 60, faults: FAULTS });
+const PLAN = planOf(2, { nodes: 4, ops: 60, engine: "memory", faults: FAULTS });
 const eyes = watch();
 const report = await simulate(PLAN, eyes);
 const events = timelineOf(eyes, report);
@@ -18,7 +18,7 @@ function ofType<T extends TimelineEvent["type"]>(timeline: readonly TimelineEven
 }
 
 /** Messages that a history has only when something is amiss with it. */
-const RARE = ["refused", "failed"];
+const RARE = ["refused", "failed", "keep", "read-hint"];
 
 /** What of a history its timeline lacks. */
 function lacking(timeline: readonly TimelineEvent[], { messages, lines }: Watched, of: Report): string[] {

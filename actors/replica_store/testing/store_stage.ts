@@ -87,6 +87,8 @@ export async function storeStage(options: StageOptions = {}): Promise<StoreStage
   let engine!: Engine;
   const ring = ringOf(options.others ?? []);
   const store = replicaStore({
+    conflicts: "siblings",
+    wallMs: () => null,
     node: NODE,
     isVouchedFor: () => true,
     current: () => ({ ring, isFenced: false }),

@@ -19,12 +19,12 @@ export interface Case extends Evidence {
 
 /** Prepare evidence; `strict`: see {@link KeyHistory.settled}. */
 export function caseOf(evidence: Evidence, strict = false): Case {
-  const { n, losses, restores = false, operations, ending: { nodes } } = evidence;
+  const { n, losses, restores = false, sloppy = false, operations, ending: { nodes } } = evidence;
   const members = Math.max(0, ...nodes.map(({ state }) => state.members.length));
   const replicas = members === 0 ? n : Math.min(n, members);
   const keys = new Map<string, KeyHistory>();
   for (const [key, some] of Map.groupBy(operations, ({ key }) => key)) {
-    keys.set(key, new KeyHistory(some, { n: replicas, losses, restores, strict }));
+    keys.set(key, new KeyHistory(some, { n: replicas, losses, restores, sloppy, strict }));
   }
   return { ...evidence, members, replicas, keys };
 }

@@ -16,8 +16,8 @@ const LATE_MS = 400;
  * Invariant 1: what a read must have known of is in its answer, or was replaced by what is. "Replaced" is believed
  * as far as any context can explain it ({@link KeyHistory.atMost}); so this convicts only what is certainly lost.
  *
- * Assumes strict quorums: with W + R > N every acknowledged write meets every later read. With sloppy quorums (hints,
- * DESIGN, section 7) that is promised of reads after healing only, and `known` has to ask for a final read.
+ * With strict quorums and W + R > N every acknowledged write meets every later read. With sloppy quorums (hints,
+ * DESIGN, section 7) that is promised of reads after healing only.
  *
  * That reads are monotonic follows for acknowledged writes: what an earlier read must have known, a later one that
  * overlaps too must have known as well. It does not follow for others. One replica may have a write that nobody

@@ -18,11 +18,8 @@ const FEW = 8;
 
 /**
  * Invariant 4: all N replicas of a key are there, can say what they hold, and hold the same: clock, siblings and
- * tombstones. Every key was read from all replicas before, so repair had its occasion.
- *
- * Grows with issue 5: hash trees make the primaries of a partition equal without anybody reading. Then the replicas
- * are to be looked at before the final reads too, after the bound for anti-entropy, and the trees' roots compared
- * along with what they stand for; a hint store that is not empty by then has not given back what it took.
+ * tombstones. Every key was read from all replicas before, so repair had its occasion. That they need no occasion is
+ * {@link treesAgree}'s.
  */
 export function replicasAgree({ ending, keys, replicas }: Case): Violation[] {
   const violations: Violation[] = [];
@@ -33,6 +30,33 @@ export function replicasAgree({ ending, keys, replicas }: Case): Violation[] {
     if (new Set(some.map(({ node }) => node)).size !== replicas) say(`not ${replicas} replicas`);
     if (some.some(({ answer }) => answer !== "found" && answer !== "missing")) say("a replica cannot say");
     if (new Set(some.map(contentOf)).size > 1) say("replicas differ");
+  }
+  return violations;
+}
+
+/**
+ * Invariant 4: within a bounded time after faults healed, all owners of a partition hold equal trees, though nobody
+ * read anything. And a tree stands for what is held: a node that ever found one of its own to be wrong had a bug, even
+ * if that was mended.
+ */
+export function treesAgree({ ending, replicas }: Case): Violation[] {
+  const { nodes, trees } = ending;
+  const violations: Violation[] = [];
+  for (const view of nodes) {
+    const { wrong } = view.status.store.trees;
+    if (wrong > 0) violations.push({ checker: "a hash tree was wrong", detail: `${nameOf(view)}: ${wrong}` });
+  }
+  // A node that shares its partitions with nobody has nobody to agree with.
+  const partitions = trees === undefined || replicas === 1 ? 0 : nodes[0]?.ring.owners.length ?? 0;
+  const owners = Map.groupBy(trees ?? [], ({ partition }) => partition);
+  for (let partition = 0; partition < partitions; partition++) {
+    const states = owners.get(partition) ?? [];
+    const detail = `partition ${partition}: ` +
+      states.map(({ node, keys, digest }) => `${short(node)} ${keys} keys ${digest}`).join("; ");
+    const say = (checker: string) => violations.push({ checker, detail });
+    if (states.length !== replicas) say(`not ${replicas} hash trees`);
+    if (states.some(({ digest }) => digest === null)) say("an owner does not know its hash tree");
+    if (new Set(states.map(({ digest }) => digest)).size > 1) say("hash trees differ");
   }
   return violations;
 }
@@ -146,18 +170,19 @@ export function nodesAreSound({ ending: { nodes }, losses, members, n }: Case): 
  * key, and a store takes a new actor id when it starts; where disks lose what they held, also when it finds that out.
  *
  * Assumes that nobody but the checker is a client by then. How much waited while faults were on is not visible from
- * here: mailboxes are bounded where they are made, `mailbox_test.ts`. Hint stores and the budget of background work
- * (issue 5) belong here when they exist: none may be above its bound, and hints are given back or refused.
+ * here: mailboxes are bounded where they are made, `mailbox_test.ts`. The budget of background work (issue 5) belongs
+ * here when it exists. Hints have been given back by then: everybody they are for is there.
  */
 export function nothingPilesUp(
   { ending: { nodes, replicas }, keys, losses, members, starts }: Case,
 ): Violation[] {
   const violations: Violation[] = [];
   for (const view of nodes) {
-    const { coordinator, actors, connections, store } = view.status;
+    const { coordinator, actors, connections, store, hints } = view.status;
     const say = (checker: string, detail: string) =>
       violations.push({ checker, detail: `${nameOf(view)}: ${detail}` });
     if (coordinator.inFlight > 0) say("requests are under way after all ended", `${coordinator.inFlight}`);
+    if (hints.count > 0) say("hints are not given back", `${hints.count}`);
     for (const { name, waiting } of actors) {
       if (waiting > FEW) say("a mailbox does not empty", `${name}: ${waiting} messages`);
     }

@@ -58,6 +58,19 @@ Deno.test("convicted: replicas that differ, are missing, or cannot say", () => {
   assertEquals(emptied, [differ, other]);
 });
 
+Deno.test("convicted: hash trees that differ, are missing, not known, or were wrong", () => {
+  const tree = ({ ending }: Draft<Evidence>) => ending.trees![1]!;
+  assertEquals(spoiled((e) => tree(e).digest = "another"), ["hash trees differ"]);
+  assertEquals(spoiled((e) => tree(e).digest = null), [
+    "an owner does not know its hash tree",
+    "hash trees differ",
+  ]);
+  assertEquals(spoiled((e) => e.ending.trees!.pop()), ["not 3 hash trees"]);
+  assertEquals(spoiled((e) => e.ending.trees = []), ["not 3 hash trees"]);
+  assertEquals(spoiled((e) => delete e.ending.trees), []);
+  assertEquals(spoiled((e) => node(e).status.store.trees.wrong = 1), ["a hash tree was wrong"]);
+});
+
 Deno.test("convicted: replicas that all hold other than what they showed", () => {
   const spoil = (change: (siblings: Draft<Evidence>["ending"]["replicas"][number]["siblings"]) => void) =>
     spoiled((e) => e.ending.replicas.forEach(({ siblings }) => change(siblings)));

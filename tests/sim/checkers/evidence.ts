@@ -17,12 +17,20 @@ export interface NodeView {
       readonly failures: Readonly<Record<string, number>>;
       readonly failovers: number;
       readonly readRepairs: number;
+      readonly sloppyPuts: number;
     };
     readonly store: {
       readonly engine: { readonly keys: number; readonly refusing: string | null };
       readonly notWhole: number;
       readonly damage: number;
       readonly alarms: number;
+      readonly trees: { readonly wrong: number };
+    };
+    readonly hints: {
+      readonly count: number;
+      readonly taken: number;
+      readonly delivered: number;
+      readonly refused: number;
     };
     readonly connections: { readonly clients: number; readonly peers: number };
     readonly actors: readonly { readonly name: string; readonly waiting: number }[];
@@ -61,8 +69,25 @@ export interface ReplicaState {
   }[];
 }
 
+/** What one owner says that it holds of a partition: a line of `partitions`. */
+export interface TreeState {
+  /** Whose. */
+  readonly node: string;
+  /** Of what. */
+  readonly partition: number;
+  /** How many keys; null: it does not know. */
+  readonly keys: number | null;
+  /** The root of its hash tree; null: it does not know. */
+  readonly digest: string | null;
+}
+
 /** What is left once everything has healed. */
 export interface Ending {
+  /**
+   * Every owner of every partition, as soon as they agreed or the time for it was over, and before anybody read what
+   * they hold; absent: nobody looked.
+   */
+  readonly trees?: readonly TreeState[];
   /** Every member. */
   readonly nodes: readonly NodeView[];
   /** Every replica of every key. */
@@ -80,7 +105,15 @@ export interface Evidence {
    * it hears from somebody who knew a later life of it; a read at R = 1 may hear no one else.
    */
   readonly restores?: boolean;
-  /** How often a replica store was started, all nodes together, at most: each start takes a new actor id. */
+  /**
+   * Whether nodes stood in for replicas that were away (default false). What was acknowledged by them is promised to
+   * be read once they have given it back.
+   */
+  readonly sloppy?: boolean;
+  /**
+   * How often a store that makes versions took an actor id, all nodes together, at most: each start of a replica store
+   * takes one, and a hint store each time that it has given something back.
+   */
   readonly starts: number;
   /** How many nodes were away or slow at times, where nothing else went wrong; absent: it did. */
   readonly troubled?: number;

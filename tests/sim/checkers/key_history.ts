@@ -25,7 +25,7 @@ export type Writes = bigint;
 export const NONE: Writes = 0n;
 
 /** What was promised to all operations alike. */
-export type Terms = Pick<Evidence, "n" | "losses" | "restores"> & {
+export type Terms = Pick<Evidence, "n" | "losses" | "restores" | "sloppy"> & {
   /** Whether a write is taken for one version even while nobody knew its outcome; see {@link KeyHistory.settled}. */
   readonly strict?: boolean;
 };
@@ -83,11 +83,13 @@ export class KeyHistory {
    * Writes that a read must have known of, shown or not: acknowledged before it began, by W replicas of which at
    * least one is among the R that it heard (W + R > N), and not to be undone by the loss of one disk (W > 1). A
    * write that was seen and never acknowledged is not certain: one replica may have had it, and lost it when the
-   * power failed.
+   * power failed. With sloppy quorums the W may not have been replicas, until they have given back what they took: all
+   * that is promised then is promised to reads after healing.
    */
   known(read: Operation): Writes {
     return memoized(this.#known, read, () => {
-      const { n, losses, restores = false } = this.#terms;
+      const { n, losses, restores = false, sloppy = false } = this.#terms;
+      if (sloppy && !read.isFinal) return NONE;
       if (restores && read.quorum < 2 && !read.isFinal) return NONE;
       return this.#where(({ outcome, endMs, quorum }) => {
         if (outcome !== "ok" || endMs >= read.startMs) return false;

@@ -14,7 +14,7 @@ import { type Plan, planOf, type PlanOptions } from "../plan.ts";
 import { simulate, type SimulateOptions } from "../scenario.ts";
 
 /** What is put in the place of what is right. */
-export type Plant = Pick<SimulateOptions, "cores" | "client">;
+export type Plant = Pick<SimulateOptions, "cores" | "client" | "judgesTrees">;
 
 /** See the module. */
 export interface Bug {
@@ -26,9 +26,13 @@ export interface Bug {
   readonly plan: PlanOptions & {
     /** Instead of the one drawn. */
     readonly quorum?: Plan["quorum"];
+    /** Whether nodes may stand in for replicas that are away; default false. */
+    readonly sloppy?: boolean;
     /** What else is to be different. */
     readonly adjust?: (plan: Plan) => Plan;
   };
+  /** Whether anti-entropy, which would make good what the bug did before anybody looks, is off; in its twin, too. */
+  readonly isUnmended?: boolean;
   /** Called anew for every history. */
   plant(): Plant;
 }
@@ -65,16 +69,26 @@ export const TORN: Bug["plan"] = { faults: ["pause", "two-way", "one-way", "rese
 const NODES = 3;
 
 /** The history that a seed stands for when this bug is hunted. */
-export function planFor({ plan: { quorum, adjust, ...options } }: Pick<Bug, "plan">, seed: number): Plan {
-  const drawn = planOf(seed, { nodes: NODES, ...options });
+export function planFor(
+  { plan: { quorum, sloppy = false, adjust, ...options } }: Pick<Bug, "plan">,
+  seed: number,
+): Plan {
+  const drawn = { ...planOf(seed, { nodes: NODES, engine: "memory", ...options }), sloppy, hintBytes: 0 };
   const plan = quorum === undefined ? drawn : { ...drawn, quorum };
   return adjust === undefined ? plan : adjust(plan);
+}
+
+/** A cluster with a bug, or with none. */
+function planted({ isUnmended }: Bug, plant: Plant): Plant {
+  if (!isUnmended) return plant;
+  const antiEntropy = { partnersOf: () => [] };
+  return { ...plant, cores: { ...plant.cores, antiEntropy }, judgesTrees: false };
 }
 
 /** Look for a bug until it is caught; null when so many seeds do not show it. */
 export async function hunt(bug: Bug, seeds = SEEDS): Promise<Conviction | null> {
   for (let seed = 1; seed <= seeds; seed++) {
-    const { violations: [violation] } = await simulate(planFor(bug, seed), bug.plant());
+    const { violations: [violation] } = await simulate(planFor(bug, seed), planted(bug, bug.plant()));
     if (violation !== undefined) return { seed, checker: violation.checker, violation };
   }
   return null;
@@ -87,10 +101,10 @@ export class HonestTwins {
   /** What checkers find in the history in which a bug was caught when nobody has it: nothing, or it is a real one. */
   of(bug: Bug, { seed }: Conviction): Promise<readonly Violation[]> {
     const plan = planFor(bug, seed);
-    const name = JSON.stringify(plan);
+    const name = JSON.stringify([plan, bug.isUnmended]);
     let twin = this.#known.get(name);
     if (twin === undefined) {
-      twin = simulate(plan).then(({ violations }) => violations);
+      twin = simulate(plan, planted(bug, {})).then(({ violations }) => violations);
       this.#known.set(name, twin);
     }
     return twin;

@@ -6,9 +6,11 @@
 
 import type { Bug, Conviction } from "./bug.ts";
 import { CLIENT_BUGS } from "./clients.ts";
+import { HINT_BUGS } from "./hints.ts";
 import { QUORUM_BUGS } from "./quorums.ts";
 import { RING_BUGS } from "./rings.ts";
 import { STORE_BUGS } from "./stores.ts";
+import { TREE_BUGS } from "./trees.ts";
 import { VERSION_BUGS } from "./versions.ts";
 
 /** See the module. */
@@ -16,8 +18,10 @@ export const PLANTED: readonly Bug[] = [
   ...QUORUM_BUGS,
   ...VERSION_BUGS,
   ...STORE_BUGS,
+  ...TREE_BUGS,
   ...RING_BUGS,
   ...CLIENT_BUGS,
+  ...HINT_BUGS,
 ];
 
 const NAME_WIDTH = Math.max(...PLANTED.map(({ name }) => name.length));

@@ -153,6 +153,7 @@ export const QUORUM_BUGS: readonly Bug[] = [
     name: "counts only identical replies",
     breaks: "v2, v1 and nothing make no quorum though v2 is there (RLDB)",
     plan: APART,
+    isUnmended: true,
     plant: () => coordinator({ readQuorum: (options) => new IdenticalReplies(options) }),
   },
   {
@@ -172,6 +173,7 @@ export const QUORUM_BUGS: readonly Bug[] = [
     name: "stale replicas are found and not repaired",
     breaks: "replicas do not become equal",
     plan: { faults: ["no-space", "sync-error"], quorum: TWO_OF_THREE },
+    isUnmended: true,
     plant: () => coordinator({ readQuorum: (options) => new NoRepair(options) }),
   },
   {

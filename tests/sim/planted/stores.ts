@@ -30,8 +30,8 @@ function memory(core: Partial<NodeMemoryCore>): Plant {
 /** In the engine of every node. */
 function engine(change: (engine: Engine) => Partial<Engine>): Plant {
   return memory({
-    openEngine: async (options) => {
-      const honest = await openEngine(options);
+    openEngine: async (name, options) => {
+      const honest = await openEngine(name, options);
       const changes = change(honest);
       return new Proxy(honest, {
         get(target, name) {
@@ -78,7 +78,7 @@ function forgeChecksums(file: DiskFile): void {
 }
 
 /** Opens a journal as if payloads had no checksums. */
-const openUnverified: typeof openEngine = (options) => {
+const openUnverified: typeof openEngine = (name, options) => {
   const { disk, directory } = options;
   if (disk.exists(directory)) {
     for (const number of listSegments(disk, directory).numbers) {
@@ -87,7 +87,7 @@ const openUnverified: typeof openEngine = (options) => {
       file.close();
     }
   }
-  return openEngine(options);
+  return openEngine(name, options);
 };
 
 /** See the module. */
@@ -96,7 +96,10 @@ export const STORE_BUGS: readonly Bug[] = [
     name: "acknowledges before the sync",
     breaks: "a power cut takes what was acknowledged",
     plan: { faults: ["power", "all-power"] },
-    plant: () => memory({ openEngine: (options) => openEngine({ ...options, sync: { intervalMs: 1_000 } }) }),
+    plant: () =>
+      memory({
+        openEngine: (name, options) => openEngine(name, { ...options, sync: { intervalMs: 1_000 } }),
+      }),
   },
   {
     name: "a failed sync is no reason not to acknowledge",

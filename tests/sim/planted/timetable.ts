@@ -87,3 +87,29 @@ export function brittle(plan: Plan): Plan {
 export function rotten(plan: Plan): Plan {
   return withFaults(plan, [1, 2, 3].map((turn) => fault("bit-rot", 0, 8_000 * turn, 50, 30)));
 }
+
+/**
+ * Half of the nodes lie down by turns, so that many a key has no primary for a while; those that come back find that
+ * their disks are full for a moment, and the others lose their power soon after.
+ */
+export function hintsAtRisk(plan: Plan): Plan {
+  const halves = [[0, 1, 2], [3, 4, 5]];
+  return withFaults(
+    plan,
+    [0, 1, 2, 3].flatMap((turn) => {
+      const [down, up] = turn % 2 === 0 ? [halves[0]!, halves[1]!] : [halves[1]!, halves[0]!];
+      const atMs = 500 + 7_000 * turn;
+      return [
+        ...down.map((node) => fault("kill", node, atMs, 4_000)),
+        ...down.map((node) => fault("no-space", node, atMs + 3_900, 1_500, 0)),
+        ...up.map((node) => fault("power", node, atMs + 5_000, 200)),
+      ];
+    }),
+  );
+}
+
+/** The same half of the nodes lies down again and again; the others stand in for it, and give back what they took. */
+export function halfAway(plan: Plan): Plan {
+  const turns = [0, 1, 2, 3, 4].map((turn) => 500 + 6_000 * turn);
+  return withFaults(plan, turns.flatMap((atMs) => [0, 1, 2].map((node) => fault("kill", node, atMs, 3_000))));
+}

@@ -136,7 +136,13 @@ export function honestEnding(
       return { key, node, answer: "found", version: [`a:${siblings.length}`], siblings };
     })
   );
-  return { nodes, replicas };
+  const trees = Array.from(
+    { length: PARTITIONS },
+    (_, partition) =>
+      Array.from({ length: owned }, (_, at) => ids[(partition + at) % ids.length]!)
+        .map((node) => ({ node, partition, keys: held.size, digest: `${partition}` })),
+  );
+  return { nodes, replicas, trees: trees.flat() };
 }
 
 function viewOf(
@@ -150,8 +156,9 @@ function viewOf(
     status: {
       node: id,
       state: isSmall ? "under-replicated" : "serving",
-      coordinator: { inFlight: 0, failures: {}, failovers: 0, readRepairs: 0 },
-      store: { engine: { keys, refusing: null }, notWhole: 0, damage: 0, alarms: 0 },
+      coordinator: { inFlight: 0, failures: {}, failovers: 0, readRepairs: 0, sloppyPuts: 0 },
+      hints: { count: 0, taken: 0, delivered: 0, refused: 0 },
+      store: { engine: { keys, refusing: null }, notWhole: 0, damage: 0, alarms: 0, trees: { wrong: 0 } },
       connections: { clients: 1, peers: ids.length - 1 },
       actors: [{ name: "coordinator", waiting: 0 }],
     },

@@ -1,0 +1,50 @@
+/**
+ * `denamo background`
+ *
+ * @module
+ */
+
+import type { BudgetSettings } from "../../actors/repair/budget.ts";
+import { answer, type Command, command, EXIT, JSON_FLAG, WHERE, withDoor } from "../command.ts";
+import { type Flags, optional, toggled } from "../flags.ts";
+import * as kind from "../kinds.ts";
+import { paint } from "../paint.ts";
+import { showBackground } from "./status.ts";
+import { wantsJson } from "./storage.ts";
+
+const MIB = 1024 * 1024;
+
+/** Show, bound or pause what a node does in the background. */
+export const background: Command<Flags> = command({
+  name: "background",
+  summary: "Show, bound or pause a node's work in the background: repair, refilling, compaction",
+  details:
+    "It goes by what clients feel: while one request of a hundred takes longer than 50 ms it gets less, at least\n" +
+    "1 MiB a second, and more while they do not. What is set here holds until the node restarts. While it is\n" +
+    "paused, compaction goes on as far as writes need it.",
+  examples: ["background -p 3001", "background -p 3001 --most 8", "background -p 3001 --pause"],
+  flags: {
+    ...WHERE,
+    most: optional(kind.integer(1, 1_000_000, "MIB"), "At most so many MiB a second, and not paused"),
+    pause: toggled(kind.toggle, "Do nothing in the background"),
+    resume: toggled(kind.toggle, "As fast as clients allow"),
+    ...JSON_FLAG,
+  },
+  async run(flags, context) {
+    const { most, pause, resume } = flags;
+    const asked = [most !== undefined, pause, resume].filter(Boolean).length;
+    if (asked > 1) {
+      context.terminal.err("denamo background: one of --most, --pause and --resume\n");
+      return EXIT.usage;
+    }
+    const settings: BudgetSettings = {
+      mostBytesPerS: most === undefined ? null : most * MIB,
+      isPaused: pause,
+    };
+    const set = asked === 0 ? null : settings;
+    const state = await withDoor(flags, context, (door) => door.admin("background", { set }));
+    if (wantsJson(flags, context)) answer(context, state);
+    else context.terminal.out(`${showBackground(state, paint(context.terminal.coloured))}\n`);
+    return EXIT.done;
+  },
+});

@@ -1,0 +1,207 @@
+/**
+ * Edits as bytes; the grammar is in `storage/FORMAT.md`.
+ *
+ * @module
+ */
+
+import type { Contents, Edit, TableMeta } from "./version.ts";
+
+/** The only format version this code reads and writes: of edits, and of the store that they describe. */
+export const EDIT_VERSION = 1;
+const IS_WHOLE = 1;
+
+const STORE_ID_BYTES = 16;
+/** Fields of an edit before its lists. */
+const HEADER_BYTES = 2 + 8 + 4 + 8 + 4 + 4 + STORE_ID_BYTES;
+/** Fields of a table before its keys, with the length of a list after them. */
+const TABLE_BYTES = 1 + 4 + 4 + 4 + 8 + 2 + 2 + 4;
+const CONTENTS_BYTES = 2 + 4 + 4 + 4;
+const DROP_BYTES = 2 + 8;
+
+/** Writes one field after the other. */
+class Fields {
+  readonly bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(sizeBytes: number) {
+    this.bytes = new Uint8Array(sizeBytes);
+    this.#view = new DataView(this.bytes.buffer);
+  }
+
+  u8(value: number): void {
+    this.#view.setUint8(this.#at, value);
+    this.#at += 1;
+  }
+
+  u16(value: number): void {
+    this.#view.setUint16(this.#at, value);
+    this.#at += 2;
+  }
+
+  u32(value: number): void {
+    this.#view.setUint32(this.#at, value);
+    this.#at += 4;
+  }
+
+  u64(value: number): void {
+    this.#view.setBigUint64(this.#at, BigInt(value));
+    this.#at += 8;
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.bytes.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
+  list<T>(items: readonly T[], put: (item: T) => void): void {
+    this.u32(items.length);
+    items.forEach(put);
+  }
+}
+
+/** Reads one field after the other; throws a RangeError at the end of the bytes. */
+class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#skip(1));
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#skip(2));
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#skip(4));
+  }
+
+  u64(): number {
+    return Number(this.#view.getBigUint64(this.#skip(8)));
+  }
+
+  raw(sizeBytes: number): Uint8Array {
+    const at = this.#skip(sizeBytes);
+    return this.#bytes.slice(at, at + sizeBytes);
+  }
+
+  list<T>(get: () => T): T[] {
+    const items: T[] = [];
+    for (let left = this.u32(); left > 0; left--) items.push(get());
+    return items;
+  }
+
+  #skip(sizeBytes: number): number {
+    const at = this.#at;
+    if (at + sizeBytes > this.#bytes.length) throw new RangeError("the bytes end too early");
+    this.#at += sizeBytes;
+    return at;
+  }
+}
+
+function editBytes({ added, removed, drops, suspects }: Edit): number {
+  let sizeBytes = HEADER_BYTES + 4 * 4 + 4 * removed.length + DROP_BYTES * drops.length + 4 * suspects.length;
+  for (const { table } of added) {
+    sizeBytes += TABLE_BYTES + table.first.length + table.last.length +
+      CONTENTS_BYTES * table.contents.length;
+  }
+  return sizeBytes;
+}
+
+/** The bytes of an edit. */
+export function encodeEdit(edit: Edit): Uint8Array {
+  const fields = new Fields(editBytes(edit));
+  fields.u8(EDIT_VERSION);
+  fields.u8(edit.isWhole ? IS_WHOLE : 0);
+  fields.u64(edit.number);
+  fields.u32(edit.walFrom);
+  fields.u64(edit.age);
+  fields.u32(edit.nextFile);
+  fields.u32(edit.storeId.serial);
+  fields.raw(edit.storeId.bytes);
+  fields.list(edit.added, ({ level, table }) => putTable(fields, level, table));
+  fields.list(edit.removed, (number) => fields.u32(number));
+  fields.list(edit.drops, ([partition, line]) => {
+    fields.u16(partition);
+    fields.u64(line);
+  });
+  fields.list(edit.suspects, (number) => fields.u32(number));
+  return fields.bytes;
+}
+
+function putTable(fields: Fields, level: number, table: TableMeta): void {
+  fields.u8(level);
+  fields.u32(table.number);
+  fields.u32(table.sizeBytes);
+  fields.u32(table.seed);
+  fields.u64(table.age);
+  fields.u16(table.first.length);
+  fields.raw(table.first);
+  fields.u16(table.last.length);
+  fields.raw(table.last);
+  fields.list(table.contents, ({ partition, entries, removed, sizeBytes }) => {
+    fields.u16(partition);
+    fields.u32(entries);
+    fields.u32(removed);
+    fields.u32(sizeBytes);
+  });
+}
+
+/** What the format version of an edit is; anything may follow when it is not {@link EDIT_VERSION}. */
+export function editVersion(bytes: Uint8Array): number {
+  return bytes[0] ?? 0;
+}
+
+/** The edit that bytes of this version hold, null when they hold none. */
+export function decodeEdit(bytes: Uint8Array): Edit | null {
+  try {
+    const fields = new Reader(bytes);
+    if (fields.u8() !== EDIT_VERSION) return null;
+    const edit: Edit = {
+      isWhole: fields.u8() === IS_WHOLE,
+      number: fields.u64(),
+      walFrom: fields.u32(),
+      age: fields.u64(),
+      nextFile: fields.u32(),
+      storeId: { serial: fields.u32(), bytes: fields.raw(STORE_ID_BYTES) },
+      added: fields.list(() => takeTable(fields)),
+      removed: fields.list(() => fields.u32()),
+      drops: fields.list(() => [fields.u16(), fields.u64()] as const),
+      suspects: fields.list(() => fields.u32()),
+    };
+    return fields.isAtEnd ? edit : null;
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+function takeTable(fields: Reader): { readonly level: number; readonly table: TableMeta } {
+  const level = fields.u8();
+  const table: TableMeta = {
+    number: fields.u32(),
+    sizeBytes: fields.u32(),
+    seed: fields.u32(),
+    age: fields.u64(),
+    first: fields.raw(fields.u16()),
+    last: fields.raw(fields.u16()),
+    contents: fields.list((): Contents => ({
+      partition: fields.u16(),
+      entries: fields.u32(),
+      removed: fields.u32(),
+      sizeBytes: fields.u32(),
+    })),
+  };
+  return { level, table };
+}
