@@ -67,16 +67,23 @@ export type {
   BackupOutcome,
   BackupProgress,
   Candidate,
+  ChangeOutcome,
   ClusterState,
   JoinOutcome,
   MemberState,
+  MovesView,
   NodeStatus,
   OperatorProtocol,
+  Preview,
+  PreviewRequest,
   Refusal,
   RingView,
 } from "./actors/operator/protocol.ts";
 export type { ActorId, NodeId, ReplicaStoreStatus } from "./actors/replica_store/protocol.ts";
-export type { Member } from "./actors/ring_manager/ring.ts";
+export type { MoveReport, MoveReports, MovesCore } from "./actors/ring_manager/moves.ts";
+export type { Move } from "./actors/ring_manager/plan.ts";
+export type { Member, Motion, Ring, RingChange } from "./actors/ring_manager/ring.ts";
+export { MOVER_CORE, type MoverCore } from "./actors/repair/mover.ts";
 
 // The simulated world, and the decisions that a test may replace in it.
 export { COORDINATOR_CORE, type CoordinatorCore } from "./actors/coordinator/core.ts";

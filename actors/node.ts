@@ -8,8 +8,9 @@
  *     ├── peers               one connection to every other member            (net/peers.ts)
  *     ├── gossiper            rumours: who is alive, which ring is newest
  *     ├── refiller            fetches back what this node may have lost
+ *     ├── mover               brings membership changes to their end
  *     ├── coordinator         every client request, until it is answered
- *     ├── operator            status, explain, join
+ *     ├── operator            status, explain, membership changes
  *     └── listener            the door: clients and peers come in here         (net/listener.ts)
  *
  * They start top to bottom and stop bottom to top. Each starts from what the ones above it can tell it and from
@@ -18,7 +19,7 @@
  * up, and the process ends.
  *
  * A request goes one way: listener, coordinator, replica stores, storage, and back as messages of its own.
- * Hinted handoff, anti-entropy and transfer will stand beside the refiller.
+ * Hinted handoff and anti-entropy will stand beside the refiller.
  *
  * @module
  */
@@ -28,6 +29,7 @@ import { coordinator, type CoordinatorOptions } from "./coordinator/coordinator.
 import { gossiper, type GossiperOptions } from "./gossiper/gossiper.ts";
 import { operator, type OperatorOptions } from "./operator/operator.ts";
 import { refiller, type RefillerOptions } from "./repair/refiller.ts";
+import { mover, type MoverOptions } from "./repair/mover.ts";
 import { replicaStore, type ReplicaStoreOptions } from "./replica_store/replica_store.ts";
 import { ringManager, type RingManagerOptions } from "./ring_manager/ring_manager.ts";
 
@@ -46,6 +48,8 @@ export interface NodeParts {
   readonly gossiper: GossiperOptions;
   /** Options of the actor of this name. */
   readonly refiller: RefillerOptions;
+  /** Options of the actor of this name. */
+  readonly mover: MoverOptions;
   /** Options of the actor of this name. */
   readonly coordinator: CoordinatorOptions;
   /** Options of the actor of this name. */
@@ -66,6 +70,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       parts.peers,
       gossiper(parts.gossiper),
       refiller(parts.refiller),
+      mover(parts.mover),
       coordinator(parts.coordinator),
       operator(parts.operator),
       ...parts.doors,

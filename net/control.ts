@@ -49,6 +49,13 @@ function loose(value: unknown, path: string): { ok: boolean; code: unknown } {
   return { ok: flag(map.ok, `${path}.ok`), code: map.code };
 }
 
+const scan = record({
+  partition: integer(0, LIMITS.partitions - 1),
+  after: nullable(bytes(LIMITS.keyBytes, 1)),
+  epoch: integer(1),
+  since: integer(1),
+});
+
 /** See the module. */
 export const CONTROL: ControlRegistry = {
   gossiper: {
@@ -60,12 +67,34 @@ export const CONTROL: ControlRegistry = {
     accept: { body: acceptRequest, reply: acceptReply },
   },
   replica_store: {
-    scan: {
-      body: record({
-        partition: integer(0, LIMITS.partitions - 1),
-        after: nullable(bytes(LIMITS.keyBytes, 1)),
+    progress: {
+      body: record({}),
+      reply: record({
         epoch: integer(1),
+        since: integer(1),
+        ready: list(integer(0, LIMITS.partitions - 1), LIMITS.partitions),
+        waiting: integer(0, LIMITS.partitions),
       }),
+    },
+    weigh: {
+      body: record({}),
+      reply: record({
+        partitions: list(integer(0, LIMITS.partitions - 1), LIMITS.partitions),
+        keys: list(integer(0), LIMITS.partitions),
+        bytes: list(integer(0), LIMITS.partitions),
+      }),
+    },
+    digest: {
+      body: scan,
+      reply: record({
+        ok: flag,
+        checksum: integer(0, 2 ** 32 - 1),
+        keys: integer(0, PAGE_ENTRIES),
+        next: nullable(bytes(LIMITS.keyBytes, 1)),
+      }),
+    },
+    scan: {
+      body: scan,
       reply: record({
         ok: flag,
         entries: list(

@@ -12,6 +12,7 @@ import { type NodeParts, nodeTree } from "../actors/node.ts";
 import type { OperatorActorProtocol } from "../actors/operator/protocol.ts";
 import type { GossiperProtocol } from "../actors/gossiper/protocol.ts";
 import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
+import { MOVER_CORE } from "../actors/repair/mover.ts";
 import { REFILLER_CORE } from "../actors/repair/refiller.ts";
 import { REPLICA_STORE_CORE } from "../actors/replica_store/replica_store.ts";
 import { RING_MANAGER_CORE } from "../actors/ring_manager/ring_manager.ts";
@@ -244,6 +245,7 @@ function partsOf(materials: Materials): NodeParts {
       core: { ...GOSSIPER_CORE, ...cores.gossiper },
     },
     refiller: { node, core: { ...REFILLER_CORE, ...cores.refiller } },
+    mover: { node, core: { ...MOVER_CORE, ...cores.mover } },
     coordinator: { node, quorum: settings.quorum, core: { ...COORDINATOR_CORE, ...cores.coordinator } },
     operator: {
       node,

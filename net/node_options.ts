@@ -6,6 +6,7 @@
 
 import type { CoordinatorCore } from "../actors/coordinator/core.ts";
 import type { GossiperCore } from "../actors/gossiper/gossiper.ts";
+import type { MoverCore } from "../actors/repair/mover.ts";
 import type { RefillerCore } from "../actors/repair/refiller.ts";
 import type { ReplicaStoreCore } from "../actors/replica_store/replica_store.ts";
 import type { RingManagerCore } from "../actors/ring_manager/ring_manager.ts";
@@ -68,6 +69,8 @@ export interface NodeCores {
   readonly gossiper?: Partial<GossiperCore>;
   /** See `actors/repair/refiller.ts`. */
   readonly refiller?: Partial<RefillerCore>;
+  /** See `actors/repair/mover.ts`. */
+  readonly mover?: Partial<MoverCore>;
   /** See `net/node_memory.ts`. */
   readonly memory?: Partial<NodeMemoryCore>;
   /** See `net/listener.ts`. */

@@ -122,7 +122,9 @@ class Peers implements Transport {
   learn(ring: Ring): void {
     this.#addresses.clear();
     for (const { id, address } of ring.members) {
-      if (id !== this.#options.facts.nodeId) this.#addresses.set(id, address);
+      // Where this node is, the one whose place it takes is no more.
+      const isElsewhere = address !== this.#options.facts.address;
+      if (id !== this.#options.facts.nodeId && isElsewhere) this.#addresses.set(id, address);
     }
     for (const [node, peer] of this.#peers) {
       if (this.#addresses.get(node) === peer.address) continue;

@@ -72,6 +72,8 @@ export function coordinator(options: CoordinatorOptions): ActorSpec<CoordinatorP
   };
 }
 
+const NOBODY: readonly NodeId[] = [];
+
 /** What a door is told when the coordinator has lost its requests. */
 type DoorProtocol = { abandoned: [Record<never, never>, void] };
 
@@ -299,6 +301,15 @@ class Coordinator implements GetDesk, PutDesk {
 
   replicasOf(partition: number): readonly NodeId[] {
     return this.#replicas[partition] ??= this.core.preferenceList(this.ring, partition).map(({ id }) => id);
+  }
+
+  othersOf(partition: number): readonly NodeId[] {
+    if (this.ring.change === null) return NOBODY;
+    return this.core.othersOf(this.ring, partition).map(({ id }) => id);
+  }
+
+  teach(node: NodeId): void {
+    this.#context.ref<RingManagerProtocol>("ring_manager").tell("teach", { node });
   }
 
   fastestOf(nodes: readonly NodeId[]): NodeId | undefined {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { partitionOf, preferenceList } from "../ring_manager/ring.ts";
+import { ownersOf, partitionOf, preferenceList } from "../ring_manager/ring.ts";
 import { nextCoordinator } from "./candidate.ts";
 import { ReadQuorum } from "./read_quorum.ts";
 import { expiry, WriteQuorum } from "./write_quorum.ts";
@@ -16,6 +16,9 @@ export const COORDINATOR_CORE = {
   partitionOf,
   /** The replicas of a partition, in order. */
   preferenceList,
+  /** Who has a part in requests for a partition besides its replicas: its other owners while it moves. */
+  othersOf: (...of: Parameters<typeof ownersOf>): ReturnType<typeof ownersOf>["others"] =>
+    ownersOf(...of).others,
   /** Who coordinates a write next. */
   nextCoordinator,
   /** What a write that outlived its deadline is answered. */

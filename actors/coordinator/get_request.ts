@@ -27,6 +27,8 @@ export interface GetDesk {
   now(): number;
   /** The replicas of a partition, in order. */
   replicasOf(partition: number): readonly NodeId[];
+  /** Have a member told of this node's ring. */
+  teach(node: NodeId): void;
   /** Send a read; false when it certainly did not leave. */
   sendRead(replica: NodeId, read: ReplicaRead): boolean;
   /** Send a merged object to a stale replica; nobody waits for the answer. */
@@ -78,7 +80,8 @@ export class GetUnderWay {
     this.epoch = ring.epoch;
     const partition = this.#partition = core.partitionOf(key, ring.partitions);
     const replicas = this.#desk.replicasOf(partition);
-    this.#quorum = core.readQuorum({ needed: this.needed, replicas });
+    const needed = Math.min(this.needed, replicas.length);
+    this.#quorum = core.readQuorum({ needed, replicas });
     const { deadline } = this.request;
     const read = this.#read = {
       key,
@@ -100,6 +103,10 @@ export class GetUnderWay {
     if (!answer.ok && answer.code === "wrong-epoch" && (answer.epoch ?? 0) > this.epoch) {
       this.outdated = !this.answered;
       return;
+    }
+    // It has not heard of the ring by which it was asked: it is told, and asked again.
+    if (!answer.ok && answer.code === "wrong-epoch" && (answer.epoch ?? this.epoch) < this.epoch) {
+      return this.#desk.teach(replica);
     }
     if ("object" in answer && answer.object !== null) this.#resend?.expect(answer.object.length);
     this.#quorum?.add(replica, answer);

@@ -23,6 +23,7 @@ import { CatchUp } from "./catch_up.ts";
 import type { CoordinatorCore } from "./core.ts";
 import type { Failure, FailureCode, PutOutcome, PutRequest } from "./protocol.ts";
 import { carryMs, Resend } from "./resend.ts";
+import type { QuorumOptions } from "./read_quorum.ts";
 import type { WriteQuorum } from "./write_quorum.ts";
 
 /** What a write needs of the coordinator it runs in. */
@@ -37,6 +38,10 @@ export interface PutDesk {
   now(): number;
   /** The replicas of a partition, in order. */
   replicasOf(partition: number): readonly NodeId[];
+  /** Who else a write must reach: the other owners of a partition that moves, else nobody. */
+  othersOf(partition: number): readonly NodeId[];
+  /** Have a member told of this node's ring. */
+  teach(node: NodeId): void;
   /** The one of these that has been answering fastest. */
   fastestOf(nodes: readonly NodeId[]): NodeId | undefined;
   /** Have the local replica mint a version; false when it certainly did not take the message. */
@@ -166,9 +171,14 @@ export class PutUnderWay {
     if (!answer.ok) return this.#onMintRefused(answer);
     const { core, ring, self } = this.#desk;
     this.#inDoubt = true;
-    const replicas = this.#desk.replicasOf(this.#partition);
-    const quorum = core.writeQuorum({ needed: this.needed, replicas });
+    const owners = this.#desk.replicasOf(this.#partition);
+    const others = this.#desk.othersOf(this.#partition);
+    const quorum = core.writeQuorum({
+      ...this.#needing(owners),
+      ...others.length > 0 && { others: this.#needing(others) },
+    });
     this.#quorum = quorum;
+    const replicas = others.length === 0 ? owners : [...new Set([...owners, ...others])];
     const write = this.#write = {
       key: this.request.key,
       object: answer.object,
@@ -183,6 +193,11 @@ export class PutUnderWay {
       quorum.add(replica, { ok: false, code: "unavailable", definite: true });
     }
     this.#conclude();
+  }
+
+  /** A quorum of one list of owners; a cluster that grows has fewer for a while than it is to have. */
+  #needing(replicas: readonly NodeId[]): QuorumOptions {
+    return { needed: Math.min(this.needed, replicas.length), replicas };
   }
 
   #onMintRefused(answer: MintAnswer & { ok: false }): void {
@@ -245,6 +260,10 @@ export class PutUnderWay {
     if (!answer.ok && answer.code === "wrong-epoch" && (answer.epoch ?? 0) > this.epoch) {
       this.outdated = !this.answered;
       return;
+    }
+    // It has not heard of the ring that makes it an owner: it is told, and asked again.
+    if (!answer.ok && answer.code === "wrong-epoch" && (answer.epoch ?? this.epoch) < this.epoch) {
+      return this.#desk.teach(replica);
     }
     this.#quorum.add(replica, answer);
     this.#conclude();

@@ -7,12 +7,15 @@
  * every replica has said that it certainly did not keep the write; a client may then forget it, otherwise it
  * must not.
  *
+ * While a partition passes from some owners to others a write needs W of the ones and W of the others; a node that
+ * is in both lists counts in both.
+ *
  * @module
  */
 
 import type { NodeId, WriteAnswer } from "../replica_store/protocol.ts";
 import type { FailureCode } from "./protocol.ts";
-import type { QuorumOptions } from "./read_quorum.ts";
+import type { JointQuorumOptions, QuorumOptions } from "./read_quorum.ts";
 
 /** Why a write quorum was not met: the `Failure` to answer, but for what else the coordinator knows. */
 export interface WriteFailure {
@@ -53,16 +56,37 @@ export function expiry(answered: number, needed: number): WriteFailure {
  */
 export class WriteQuorum {
   readonly #needed: number;
+  /** The lists, each with its own quorum; one, or two while owners change. */
+  readonly #lists: readonly QuorumOptions[];
   readonly #replicas: readonly NodeId[];
   readonly #answers: (WriteAnswer | undefined)[] = [];
   #heard = 0;
   #acknowledged = 0;
 
-  /** A quorum that nobody has answered. @throws {RangeError} when `needed` is less than 1. */
-  constructor({ needed, replicas }: QuorumOptions) {
-    if (!(needed >= 1)) throw new RangeError(`a quorum of ${needed}`);
+  /**
+   * A quorum that nobody has answered. @throws {RangeError} when `needed` is less than 1.
+   *
+   * @example A partition that passes from a, b and c to b, c and d
+   * ```ts
+   * import { WriteQuorum } from "./write_quorum.ts";
+   * import { assert, assertEquals } from "../runtime/testing/assert.ts";
+   *
+   * const others = { needed: 2, replicas: ["b", "c", "d"] };
+   * const quorum = new WriteQuorum({ needed: 2, replicas: ["a", "b", "c"], others });
+   * assertEquals(quorum.silent(), ["a", "b", "c", "d"]);
+   * for (const replica of ["a", "b"]) quorum.add(replica, { ok: true });
+   * assert(!quorum.enough()); // of the others only b has it
+   * quorum.add("d", { ok: true });
+   * assert(quorum.enough());
+   * ```
+   */
+  constructor({ needed, replicas, others }: JointQuorumOptions) {
+    if (!(needed >= 1) || others !== undefined && !(others.needed >= 1)) {
+      throw new RangeError(`a quorum of ${Math.min(needed, others?.needed ?? needed)}`);
+    }
     this.#needed = needed;
-    this.#replicas = replicas;
+    this.#lists = others === undefined ? [{ needed, replicas }] : [{ needed, replicas }, others];
+    this.#replicas = others === undefined ? replicas : [...new Set([...replicas, ...others.replicas])];
   }
 
   /** Take an answer. Only the first of a replica counts; one that was not asked is ignored. */
@@ -81,12 +105,24 @@ export class WriteQuorum {
 
   /** Whether as many as needed acknowledged. */
   enough(): boolean {
-    return this.#acknowledged >= this.#needed;
+    return this.#lists.every((list) => this.#count(list, (answer) => answer?.ok === true) >= list.needed);
   }
 
   /** Whether there can never be enough. */
   impossible(): boolean {
-    return this.#acknowledged + this.#replicas.length - this.#heard < this.#needed;
+    return this.#lists.some((list) =>
+      this.#count(list, (answer) => answer === undefined || answer.ok) < list.needed
+    );
+  }
+
+  /** How many of a list answered so. */
+  #count({ replicas }: QuorumOptions, isSuch: (answer: WriteAnswer | undefined) => boolean): number {
+    if (this.#lists.length === 1) {
+      let count = 0;
+      for (let index = 0; index < replicas.length; index++) if (isSuch(this.#answers[index])) count++;
+      return count;
+    }
+    return replicas.filter((replica) => isSuch(this.#answers[this.#replicas.indexOf(replica)])).length;
   }
 
   /** Replicas that have not answered. */
@@ -101,7 +137,8 @@ export class WriteQuorum {
 
   /** Why there are not enough: for good when {@link impossible}, else by now (`timeout`). */
   failure(): WriteFailure {
-    const count = `${this.#acknowledged} of the ${this.#needed} replicas needed`;
+    const twice = this.#lists.length > 1 ? ", of the owners before and after the move each," : "";
+    const count = `${this.#acknowledged} of the ${this.#needed} replicas needed${twice}`;
     return {
       code: this.#code(),
       message: `${count} acknowledged the write (${this.#roll()})`,

@@ -32,14 +32,22 @@ import {
   AGAIN_MS,
   askAgain,
   type Candidacy,
-  currentRing,
   inquire,
   isCandidate,
   join,
   planToAsk,
   rejoin,
 } from "./membership_change.ts";
-import type { ActorStatus, ClusterState, NodeStatus, OperatorActorProtocol, RingView } from "./protocol.ts";
+import { cancel, currentRing, forceRemove, isAway, leave, movesView, preview, refusal } from "./moving.ts";
+import type {
+  ActorStatus,
+  ClusterState,
+  NodeStatus,
+  OperatorActorProtocol,
+  Preview,
+  PreviewRequest,
+  RingView,
+} from "./protocol.ts";
 
 /** What the operator learns from the node around it. */
 export interface OperatorOptions {
@@ -85,8 +93,15 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
     async start(context) {
       const isSeeking = options.seeds.length > 0;
       const backups = new Backups(options.backUp);
-      const inDoubtWith = options.asked.load();
-      const candidacy: Candidacy = { isAsking: false, admitting: 0, inDoubtWith, willAsk: false, isSeeking };
+      const [inDoubtWith = null, replaces = null] = options.asked.load()?.split(" ") ?? [];
+      const candidacy: Candidacy = {
+        isAsking: false,
+        admitting: 0,
+        inDoubtWith,
+        replaces,
+        willAsk: false,
+        isSeeking,
+      };
       if (inDoubtWith !== null) {
         const store = context.ref<ReplicaStoreProtocol>("replica_store");
         await store.ask("fence", { raised: true, ifEmpty: true }, ASK);
@@ -102,6 +117,11 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
         ring: async () => ringView(await currentRing(context)),
         explain: ({ key, timeoutMs }) => explain(context, key, timeoutMs),
         join: ({ known }) => join(options, context, candidacy, known),
+        replace: ({ known, old }) => join(options, context, candidacy, known, old),
+        leave: () => leave(context, options.node),
+        forceRemove: ({ id }) => forceRemove(context, options.node, id),
+        cancel: () => cancel(context),
+        preview: (request) => previewOf(options, context, request),
         admit: (candidate) => admit(context, candidacy, candidate),
         backup: ({ directory }) => backups.begin(directory),
         backupProgress: ({ number }) => backups.progress(number),
@@ -129,13 +149,14 @@ async function status(
   context: Context,
   candidacy: Candidacy,
 ): Promise<NodeStatus> {
-  const [{ ring, isFenced }, store, coordinator, news, door, links] = await Promise.all([
+  const [{ ring, isFenced }, store, coordinator, news, door, links, moves] = await Promise.all([
     context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
     context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
     context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
     memberNews(context),
     context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
     context.ref<LinksProtocol>("peers").ask("describe", {}, ASK),
+    movesView(context),
   ]);
   const { condition, ...runtime } = options.runtime();
   const scarce = underReplicated(ring);
@@ -146,6 +167,8 @@ async function status(
       ? "ring-changing"
       : store.notWhole > 0
       ? "not-whole"
+      : moves !== null
+      ? "moving"
       : scarce
       ? "under-replicated"
       : "serving");
@@ -159,11 +182,32 @@ async function status(
     members: ring.members.length,
     alive: news.filter((member) => member.liveness === "alive").length,
     underReplicated: scarce,
+    moves,
     coordinator,
     store,
     connections: { clients: door.clients, peers: links.filter(({ connected }) => connected).length },
     ...runtime,
   };
+}
+
+/** A node that is no member yet asks one. */
+async function previewOf(
+  { node, member, administer }: OperatorOptions,
+  context: Context,
+  request: PreviewRequest,
+): Promise<Preview> {
+  const { kind, known } = request;
+  const asked = { ...request, known: null };
+  if (known !== null) {
+    const withSelf = { ...asked, member: asked.member ?? member };
+    return await administer.preview(known, withSelf, ASK.timeoutMs)
+      .catch((error) => refusal("unreachable", `${known}: ${error}`));
+  }
+  const id = asked.id ?? node;
+  const newcomer = asked.member ?? member;
+  if (kind === "join") return await preview(context, { kind, member: newcomer });
+  if (kind !== "replace") return await preview(context, { kind, id });
+  return await preview(context, { kind, id, member: newcomer, isGone: await isAway(context, id) });
 }
 
 async function clusterState(options: OperatorOptions, context: Context): Promise<ClusterState> {

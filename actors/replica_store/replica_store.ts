@@ -17,7 +17,7 @@ import type { Handlers, Ref } from "../runtime/protocol.ts";
 import type { CoordinatorProtocol } from "../coordinator/protocol.ts";
 import type { RefillerProtocol } from "../repair/refiller.ts";
 import type { Ring } from "../ring_manager/ring.ts";
-import { preferenceList } from "../ring_manager/ring.ts";
+import { sourcesOf } from "../ring_manager/moves.ts";
 import type { CurrentRing, RingManagerProtocol } from "../ring_manager/protocol.ts";
 import { equalBytes, toHex } from "../runtime/bytes.ts";
 import { type Clock, counterOf } from "./clock.ts";
@@ -27,9 +27,12 @@ import { Dots } from "./dots.ts";
 import { Minter } from "./minter.ts";
 import { merge, mint, type StoredObject, verifyValues } from "./object.ts";
 import { encodeObject } from "./object_codec.ts";
+import { mayDrop, Ownership } from "./ownership.ts";
 import {
   type ActorId,
   type EncodedObject,
+  type MoveProgress,
+  NO_DIGEST,
   NO_PAGE,
   type NodeId,
   type Placement,
@@ -38,6 +41,8 @@ import {
   type ReplicaStoreProtocol,
   type ReplicaStoreStatus,
   type ReplicaWrite,
+  type Scan,
+  type StoreWeights,
   type WriteAnswer,
 } from "./protocol.ts";
 import { Records } from "./records.ts";
@@ -45,7 +50,7 @@ import { Refill } from "./refill.ts";
 import { Wholeness } from "./wholeness.ts";
 
 /** The decisions the store leaves to pure functions; a test plants a bug by substituting one. */
-export const REPLICA_STORE_CORE = { mint, merge, verifyValues, decodeContext, newActorId, isSure };
+export const REPLICA_STORE_CORE = { mint, merge, verifyValues, decodeContext, newActorId, isSure, mayDrop };
 
 /** See {@link REPLICA_STORE_CORE}. */
 export type ReplicaStoreCore = typeof REPLICA_STORE_CORE;
@@ -110,6 +115,8 @@ const NO_OBJECT: ReadAnswer = { ok: true, object: null };
 const UNREADABLE: ReadAnswer = { ok: false, code: "unreadable" };
 /** Eight random bytes tell a loss from all others. */
 const LOSS_ID_BYTES = 8;
+/** What could not be dropped is tried again after so long. */
+const TIDY_MS = 10_000;
 
 /** What of a {@link ReplicaWrite} is needed to store it. */
 type Entry =
@@ -128,8 +135,9 @@ class ReplicaStore {
   readonly #wholeness: Wholeness;
   readonly #refill: Refill;
   readonly #minter: Minter;
-  #ring: Ring;
-  #owned: boolean[] = [];
+  readonly #ownership: Ownership;
+  /** Partitions that are being dropped. */
+  readonly #dropping = new Set<number>();
   #isFenced: boolean;
   /** Records found damaged. */
   #damaged = 0;
@@ -149,10 +157,12 @@ class ReplicaStore {
     this.#records = new Records(engine, log, core.verifyValues);
     this.#groups = new CommitGroups(engine, log, (waiter, answer) => this.#acknowledge(waiter, answer));
     const { ring, isFenced } = options.current();
-    this.#ring = ring;
+    this.#ownership = new Ownership(options.node, ring);
     this.#isFenced = isFenced;
     this.#wholeness = new Wholeness({
-      isOwner: (partition) => this.#owned[partition] === true,
+      isOwner: (partition) => this.#ownership.has(partition),
+      sourcesOf: (of, partition) => sourcesOf(of, partition, options.node),
+      since: (partition) => this.#ownership.since(partition),
       newLossId: () => toHex(random.bytes(LOSS_ID_BYTES)),
       onNotWhole: options.onNotWhole,
       onWhole: options.onWhole,
@@ -172,7 +182,7 @@ class ReplicaStore {
       groups: this.#groups,
       clock: context.environment.clock,
       node: options.node,
-      ring: () => this.#ring,
+      ring: () => this.#ownership.ring,
       isFenced: () => this.#isFenced,
       isMisplaced: (placement) => this.#misplaced(placement) !== null,
       onFutureDot: (clock) => this.#onFutureDot(clock),
@@ -196,8 +206,11 @@ class ReplicaStore {
       mint: (body) => this.#minter.onMint(body),
       ring: ({ ring }) => this.#takeRing(ring),
       inspect: ({ key, partition }) => this.#inspect(partition, key),
-      scan: ({ partition, after, epoch }) =>
-        epoch < this.#ring.epoch ? NO_PAGE : this.#refill.scan(partition, after),
+      scan: (scan) => this.#mayGive(scan) ? this.#refill.scan(scan.partition, scan.after) : NO_PAGE,
+      digest: (scan) => this.#mayGive(scan) ? this.#refill.digest(scan.partition, scan.after) : NO_DIGEST,
+      progress: () => this.#progress(),
+      weigh: () => this.#weigh(),
+      tidy: () => this.#dropStrays(),
       absorb: (page) => this.#refill.absorb(page),
       loseAll: () => this.#loseAll(),
       listNotWhole: () => this.#wholeness.list(),
@@ -229,29 +242,81 @@ class ReplicaStore {
       engine: this.#engine.stats(),
       actorId: this.#dots.actorId,
       notWhole: this.#wholeness.size,
+      awaited: this.#wholeness.awaited,
       damage: this.#engine.damageAtOpen.length + this.#damaged,
       alarms: this.#records.alarms,
     };
   }
 
   #takeRing(ring: Ring): void {
-    if (ring.epoch < this.#ring.epoch && ring.clusterId === this.#ring.clusterId) return;
-    this.#ring = ring;
-    this.#owned = [];
-    for (let p = 0; p < ring.partitions; p++) {
-      this.#owned.push(preferenceList(ring, p).some((member) => member.id === this.#options.node));
-    }
-    this.#wholeness.takeRing(ring);
+    const before = this.#ownership.ring;
+    if (ring.epoch < before.epoch && ring.clusterId === before.clusterId) return;
+    this.#ownership.takeRing(ring);
+    this.#wholeness.takeRing(ring, this.#ownership.incoming);
+    if (this.#wholeness.awaited > 0) this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
+    this.#dropStrays();
   }
 
   /** Null when a request placed so may be served here under this node's ring. */
-  #misplaced({ partition, epoch }: Placement): { code: "wrong-epoch"; epoch: number } | null {
-    if (epoch >= this.#ring.epoch && this.#owned[partition] === true) return null;
-    return { code: "wrong-epoch", epoch: this.#ring.epoch };
+  #misplaced(placement: Placement): { code: "wrong-epoch"; epoch: number } | null {
+    if (!this.#ownership.isMisplaced(placement)) return null;
+    return { code: "wrong-epoch", epoch: this.#ownership.ring.epoch };
+  }
+
+  // --- partitions that come and go -------------------------------------------------------------------------
+
+  /** Whether another owner may have pieces of a partition: see `scan` in the protocol. */
+  #mayGive({ partition, epoch, since }: Scan): boolean {
+    return !this.#ownership.isMisplaced({ partition, epoch }) && this.#ownership.ring.epoch >= since;
+  }
+
+  /** What of the change under way is done here. */
+  #progress(): MoveProgress {
+    const { ring, incoming } = this.#ownership;
+    const ready = this.#groups.isPoisoned ? [] : [...incoming].filter((p) => !this.#wholeness.has(p));
+    const since = ring.change?.since ?? ring.epoch;
+    return { epoch: ring.epoch, since, ready, waiting: incoming.size - ready.length };
+  }
+
+  #weigh(): StoreWeights {
+    if (this.#records.isClosed) return { partitions: [], keys: [], bytes: [] };
+    const { keys: all, liveBytes } = this.#engine.stats();
+    const partitions = this.#engine.partitions();
+    const keys = partitions.map((partition) => this.#engine.count(partition));
+    return { partitions, keys, bytes: keys.map((count) => Math.round(count * liveBytes / Math.max(1, all))) };
+  }
+
+  /**
+   * Drop what is not this node's any more. Its new owners have all of it, and all that asked here have heard so
+   * (`moves.ts`). With it go dots of ours that nobody may have: none is minted under that id again.
+   */
+  #dropStrays(): void {
+    if (this.#records.isClosed) return;
+    const { ring } = this.#ownership;
+    const strays = this.#engine.partitions().filter((partition) =>
+      !this.#dropping.has(partition) && this.#core.mayDrop(ring, partition, this.#options.node)
+    );
+    if (strays.length === 0) return;
+    this.#dots.renew();
+    for (const partition of strays) void this.#drop(partition);
+    this.#context.log.info("partitions that belong to others now are dropped", { partitions: strays.length });
+  }
+
+  async #drop(partition: number): Promise<void> {
+    this.#dropping.add(partition);
+    try {
+      await this.#engine.dropPartition(partition);
+    } catch (error) {
+      if (this.#records.isClosed) return;
+      this.#context.log.warn("a partition was not dropped", { partition, error: String(error) });
+      this.#context.after(TIDY_MS, "tidy", {});
+    } finally {
+      this.#dropping.delete(partition);
+    }
   }
 
   #teachRing(node: NodeId, epoch: number): void {
-    if (epoch < this.#ring.epoch) {
+    if (epoch < this.#ownership.ring.epoch) {
       this.#context.ref<RingManagerProtocol>("ring_manager").tell("teach", { node });
     }
   }

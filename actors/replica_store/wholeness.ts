@@ -8,6 +8,9 @@
  * loss has an id, drawn at random and drawn anew by each of these events, and a refill vouches for the loss it was
  * begun for and for no other.
  *
+ * A partition that is to be this node's after a change of the ring is awaited: that is a loss like any other, made
+ * good from the owners it has until then; but nothing that was acknowledged here is missing, so it is not counted.
+ *
  * @module
  */
 
@@ -16,8 +19,12 @@ import type { NotWhole } from "./protocol.ts";
 
 /** What {@link Wholeness} is composed of. */
 export interface WholenessOptions {
-  /** Whether a partition is this node's under the ring taken last. */
+  /** Whether a partition is this node's, or is to be, under the ring taken last. */
   readonly isOwner: (partition: number) => boolean;
+  /** Who has to be asked for it under a ring. */
+  readonly sourcesOf: (ring: Ring, partition: number) => readonly string[];
+  /** The epoch since which they own it. */
+  readonly since: (partition: number) => number;
   /** A loss id nobody had before. */
   readonly newLossId: () => string;
   /** Remember, for the next start, that something was lost; rejects when that cannot be remembered. */
@@ -30,6 +37,8 @@ export interface WholenessOptions {
 export class Wholeness {
   readonly #options: WholenessOptions;
   readonly #losses = new Map<number, string>();
+  /** Partitions that are to be this node's, and the beginning of the change in which they are. */
+  readonly #awaited = new Map<number, number>();
   #ring: Ring;
 
   /** @param ring the ring at the start */
@@ -38,9 +47,16 @@ export class Wholeness {
     this.#ring = ring;
   }
 
-  /** How many are not whole. */
+  /** How many are not whole, but for those that are awaited. */
   get size(): number {
-    return this.#losses.size;
+    return this.#losses.size - this.awaited;
+  }
+
+  /** How many are to be this node's and have not been copied yet. */
+  get awaited(): number {
+    let count = 0;
+    for (const partition of this.#awaited.keys()) if (this.#losses.has(partition)) count++;
+    return count;
   }
 
   /** Whether a partition is one of them. */
@@ -50,7 +66,9 @@ export class Wholeness {
 
   /** For whoever refills them. */
   list(): NotWhole {
-    const losses = [...this.#losses].map(([partition, lossId]) => ({ partition, lossId }));
+    const losses = [...this.#losses].map(([partition, lossId]) => {
+      return { partition, lossId, since: this.#options.since(partition) };
+    });
     return { ring: this.#ring, losses };
   }
 
@@ -79,15 +97,33 @@ export class Wholeness {
     if (this.#losses.size === 0) this.#options.onWhole();
   }
 
-  /** The owners of what is missing may be others now. */
-  takeRing(ring: Ring): void {
-    const isSame = ring.epoch === this.#ring.epoch && ring.clusterId === this.#ring.clusterId;
+  /**
+   * The owners of what is missing may be others now, and more may be missing: `incoming`, the partitions that are to
+   * be this node's.
+   */
+  takeRing(ring: Ring, incoming: ReadonlySet<number> = new Set()): void {
+    const before = this.#ring;
     this.#ring = ring;
-    if (isSame || this.#losses.size === 0) return;
+    const isNext = ring.clusterId === before.clusterId && ring.epoch <= before.epoch + 1;
+    const { sourcesOf } = this.#options;
+    const isSame = (partition: number) =>
+      isNext && sourcesOf(before, partition).join() === sourcesOf(ring, partition).join();
     const lossId = this.#options.newLossId();
     for (const partition of [...this.#losses.keys()]) {
-      if (this.#canRefill(partition)) this.#losses.set(partition, lossId);
-      else this.#losses.delete(partition);
+      if (!this.#canRefill(partition)) this.#losses.delete(partition);
+      else if (!isSame(partition)) this.#losses.set(partition, lossId);
+    }
+    this.#await(incoming, ring.change?.since ?? ring.epoch, lossId);
+  }
+
+  #await(incoming: ReadonlySet<number>, since: number, lossId: string): void {
+    for (const partition of [...this.#awaited.keys()]) {
+      if (!incoming.has(partition)) this.#awaited.delete(partition);
+    }
+    for (const partition of incoming) {
+      if (this.#awaited.get(partition) === since) continue;
+      this.#awaited.set(partition, since);
+      this.#losses.set(partition, lossId);
     }
   }
 

@@ -117,10 +117,15 @@ export function beginChange(ring: Ring, next: Ring, transition: Transition): Rin
 }
 
 /** The decisions about moves that are pure functions; a test plants a bug by substituting one. */
-export const MOVES_CORE = { isCopied, isSettled };
+export interface MovesCore {
+  /** Whether every new owner has a copy. */
+  isCopied(ring: Ring, motion: Motion, reports: MoveReports): boolean;
+  /** Whether every owner of both lists goes by this ring, or is gone. */
+  isSettled(ring: Ring, motion: Motion, reports: MoveReports): boolean;
+}
 
-/** See {@link MOVES_CORE}. */
-export type MovesCore = typeof MOVES_CORE;
+/** See {@link MovesCore}. */
+export const MOVES_CORE: MovesCore = { isCopied, isSettled };
 
 /** The ring that may follow, as far as owners have said; null: nothing can be done yet. */
 export function nextRing(ring: Ring, reports: MoveReports, core: MovesCore = MOVES_CORE): Ring | null {
@@ -144,7 +149,6 @@ export function nextRing(ring: Ring, reports: MoveReports, core: MovesCore = MOV
   return { ...ring, epoch, owners, change: { ...ring.change, motions } };
 }
 
-/** Whether every new owner has a copy. */
 function isCopied(ring: Ring, motion: Motion, reports: MoveReports): boolean {
   return incomingOf(ring, motion).every((id) => {
     const report = reports.get(id);
@@ -152,7 +156,6 @@ function isCopied(ring: Ring, motion: Motion, reports: MoveReports): boolean {
   });
 }
 
-/** Whether every owner of both lists goes by this ring, or is gone. */
 function isSettled(ring: Ring, { partition, others }: Motion, reports: MoveReports): boolean {
   return [...ring.owners[partition]!, ...others].every((index) => {
     const { id } = ring.members[index]!;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { assert, assertEquals } from "../runtime/testing/assert.ts";
 import { equalBytes } from "../runtime/bytes.ts";
-import { cancelChange, giveUp, type MoveReport, nextRing, sourcesOf } from "./moves.ts";
+import { cancelChange, giveUp, type MoveReport, MOVES_CORE, nextRing, sourcesOf } from "./moves.ts";
 import { type Change, isColocated, plan } from "./plan.ts";
 import { checkRing, createRing, type Member, ownersOf, type Ring } from "./ring.ts";
 import { decodeRing, encodeRing } from "./ring_codec.ts";
@@ -18,7 +18,9 @@ const first = createRing({ clusterId: id(0), cluster: "c", n: 3, partitions: 8, 
 function reports(ring: Ring, isHeard: (id: string) => boolean): Map<string, MoveReport> {
   const ready = Array.from({ length: ring.partitions }, (_, p) => p);
   const since = ring.change?.since ?? 1;
-  return new Map(ring.members.filter((m) => isHeard(m.id)).map((m) => [m.id, { epoch: ring.epoch, since, ready }]));
+  return new Map(
+    ring.members.filter((m) => isHeard(m.id)).map((m) => [m.id, { epoch: ring.epoch, since, ready }]),
+  );
 }
 
 function finish(from: Ring): Ring {
@@ -47,44 +49,51 @@ function meets(r: number, reads: readonly string[], w: number, writes: readonly 
   const needed = (count: number, list: readonly string[]) => Math.min(count, list.length);
   const shared = reads.filter((one) => writes.includes(one)).length;
   // The read may choose all that the write did not reach: R of them must not fit in.
-  const missed = reads.length - shared + Math.max(0, shared - Math.max(0, needed(w, writes) - (writes.length - shared)));
+  const missed = reads.length - shared +
+    Math.max(0, shared - Math.max(0, needed(w, writes) - (writes.length - shared)));
   return needed(r, reads) > missed;
 }
 
 const ids = (members: readonly Member[]) => members.map((one) => one.id);
 
 Deno.test("moves: any way through any change keeps the ring sound, and neighbours' reads meet their writes", () => {
-  fc.assert(fc.property(
-    fc.array(fc.tuple(fc.nat(4), fc.nat(), fc.integer({ min: 2, max: 9 }), fc.infiniteStream(fc.nat(7))), {
-      maxLength: 8,
-    }),
-    (changes) => {
-      let ring = first;
-      for (const [kind, pick, i, chances] of changes) {
-        const planned = plan(ring, changeOf(ring, kind, pick, i));
-        if (!planned.ok) continue;
-        const path = [ring, planned.begun];
-        for (let ends = 0; path.at(-1)!.change !== null; ends++) {
-          const now = path.at(-1)!;
-          const chance = ends > 50 ? 7 : chances.next().value;
-          const stepped = chance === 0
-            ? cancelled(now)
-            : chance === 1
-            ? giveUp(now, now.change!.leaving ?? "")
-            : nextRing(now, reports(now, () => ends > 50 || chances.next().value > 2));
-          if (stepped === null) continue;
-          assertEquals(checkRing(stepped), null);
-          const bytes = encodeRing(stepped);
-          const decoded = decodeRing(bytes);
-          assert(decoded.ok && equalBytes(encodeRing(decoded.ring), bytes));
-          path.push(stepped);
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(4), fc.nat(), fc.integer({ min: 2, max: 9 }), fc.infiniteStream(fc.nat(7))), {
+        maxLength: 8,
+      }),
+      (changes) => {
+        let ring = first;
+        for (const [kind, pick, i, chances] of changes) {
+          const planned = plan(ring, changeOf(ring, kind, pick, i));
+          if (!planned.ok) continue;
+          const path = [ring, planned.begun];
+          for (let ends = 0; path.at(-1)!.change !== null; ends++) {
+            const now = path.at(-1)!;
+            const chance = ends > 50 ? 7 : chances.next().value;
+            const stepped = chance === 0
+              ? cancelled(now)
+              : chance === 1
+              ? giveUp(now, now.change!.leaving ?? "")
+              : nextRing(now, reports(now, () => ends > 50 || chances.next().value > 2));
+            if (stepped === null) continue;
+            assertEquals(checkRing(stepped), null);
+            const bytes = encodeRing(stepped);
+            const decoded = decodeRing(bytes);
+            assert(decoded.ok && equalBytes(encodeRing(decoded.ring), bytes));
+            path.push(stepped);
+          }
+          for (let at = 1; at < path.length; at++) judgeStep(path[at - 1]!, path[at]!);
+          ring = path.at(-1)!;
+          assert(
+            !isColocated(ring) || path.length > 2,
+            "a plan never puts replicas together that need not be",
+          );
         }
-        for (let at = 1; at < path.length; at++) judgeStep(path[at - 1]!, path[at]!);
-        ring = path.at(-1)!;
-        assert(!isColocated(ring) || path.length > 2, "a plan never puts replicas together that need not be");
-      }
-    },
-  ), { numRuns: 300 });
+      },
+    ),
+    { numRuns: 300 },
+  );
 });
 
 function cancelled(ring: Ring): Ring | null {
@@ -120,12 +129,21 @@ Deno.test("moves: no step before who matters has said so", () => {
   const { begun } = planned;
   assertEquals(nextRing(begun, new Map()), null);
   assertEquals(nextRing(begun, reports(begun, (one) => one !== id(4))), null);
-  const other = new Map([[id(4), { epoch: begun.epoch, since: begun.epoch - 1, ready: [0, 1, 2, 3, 4, 5, 6, 7] }]]);
+  // Planted bugs: they step where they must not.
+  assert(nextRing(begun, new Map(), { ...MOVES_CORE, isCopied: () => true }) !== null);
+  const other = new Map([[id(4), {
+    epoch: begun.epoch,
+    since: begun.epoch - 1,
+    ready: [0, 1, 2, 3, 4, 5, 6, 7],
+  }]]);
   assertEquals(nextRing(begun, other), null, "a copy for an earlier change is none for this one");
   const flipped = nextRing(begun, reports(begun, (one) => one === id(4)))!;
   assert(flipped.change!.motions.every(({ phase }) => phase === "settling"));
-  const old = new Map([...reports(flipped, () => true)].map(([one, said]) => [one, { ...said, epoch: begun.epoch }]));
+  const old = new Map(
+    [...reports(flipped, () => true)].map(([one, said]) => [one, { ...said, epoch: begun.epoch }]),
+  );
   assertEquals(nextRing(flipped, old), null, "nobody has heard of the flip");
+  assert(nextRing(flipped, old, { ...MOVES_CORE, isSettled: () => true }) !== null);
   assertEquals(finish(flipped).members.length, 4);
 });
 

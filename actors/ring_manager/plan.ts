@@ -148,7 +148,10 @@ export function movesBetween(ring: Ring, next: Ring): Move[] {
 
 function refuse(ring: Ring, change: Change): Plan | null {
   if (ring.change !== null) {
-    return refused("change-under-way", "another membership change is under way; wait for its end, or cancel it");
+    return refused(
+      "change-under-way",
+      "another membership change is under way; wait for its end, or cancel it",
+    );
   }
   if (ring.removed.length >= LIMITS.removedMembers) {
     return refused("too-large", `the ring remembers ${LIMITS.removedMembers} removed members already`);

@@ -70,7 +70,8 @@ export type DecodedRing =
 export function encodeRing(ring: Ring): Uint8Array<ArrayBuffer> {
   const listBytes = 1 + 2 * ring.n;
   const motions = ring.change === null ? 0 : ring.change.motions.length;
-  const mostBytes = 128 + TEXT_BYTES + ring.members.length * (24 + 2 * TEXT_BYTES) + 16 * ring.removed.length +
+  const mostBytes = 128 + TEXT_BYTES + ring.members.length * (24 + 2 * TEXT_BYTES) +
+    16 * ring.removed.length +
     listBytes * ring.partitions + (5 + listBytes) * motions;
   const writer = new Writer(mostBytes);
   writer.u8(FORMAT);

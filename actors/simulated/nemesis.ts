@@ -48,6 +48,7 @@ const ACTORS = [
   "gossiper",
   "coordinator",
   "refiller",
+  "mover",
   "operator",
   "listener",
 ];
