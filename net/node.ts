@@ -51,6 +51,9 @@ export type { EngineName, NodeCores, NodeOptions };
 /** The release this is; the same as in deno.json. */
 export const VERSION = "0.1.0";
 
+/** Why a node ended that is no member any more. */
+export const REMOVED = "it was removed from the cluster; start it with an empty directory to join anew";
+
 /** How often a stopping node looks whether what was under way has ended. */
 const DRAIN_POLL_MS = 20;
 
@@ -203,8 +206,7 @@ function partsOf(materials: Materials): NodeParts {
     env.log.error("this node is fenced and ends", { reason });
     void system.stop();
   };
-  const onRemoved = () =>
-    end("it was removed from the cluster; start it with an empty directory to join anew");
+  const onRemoved = () => end(REMOVED);
   const twin = `another process lives under the id ${node} of this node`;
   const onForgotten = (known: ProcessLife) => void outlive(materials, known);
   return {

@@ -8,6 +8,7 @@ import type { NodeStatus } from "../../actors/operator/protocol.ts";
 import type { EngineStats } from "../../storage/engine.ts";
 import { answer, type Command, command, EXIT, JSON_FLAG, WHERE, withDoor } from "../command.ts";
 import type { Flags } from "../flags.ts";
+import { movesInWords } from "../membership.ts";
 import { brief, counted, duration, type Paint, paint, size, table } from "../paint.ts";
 
 /** Show how a node is. */
@@ -75,6 +76,7 @@ function facts(status: NodeStatus, paint: Paint): [name: string, text: string][]
       alarm(store.alarms, counted(store.alarms, "alarm")),
     ],
     ["disk", disk(engine)],
+    ...status.moves === null ? [] : [["moves", paint.yellow(movesInWords(status.moves))] as [string, string]],
     ["connections", `${counted(connections.clients, "client")}, ${counted(connections.peers, "peer")}`],
     ["messages", `${counted(messages.deadLetters, "dead letter")}, ${messages.lostToPeers} lost to peers`],
   ];

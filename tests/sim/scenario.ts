@@ -8,7 +8,7 @@
 import type { SeenMessage } from "../../actors/simulated/links.ts";
 import type { LogLine } from "../../actors/simulated/log.ts";
 import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
-import { FAULTS } from "../../actors/simulated/faults.ts";
+import { FAULTS, MEMBERSHIP } from "../../actors/simulated/faults.ts";
 import type { Client } from "../../net/client.ts";
 import { Cluster, type ClusterOptions } from "../../net/cluster.ts";
 import type { NodeCores, NodeOptions } from "../../net/node.ts";
@@ -79,6 +79,7 @@ export const FIGURES = [
   "repairs",
   "restarts",
   "joins",
+  "leaves",
 ] as const;
 
 /** One of {@link FIGURES}. */
@@ -156,7 +157,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     n: plan.quorum.n,
     losses,
     restores,
-    starts: startsOf(plan, cluster),
+    starts: startsOf(plan, cluster) + handovers(plan),
     ...troubledOf(plan),
     operations,
     ending,
@@ -327,7 +328,7 @@ async function replicaStates(client: Client, key: string): Promise<ReplicaState[
 }
 
 /** After a crash callers hear at once that nothing is known; a node that is cut off from the others still answers. */
-const NOT_SILENT: ReadonlySet<string> = new Set(["crash", "one-way", "two-way", "join"]);
+const NOT_SILENT: ReadonlySet<string> = new Set(["crash", "one-way", "two-way", ...MEMBERSHIP]);
 
 /** How many nodes are away or slow at times, where nothing else goes wrong. */
 function troubledOf({ faults }: Plan): Pick<Evidence, "troubled"> {
@@ -338,6 +339,11 @@ function troubledOf({ faults }: Plan): Pick<Evidence, "troubled"> {
 /** Starts of replica stores, at most: of every node at first, by faults, by crashes, and by an operator who heals. */
 function startsOf({ nodes }: Plan, { restarts, troubles }: Cluster): number {
   return nodes + restarts + troubles.filter(({ what }) => what.endsWith(" crashes")).length + nodes;
+}
+
+/** How often nodes that hand over partitions take a new actor id, at most: once for each, in each change. */
+function handovers({ nodes, faults }: Plan): number {
+  return faults.filter(({ kind }) => MEMBERSHIP.has(kind)).length * nodes * PARTITIONS;
 }
 
 const QUORUM_FAILURES = /quorum-unmet|unavailable|timeout/;
@@ -355,6 +361,7 @@ function figuresOf(operations: readonly Operation[], cluster: Cluster, { nodes }
     repairs: sum(({ status }) => status.coordinator.readRepairs),
     restarts: cluster.restarts,
     joins: cluster.troubles.filter(({ what }) => what === "is a member").length,
+    leaves: cluster.troubles.filter(({ what }) => what === "leaves" || what === "is removed").length,
   };
 }
 

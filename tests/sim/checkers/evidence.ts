@@ -80,7 +80,10 @@ export interface Evidence {
    * it hears from somebody who knew a later life of it; a read at R = 1 may hear no one else.
    */
   readonly restores?: boolean;
-  /** How often a replica store was started, all nodes together, at most: each start takes a new actor id. */
+  /**
+   * How often a replica store was started, or handed a partition over, all nodes together, at most: each time it takes
+   * a new actor id.
+   */
   readonly starts: number;
   /** How many nodes were away or slow at times, where nothing else went wrong; absent: it did. */
   readonly troubled?: number;
