@@ -15,6 +15,7 @@ import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import { AskError } from "../runtime/protocol.ts";
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
 import type { NodeId, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
+import type { Ballot } from "../ring_manager/commit.ts";
 import { isGone, type MoveReport, MOVES_CORE, type MovesCore, nextRing } from "../ring_manager/moves.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
@@ -58,10 +59,11 @@ export function mover(options: MoverOptions): ActorSpec<MoverProtocol> {
   return {
     name: "mover",
     start(context) {
+      const votes: Votes = { outbid: null };
       context.after(0, "drive", {});
       return {
         async drive() {
-          const isMoving = await drive(context, options);
+          const isMoving = await drive(context, options, votes);
           const jitter = 0.5 + context.environment.random.next();
           context.after((isMoving ? DRIVE_MS : IDLE_MS) * jitter, "drive", {});
         },
@@ -72,8 +74,13 @@ export function mover(options: MoverOptions): ActorSpec<MoverProtocol> {
 
 type Context = ActorContext<MoverProtocol>;
 
+/** What is known of ballots: whoever was outbid has to go higher. */
+interface Votes {
+  outbid: Ballot | null;
+}
+
 /** Take the next step of a change, if there is one and this node is to; whether there is a change. */
-async function drive(context: Context, { node, core }: MoverOptions): Promise<boolean> {
+async function drive(context: Context, { node, core }: MoverOptions, votes: Votes): Promise<boolean> {
   try {
     const { ring } = await context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK);
     if (ring.change === null) return false;
@@ -82,7 +89,8 @@ async function drive(context: Context, { node, core }: MoverOptions): Promise<bo
     if (core.driverOf(ring, alive) !== node) return true;
     const next = nextRing(ring, await reportsOf(context, ring), core);
     if (next === null) return true;
-    const outcome = await propose(context, { ring, next, fence: false }, null);
+    const outcome = await propose(context, { ring, next, fence: false }, votes.outbid);
+    votes.outbid = outcome.kind === "outbid" ? outcome.promised : null;
     const left = next.change?.motions.length ?? 0;
     context.log.info("a membership change goes on", { epoch: next.epoch, outcome: outcome.kind, left });
     return true;

@@ -8,6 +8,8 @@ import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
 import { mayDrop } from "../../actors/replica_store/ownership.ts";
 import { Client } from "../../net/client.ts";
 import { Node, type NodeCores, type NodeOptions } from "../../net/node.ts";
+import { planOf } from "./plan.ts";
+import { simulate } from "./scenario.ts";
 import { onStage, type Stage } from "./stage.ts";
 
 const BASE: NodeOptions = { logLevel: "silent", partitions: 16, storage: { path: "data" } };
@@ -252,4 +254,8 @@ Deno.test("one of two is read while a partition moves: nothing is lost, nor when
   for (let seed = 1; seed <= 5; seed++) assertEquals(await lostWith({}, seed), 0);
   // A planted bug without consequences: an owner that has no copy yet does not count towards R.
   assertEquals(await lostWith({ mover: { isCopied: () => true } }, 1), 0);
+});
+
+Deno.test("whoever was outbid in a vote on the next step goes higher: or a dead proposer's ballot stops it for ever (5127)", async () => {
+  assertEquals((await simulate(planOf(5127))).violations, []);
 });

@@ -43,7 +43,7 @@ Deno.test("a store that crashes during its refill is whole only when all of it w
   }));
 
 Deno.test("a refill over a slow disk leaves nothing out and holds nobody up", () =>
-  onStage({ nodes: 3, node: { partitions: 1 } }, async (stage) => {
+  onStage({ nodes: 3, node: { partitions: 1, storage: { engine: "memory" } } }, async (stage) => {
     const { cluster, world, until } = stage;
     await fill(stage, 6, 7 * 1024 * 1024);
     cluster.kill(2);

@@ -51,11 +51,6 @@ export function founded(plan: Plan, fromMs = FOUNDING_MS): Plan {
   return withFaults({ ...plan, members, clients, faults: others }, joins);
 }
 
-/** The same with clients that do not wait. */
-export function hasty(plan: Plan): Plan {
-  return founded(plan, 0);
-}
-
 /** A cluster that was founded, and later one of the two is put back to where it was at the beginning. */
 export function putBack(plan: Plan): Plan {
   return withFaults(founded(plan), [fault("kill", 1, 20, 10), fault("restore", 1, 9_000, 100)]);
@@ -86,4 +81,14 @@ export function brittle(plan: Plan): Plan {
 /** A disk that rots fast. */
 export function rotten(plan: Plan): Plan {
   return withFaults(plan, [1, 2, 3].map((turn) => fault("bit-rot", 0, 8_000 * turn, 50, 30)));
+}
+
+/** A cluster of three that a fourth node joins while clients write, and that the first one leaves later. */
+export function changing(plan: Plan): Plan {
+  const members = 3;
+  const newcomers = Array.from(
+    { length: plan.nodes - members },
+    (_, at) => fault("join", members + at, 8_000, 1),
+  );
+  return withFaults({ ...plan, members }, [...newcomers, fault("leave", 0, 18_000, 1)]);
 }
