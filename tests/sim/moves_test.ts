@@ -10,7 +10,7 @@ import { Client } from "../../net/client.ts";
 import { Node, type NodeCores, type NodeOptions } from "../../net/node.ts";
 import { planOf } from "./plan.ts";
 import { simulate } from "./scenario.ts";
-import { onStage, type Stage } from "./stage.ts";
+import { machine, onStage, type Stage } from "./stage.ts";
 
 const BASE: NodeOptions = { logLevel: "silent", partitions: 16, storage: { path: "data" } };
 const KEYS = Array.from({ length: 60 }, (_, index) => `key ${index}`);
@@ -167,6 +167,32 @@ Deno.test("51: a member whose machine is gone is replaced by an empty one; 55: w
       const { members } = await client.admin("clusterState", {});
       assert(!members.some(({ id }) => id === old));
       return heir;
+    });
+    assertEquals(lost, []);
+  }));
+
+Deno.test("51: a wiped directory under an old address: a new identity, which takes the place of the old one", () =>
+  onStage({ nodes: 3 }, async (stage) => {
+    const { cluster, world, until } = stage;
+    const old = cluster.node(2).id;
+    const { lost } = await underLoad(stage, async (client) => {
+      cluster.kill(2);
+      world.disk(machine(2)).restore(new Map());
+      await until(async () => {
+        const { members } = await client.admin("clusterState", {});
+        return members.some(({ id, liveness }) => id === old && liveness === "down");
+      });
+      const heir = await cluster.start(2);
+      assert(heir.id !== old);
+      const own = await cluster.connect({ to: [2] });
+      const joined = await own.admin("join", { known: cluster.node(0).address }, { timeoutMs: 40_000 });
+      assert(!joined.ok && joined.code === "address-taken", JSON.stringify(joined));
+      const known = cluster.node(0).address;
+      const outcome = await own.admin("replace", { known, old }, { timeoutMs: 40_000 });
+      assert(outcome.ok, JSON.stringify(outcome));
+      await until(async () => await isAtRest(client, 3) && await isAtRest(own, 3));
+      assertEquals((await own.admin("status", {})).state, "serving");
+      return own;
     });
     assertEquals(lost, []);
   }));
