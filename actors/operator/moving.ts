@@ -22,6 +22,8 @@ type Context = ActorContext<OperatorActorProtocol>;
 
 /** A whole change is given so long, ballots lost to others included. */
 export const CHANGE_MS = 20_000;
+/** Another change that is under way is waited for so long. */
+const LATER_MS = 5_000;
 /** Longest wait before another ballot. */
 export const REBALLOT_MS = 300;
 const ASK = { timeoutMs: 5_000 };
@@ -55,13 +57,15 @@ export async function agree(
   const { clock, random } = context.environment;
   const until = clock.now() + CHANGE_MS;
   let outbid: Ballot | null = null;
-  let last: Refusal = refusal("no-agreement", "the members did not agree on a new ring in time; try again");
+  const laterUntil = clock.now() + LATER_MS;
   while (clock.now() < until) {
     const ring = await currentRing(context);
     if (isDone(ring)) return { ok: true, ring };
     const wished = wish(ring);
     if (wished === "later") {
-      last = refusal("changing", "another membership change is under way; wait for its end, or cancel it");
+      if (clock.now() >= laterUntil) {
+        return refusal("changing", "another membership change is under way; wait for its end, or cancel it");
+      }
       await pause(context, REBALLOT_MS + random.integer(REBALLOT_MS));
       continue;
     }
@@ -74,7 +78,7 @@ export async function agree(
     // No new ring to plan from: another ballot goes first, or this node's disk is too full to remember what was chosen.
     if ((await currentRing(context)).epoch === ring.epoch) await pause(context, random.integer(REBALLOT_MS));
   }
-  return last;
+  return refusal("no-agreement", "the members did not agree on a new ring in time; try again");
 }
 
 /** Why there is no sense in another ballot, null when there is. */

@@ -10,8 +10,8 @@
  * @module
  */
 
-import { incomingOf } from "../ring_manager/moves.ts";
-import { ownersOf, type Ring } from "../ring_manager/ring.ts";
+import { incomingOf, receiversOf } from "../ring_manager/moves.ts";
+import { type Motion, ownersOf, type Ring } from "../ring_manager/ring.ts";
 import type { NodeId, Placement } from "./protocol.ts";
 
 /** Whether what a node holds of a partition may be dropped: it has no part in it, and is a member that knows so. */
@@ -42,7 +42,9 @@ export function mayDrop(ring: Ring, partition: number, node: NodeId): boolean {
 export class Ownership {
   /** The ring it goes by. */
   ring: Ring;
-  /** Partitions that are to be the node's, and of which it may lack anything yet. */
+  /** Partitions that the node has to copy before they may change their owners; of some it is one already. */
+  awaited: ReadonlySet<number> = new Set();
+  /** Those of them that are not the node's yet: it may lack anything of them. */
   incoming: ReadonlySet<number> = new Set();
   readonly #node: NodeId;
   #owned: readonly boolean[] = [];
@@ -71,12 +73,14 @@ export class Ownership {
       isKept(partition) ? this.#since[partition] ?? ring.epoch : ring.epoch
     );
     this.ring = ring;
-    const motions = ring.change?.motions ?? [];
-    this.incoming = new Set(
-      motions.filter((motion) => incomingOf(ring, motion).includes(this.#node)).map(({ partition }) =>
-        partition
-      ),
-    );
+    this.incoming = this.#motionsOf(incomingOf);
+    this.awaited = this.#motionsOf(receiversOf);
+  }
+
+  #motionsOf(who: (ring: Ring, motion: Motion) => readonly NodeId[]): ReadonlySet<number> {
+    const motions = this.ring.change?.motions ?? [];
+    const own = motions.filter((motion) => who(this.ring, motion).includes(this.#node));
+    return new Set(own.map(({ partition }) => partition));
   }
 
   /** Whether the node has a part in a partition: owns it, did until just now, or is to. */

@@ -252,7 +252,7 @@ class ReplicaStore {
     const before = this.#ownership.ring;
     if (ring.epoch < before.epoch && ring.clusterId === before.clusterId) return;
     this.#ownership.takeRing(ring);
-    this.#wholeness.takeRing(ring, this.#ownership.incoming);
+    this.#wholeness.takeRing(ring, this.#ownership.awaited, this.#ownership.incoming);
     if (this.#wholeness.awaited > 0) this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
     this.#dropStrays();
   }
@@ -272,10 +272,10 @@ class ReplicaStore {
 
   /** What of the change under way is done here. */
   #progress(): MoveProgress {
-    const { ring, incoming } = this.#ownership;
-    const ready = this.#groups.isPoisoned ? [] : [...incoming].filter((p) => !this.#wholeness.has(p));
+    const { ring, awaited } = this.#ownership;
+    const ready = this.#groups.isPoisoned ? [] : [...awaited].filter((p) => !this.#wholeness.lacks(p));
     const since = ring.change?.since ?? ring.epoch;
-    return { epoch: ring.epoch, since, ready, waiting: incoming.size - ready.length };
+    return { epoch: ring.epoch, since, ready, waiting: awaited.size - ready.length };
   }
 
   #weigh(): StoreWeights {

@@ -10,6 +10,7 @@
  *
  * A partition that is to be this node's after a change of the ring is awaited: that is a loss like any other, made
  * good from the owners it has until then; but nothing that was acknowledged here is missing, so it is not counted.
+ * Where a partition gets fewer owners, one that stays copies it too, from those that go, and serves it meanwhile.
  *
  * @module
  */
@@ -37,8 +38,10 @@ export interface WholenessOptions {
 export class Wholeness {
   readonly #options: WholenessOptions;
   readonly #losses = new Map<number, string>();
-  /** Partitions that are to be this node's, and the beginning of the change in which they are. */
+  /** Partitions that this node has to copy before they change their owners, and the beginning of that change. */
   readonly #awaited = new Map<number, number>();
+  /** Those of them that it has served all along, and goes on serving. */
+  readonly #served = new Set<number>();
   #ring: Ring;
 
   /** @param ring the ring at the start */
@@ -59,8 +62,13 @@ export class Wholeness {
     return count;
   }
 
-  /** Whether a partition is one of them. */
+  /** Whether a partition is one of them: what is here does not count. */
   has(partition: number): boolean {
+    return this.#losses.has(partition) && !this.#served.has(partition);
+  }
+
+  /** Whether a partition has still to be copied from others, whether it counts or not. */
+  lacks(partition: number): boolean {
     return this.#losses.has(partition);
   }
 
@@ -80,12 +88,14 @@ export class Wholeness {
   /** The store may lack anything, and that has been remembered. */
   loseAll(): void {
     const lossId = this.#options.newLossId();
+    this.#served.clear();
     for (let p = 0; p < this.#ring.partitions; p++) if (this.#canRefill(p)) this.#losses.set(p, lossId);
   }
 
   /** Something of a partition is being lost. False when that cannot be remembered: then it must not be lost. */
   async lose(partition: number): Promise<boolean> {
     if (!this.#canRefill(partition)) return true;
+    this.#served.delete(partition);
     this.#losses.set(partition, this.#options.newLossId());
     return await this.#options.onNotWhole().then(() => true, () => false);
   }
@@ -94,14 +104,19 @@ export class Wholeness {
   regain(partition: number, lossId: string): void {
     if (!this.isLatest(partition, lossId)) return;
     this.#losses.delete(partition);
+    this.#served.delete(partition);
     if (this.#losses.size === 0) this.#options.onWhole();
   }
 
   /**
-   * The owners of what is missing may be others now, and more may be missing: `incoming`, the partitions that are to
-   * be this node's.
+   * The owners of what is missing may be others now, and more may be missing: `awaited`, partitions that this node has
+   * to copy; those of them that are `incoming` are not its own yet.
    */
-  takeRing(ring: Ring, incoming: ReadonlySet<number> = new Set()): void {
+  takeRing(
+    ring: Ring,
+    awaited: ReadonlySet<number> = new Set(),
+    incoming: ReadonlySet<number> = awaited,
+  ): void {
     const before = this.#ring;
     this.#ring = ring;
     const isNext = ring.clusterId === before.clusterId && ring.epoch <= before.epoch + 1;
@@ -113,18 +128,23 @@ export class Wholeness {
       if (!this.#canRefill(partition)) this.#losses.delete(partition);
       else if (!isSame(partition)) this.#losses.set(partition, lossId);
     }
-    this.#await(incoming, ring.change?.since ?? ring.epoch, lossId);
-  }
-
-  #await(incoming: ReadonlySet<number>, since: number, lossId: string): void {
+    const since = ring.change?.since ?? ring.epoch;
     for (const partition of [...this.#awaited.keys()]) {
-      if (!incoming.has(partition)) this.#awaited.delete(partition);
+      if (!awaited.has(partition)) this.#await(partition, null);
     }
-    for (const partition of incoming) {
+    for (const partition of awaited) {
       if (this.#awaited.get(partition) === since) continue;
-      this.#awaited.set(partition, since);
+      if (!incoming.has(partition) && !this.#losses.has(partition)) this.#served.add(partition);
+      this.#await(partition, since);
       this.#losses.set(partition, lossId);
     }
+  }
+
+  /** A partition is to be copied for the change that began then; null: it is not any more. */
+  #await(partition: number, since: number | null): void {
+    if (since !== null) return void this.#awaited.set(partition, since);
+    this.#awaited.delete(partition);
+    if (this.#served.delete(partition)) this.#losses.delete(partition);
   }
 
   /** With nobody else to have kept it, what is gone is gone; a lone node that refused to read would help no one. */

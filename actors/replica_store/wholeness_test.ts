@@ -128,3 +128,15 @@ Deno.test("wholeness: what is to be this node's is awaited, once for each change
   state.takeRing(joining(2), new Set([2]));
   assertEquals([state.awaited, state.has(2)], [1, true], "a copy for an earlier change is none for this one");
 });
+
+Deno.test("wholeness: what is copied and owned already goes on counting, unless it is lost meanwhile", async () => {
+  const state = wholeness(counting());
+  const change = { since: 2, joining: null, leaving: null, isGone: false, motions: [] };
+  const moving = { ...ring, epoch: 2, change };
+  state.takeRing(moving, new Set([0, 1]), new Set());
+  assertEquals([state.has(0), state.lacks(0), state.size], [false, true, 0]);
+  await state.lose(1);
+  assertEquals([state.has(0), state.has(1)], [false, true]);
+  state.takeRing({ ...moving, epoch: 3, change: null });
+  assertEquals([state.lacks(0), state.has(1)], [false, true]);
+});

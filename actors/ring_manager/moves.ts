@@ -32,7 +32,8 @@
  *
  * - copying becomes settling when every new owner has a verified copy, read from **every** old owner that had heard
  *   of the change: from then on none of them took a write that went to the old ones alone, and what it took before
- *   is in the copy;
+ *   is in the copy. Where there will be fewer owners than there were, those that stay have to copy too: what W owners
+ *   have may be with one that goes and only one that stays;
  * - settling comes to rest when every owner of both lists has said that it goes by the newest ring: nobody finds R
  *   old owners any more that would answer by an older one. Only then do old owners drop their copies.
  *
@@ -150,7 +151,7 @@ export function nextRing(ring: Ring, reports: MoveReports, core: MovesCore = MOV
 }
 
 function isCopied(ring: Ring, motion: Motion, reports: MoveReports): boolean {
-  return incomingOf(ring, motion).every((id) => {
+  return receiversOf(ring, motion).every((id) => {
     const report = reports.get(id);
     return report?.since === ring.change?.since && report?.ready.includes(motion.partition) === true;
   });
@@ -161,6 +162,15 @@ function isSettled(ring: Ring, { partition, others }: Motion, reports: MoveRepor
     const { id } = ring.members[index]!;
     return isGone(ring, id) || (reports.get(id)?.epoch ?? 0) >= ring.epoch;
   });
+}
+
+/** Who has to copy a partition before it flips: who is to own it and does not, and everyone where owners get fewer. */
+export function receiversOf(ring: Ring, motion: Motion): NodeId[] {
+  const { partition, phase, others } = motion;
+  if (phase === "settling" || others.length >= ring.owners[partition]!.length) {
+    return incomingOf(ring, motion);
+  }
+  return others.map((index) => ring.members[index]!.id);
 }
 
 /** Who is to own a partition that it does not own now; nobody once it has flipped. */

@@ -1,7 +1,16 @@
 import fc from "fast-check";
 import { assert, assertEquals } from "../runtime/testing/assert.ts";
 import { equalBytes } from "../runtime/bytes.ts";
-import { cancelChange, giveUp, type MoveReport, MOVES_CORE, nextRing, sourcesOf } from "./moves.ts";
+import {
+  cancelChange,
+  giveUp,
+  incomingOf,
+  type MoveReport,
+  MOVES_CORE,
+  nextRing,
+  receiversOf,
+  sourcesOf,
+} from "./moves.ts";
 import { type Change, isColocated, plan } from "./plan.ts";
 import { checkRing, createRing, type Member, ownersOf, type Ring } from "./ring.ts";
 import { decodeRing, encodeRing } from "./ring_codec.ts";
@@ -178,4 +187,19 @@ Deno.test("moves: what is cancelled before anything flipped is undone, and who w
   const flipped = nextRing(planned.begun, reports(planned.begun, () => true))!;
   const late = cancelChange({ ...flipped, owners: flipped.owners.map((list, p) => p === 0 ? [0] : list) });
   assert(!late.ok && late.code === "too-late");
+});
+
+Deno.test("moves: where owners get fewer, those that stay copy from those that go (20068)", () => {
+  const three = [2, 3].reduce((ring, i) => {
+    const planned = plan(ring, { kind: "join", member: member(i) });
+    assert(planned.ok);
+    return finish(planned.begun);
+  }, first);
+  const planned = plan(three, { kind: "leave", id: id(2) });
+  assert(planned.ok);
+  const { begun } = planned;
+  const [motion] = begun.change!.motions;
+  assertEquals(incomingOf(begun, motion!), []);
+  assertEquals(receiversOf(begun, motion!).sort(), [id(1), id(3)].sort());
+  assertEquals(nextRing(begun, reports(begun, (one) => one !== id(3))), null);
 });

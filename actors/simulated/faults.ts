@@ -243,6 +243,11 @@ export interface Fault {
   readonly draw: number;
 }
 
+/** Who loses what it had, of those whom a fault befalls: the second node of a `replace` is who comes. */
+export function losersOf({ kind, nodes }: Pick<Fault, "kind" | "nodes">): readonly number[] {
+  return kind === "replace" ? nodes.slice(0, 1) : nodes;
+}
+
 /** What a timetable is drawn from. */
 export interface DrawOptions {
   /** How many nodes there are. */

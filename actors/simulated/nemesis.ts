@@ -12,7 +12,7 @@
 import type { Clock } from "../runtime/environment.ts";
 import { amountOf, clockFaults, cutsOf, diskFaults, linkFaults, type Way } from "./conditions.ts";
 import type { DiskSnapshot } from "./disk.ts";
-import { describeFault, type Fault, FAULTS, MEMBERSHIP } from "./faults.ts";
+import { describeFault, type Fault, FAULTS, losersOf, MEMBERSHIP } from "./faults.ts";
 import { SimulatedRandom } from "./random.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -220,7 +220,7 @@ export class Nemesis {
       : fault.nodes.filter((n) => n < this.#victims.count);
     if (nodes.length === 0 && FAULTS[kind].on !== "all") return;
     // Who has not joined has nothing to lose; and no backup from which an operator could bring back who it is.
-    if (FAULTS[kind].loses && !nodes.every((index) => this.#members.has(index))) return;
+    if (FAULTS[kind].loses && !losersOf({ kind, nodes }).every((index) => this.#members.has(index))) return;
     if (kind === "ring" && this.#victims.count < 4) return; // everyone is everyone's neighbour
     this.#say(nodes, describeFault(fault), fault);
     if (!COUNTED_WHERE_INJECTED.has(kind)) this.#world.countFault(kind);

@@ -12,6 +12,7 @@ import {
   FAULT_KINDS,
   type FaultKind,
   FAULTS,
+  losersOf,
   MEMBERSHIP,
 } from "../../actors/simulated/faults.ts";
 import { SimulatedRandom } from "../../actors/simulated/random.ts";
@@ -198,7 +199,8 @@ function drawChanges(
         : kind === "force-remove" && canLose && present.length > n
     );
     if (possible.length === 0) break;
-    const kind = random.pick(possible);
+    const losing = possible.filter((kind) => FAULTS[kind].loses);
+    const kind = random.pick(losing.length > 0 && random.chance(0.7) ? losing : possible);
     const isCancelled = !isLossy && kinds.includes("cancel") && random.chance(0.3);
     const goes = FAULTS[kind].loses ? loser : random.pick(present);
     if (kind === "join" || kind === "replace") {
@@ -279,7 +281,7 @@ function drawCall(
 
 /** Whether a plan asks for no more than is promised, as every one that is drawn: see {@link FEWEST_TO_LOSE}. */
 export function isFair({ members, faults }: Plan): boolean {
-  const losers = new Set(faults.filter(({ kind }) => FAULTS[kind].loses).flatMap(({ nodes }) => nodes));
+  const losers = new Set(faults.filter(({ kind }) => FAULTS[kind].loses).flatMap(losersOf));
   return losers.size === 0 || (losers.size === 1 && members >= FEWEST_TO_LOSE);
 }
 
