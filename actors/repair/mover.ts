@@ -64,8 +64,9 @@ export function mover(options: MoverOptions): ActorSpec<MoverProtocol> {
       return {
         async drive() {
           const isMoving = await drive(context, options, votes);
-          const jitter = 0.5 + context.environment.random.next();
-          context.after((isMoving ? DRIVE_MS : IDLE_MS) * jitter, "drive", {});
+          // Two that drive had better not do it at the same moments.
+          const nextMs = isMoving ? DRIVE_MS * (0.5 + context.environment.random.next()) : IDLE_MS;
+          context.after(nextMs, "drive", {});
         },
       };
     },
