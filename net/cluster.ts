@@ -377,11 +377,11 @@ export class Cluster implements AsyncDisposable {
         this.#ask(index, "join", { known: addressOf(index % (this.#options.nodes ?? 3)) }),
       members: {
         leave: (index) => this.#ask(index, "leave", {}),
-        forceRemove: (index) =>
-          this.#ask(this.#memberBut(index), "forceRemove", { id: this.#ids.get(index) ?? "" }),
-        replace: (index, heir) => {
+        forceRemove: async (index) =>
+          await this.#ask(this.#memberBut(index), "forceRemove", { id: this.#ids.get(index) ?? "" }),
+        replace: async (index, heir) => {
           const known = addressOf(this.#memberBut(index, heir));
-          return this.#ask(heir, "replace", { known, old: this.#ids.get(index) ?? "" });
+          return await this.#ask(heir, "replace", { known, old: this.#ids.get(index) ?? "" });
         },
         cancel: (index) => this.#ask(index, "cancel", {}),
         isRemoved: (index) => this.#removed.has(index),
