@@ -123,7 +123,7 @@ class Peers implements Transport {
     this.#addresses.clear();
     const { members, change } = ring;
     const isReplaced = (id: NodeId, at: string) =>
-      change !== null && change.isGone && change.leaving === id &&
+      change !== null && change.leaving === id && change.gone.includes(id) &&
       members.some((other) => other.id !== id && other.address === at);
     for (const { id, address } of members) {
       // Where the one is that takes its place, nobody goes by the id of one that is gone.

@@ -73,7 +73,7 @@ export async function agree(
     const outcome = await propose(context, { ring, ...wished }, outbid);
     const refused = onOutcome(ring, outcome, wished.fence);
     if (refused !== null) return refused;
-    if (outcome.kind === "committed") return { ok: true, ring: wished.next };
+    if (outcome.kind === "committed" && isDone(wished.next)) return { ok: true, ring: wished.next };
     outbid = outcome.kind === "outbid" ? outcome.promised : null;
     // No new ring to plan from: another ballot goes first, or this node's disk is too full to remember what was chosen.
     if ((await currentRing(context)).epoch === ring.epoch) await pause(context, random.integer(REBALLOT_MS));
@@ -100,13 +100,16 @@ export async function leave(context: Context, node: NodeId): Promise<ChangeOutco
   return outcomeOf(await agree(context, isDone, (ring) => wishFor(ring, { kind: "leave", id: node })));
 }
 
-/** A member that will not come back goes. Also while it leaves, and cannot any more. */
+/**
+ * A member that will not come back goes. A change that is under way does not wait for it any more, and if that was the
+ * one in which it leaves, that is all.
+ */
 export async function forceRemove(context: Context, node: NodeId, id: NodeId): Promise<ChangeOutcome> {
   if (id === node) {
     return refusal("not-itself", "a node that runs leaves; another member removes one that does not");
   }
   const isDone = ({ removed, change }: Ring) =>
-    removed.includes(id) || change?.leaving === id && change.isGone;
+    removed.includes(id) || change?.leaving === id && change.gone.includes(id);
   return outcomeOf(
     await agree(context, isDone, (ring) => {
       const next = giveUp(ring, id);
@@ -185,7 +188,8 @@ export async function movesView(context: Context): Promise<MovesView | null> {
     (sum, motion) => sum + incomingOf(ring, motion).length * (weights.get(motion.partition) ?? 0),
     0,
   );
-  const { since, joining, leaving, isGone, motions } = change;
+  const { since, joining, leaving, gone, motions } = change;
+  const isGone = leaving !== null && gone.includes(leaving);
   const settling = motions.length - copying.length;
   return { since, joining, leaving, isGone, copying: copying.length, settling, bytesLeft };
 }

@@ -118,7 +118,7 @@ Deno.test("wholeness: what is to be this node's is awaited, once for each change
   const joining = (since: number) => ({
     ...ring,
     epoch: 2 * since,
-    change: { since, joining: null, leaving: null, isGone: false, motions: [] },
+    change: { since, joining: null, leaving: null, gone: [], motions: [] },
   });
   state.takeRing(joining(1), new Set([2]));
   assertEquals([state.size, state.awaited, state.has(2)], [0, 1, true]);
@@ -131,7 +131,7 @@ Deno.test("wholeness: what is to be this node's is awaited, once for each change
 
 Deno.test("wholeness: what is copied and owned already goes on counting, unless it is lost meanwhile", async () => {
   const state = wholeness(counting());
-  const change = { since: 2, joining: null, leaving: null, isGone: false, motions: [] };
+  const change = { since: 2, joining: null, leaving: null, gone: [], motions: [] };
   const moving = { ...ring, epoch: 2, change };
   state.takeRing(moving, new Set([0, 1]), new Set());
   assertEquals([state.has(0), state.lacks(0), state.size], [false, true, 0]);

@@ -44,7 +44,7 @@
  * Copying can be cancelled at any moment: a write that reached both lists reached the old one.
  *
  * A member that is `gone` (force-remove, or replace of one that does not answer) is neither copied from nor waited
- * for. It keeps its place in the lists until the moves are over, so that W goes on meaning what it meant.
+ * for, in whatever change is under way. It keeps its place in the lists until the moves are over, so that W goes on meaning what it meant.
  *
  * Whoever wants may take the next step: it follows from the ring and from what owners say, and two that take it at
  * once propose the same, or lose a vote.
@@ -56,7 +56,7 @@ import type { NodeId } from "../replica_store/protocol.ts";
 import type { Member, Motion, Ring, RingChange } from "./ring.ts";
 
 /** Who comes and who goes. */
-export type Transition = Pick<RingChange, "joining" | "leaving" | "isGone">;
+export type Transition = Pick<RingChange, "joining" | "leaving" | "gone">;
 
 /** What an owner's store says of the change under way. */
 export interface MoveReport {
@@ -90,7 +90,7 @@ export type MoveReports = ReadonlyMap<NodeId, MoveReport>;
  * const planned = plan(ring, { kind: "join", member: b });
  * assert(planned.ok);
  * if (planned.ok) {
- *   const begun = beginChange(ring, planned.next, { joining: b.id, leaving: null, isGone: false });
+ *   const begun = beginChange(ring, planned.next, { joining: b.id, leaving: null, gone: [] });
  *   assertEquals([begun.owners, begun.change?.motions[0]?.phase], [[[0]], "copying"]);
  *   const says = (epoch: number) => ({ epoch, since: begun.epoch, ready: [0] });
  *   const flipped = nextRing(begun, new Map([[b.id, says(2)]]))!;
@@ -182,7 +182,7 @@ export function incomingOf(ring: Ring, { partition, phase, others }: Motion): No
 
 /** Whether a member goes without answering. */
 export function isGone({ change }: Ring, id: NodeId): boolean {
-  return change !== null && change.isGone && change.leaving === id;
+  return change !== null && change.gone.includes(id);
 }
 
 /**
@@ -217,12 +217,18 @@ export function cancelChange(ring: Ring): Cancelled {
   if (!hasFlipped) return { ok: true, next: without({ ...ring, epoch, change: null }, change.joining) };
   const copies = Math.min(ring.n, ring.members.length);
   const lists = [...ring.owners, ...motions.map(({ others }) => others)];
+  const addresses = new Set(ring.members.map(({ address }) => address));
+  if (addresses.size < ring.members.length) {
+    const message = "one that is gone and its successor have one address, and cannot both stay members: " +
+      "it has to be finished";
+    return { ok: false, code: "too-late", message };
+  }
   if (lists.some((list) => list.length !== copies)) {
     const message = "some partitions have a new number of copies already, and all must have the same: " +
       "it has to be finished";
     return { ok: false, code: "too-late", message };
   }
-  const rest = { ...change, joining: null, leaving: null, isGone: false, motions };
+  const rest = { ...change, joining: null, leaving: null, motions };
   return { ok: true, next: { ...ring, epoch, change: motions.length === 0 ? null : rest } };
 }
 
@@ -231,11 +237,14 @@ function isMixed({ owners, n, members }: Ring): boolean {
   return owners.some((list) => list.length !== Math.min(n, members.length));
 }
 
-/** The ring of the same change with the leaving member given up; null when none is leaving, or it is already. */
+/**
+ * The ring of the same change in which a member is not waited for any more, for it is gone; null when it is already,
+ * or there is no change. If it was not leaving it stays a member of which copies are missing: to be removed next.
+ */
 export function giveUp(ring: Ring, id: NodeId): Ring | null {
   const { change } = ring;
-  if (change === null || change.leaving !== id || change.isGone) return null;
-  return { ...ring, epoch: ring.epoch + 1, change: { ...change, isGone: true } };
+  if (change === null || change.gone.includes(id) || !has(ring.members, id)) return null;
+  return { ...ring, epoch: ring.epoch + 1, change: { ...change, gone: [...change.gone, id].sort() } };
 }
 
 /** A ring without a member that owns nothing in it. */

@@ -83,7 +83,7 @@ Deno.test("moves: any way through any change keeps the ring sound, and neighbour
             const stepped = chance === 0
               ? cancelled(now)
               : chance === 1
-              ? giveUp(now, now.change!.leaving ?? "")
+              ? giveUp(now, now.members[pick % now.members.length]!.id)
               : nextRing(now, reports(now, () => ends > 50 || chances.next().value > 2));
             if (stepped === null) continue;
             assertEquals(checkRing(stepped), null);
@@ -202,4 +202,23 @@ Deno.test("moves: where owners get fewer, those that stay copy from those that g
   assertEquals(incomingOf(begun, motion!), []);
   assertEquals(receiversOf(begun, motion!).sort(), [id(1), id(3)].sort());
   assertEquals(nextRing(begun, reports(begun, (one) => one !== id(3))), null);
+});
+
+Deno.test("moves: a change does not wait for a member that is lost meanwhile, whatever its part in it (60093)", () => {
+  const ring = [2, 3, 4].reduce((before, i) => {
+    const planned = plan(before, { kind: "join", member: member(i) });
+    assert(planned.ok);
+    return finish(planned.begun);
+  }, first);
+  const planned = plan(ring, { kind: "join", member: member(5) });
+  assert(planned.ok);
+  const settling = nextRing(planned.begun, reports(planned.begun, () => true))!;
+  const undone = cancelChange(settling);
+  assert(undone.ok && undone.next.change !== null);
+  const others = (one: string) => one !== id(2);
+  assertEquals(nextRing(undone.next, reports(undone.next, others))?.change?.motions.length === 0, false);
+  let now = giveUp(undone.next, id(2))!;
+  while (now.change !== null) now = nextRing(now, reports(now, others))!;
+  assertEquals(now.members.length, 5);
+  assert(plan(now, { kind: "force-remove", id: id(2) }).ok);
 });

@@ -117,11 +117,8 @@ export function plan(ring: Ring, change: Change): Plan {
 function transitionOf(change: Change): Transition {
   const joining = "member" in change ? change.member.id : null;
   const leaving = "id" in change ? change.id : null;
-  return {
-    joining,
-    leaving,
-    isGone: change.kind === "force-remove" || change.kind === "replace" && change.isGone === true,
-  };
+  const isGone = change.kind === "force-remove" || change.kind === "replace" && change.isGone === true;
+  return { joining, leaving, gone: isGone && leaving !== null ? [leaving] : [] };
 }
 
 /** Whether replicas of a partition share a zone though there are zones enough for all of them. */

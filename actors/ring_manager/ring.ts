@@ -48,8 +48,8 @@ export interface RingChange {
   readonly joining: NodeId | null;
   /** Who goes when everything has moved; null: nobody. */
   readonly leaving: NodeId | null;
-  /** Whether the one who goes will not answer: it is neither copied from nor waited for. */
-  readonly isGone: boolean;
+  /** Members that will not answer, sorted: they are neither copied from nor waited for. */
+  readonly gone: readonly NodeId[];
   /** What has still to move, by partition. */
   readonly motions: readonly Motion[];
 }
@@ -228,7 +228,7 @@ function checkMembers({ members, removed, change }: Ring): string | null {
   const ids = members.map((member) => member.id);
   if (!isAscending(ids)) return "members are not sorted by id, each once";
   // A node with an empty disk may take the place of one that is gone where that one was.
-  const heir = change !== null && change.isGone ? change.leaving : null;
+  const heir = change !== null && change.gone.includes(change.leaving ?? "") ? change.leaving : null;
   const addresses = members.filter(({ id }) => id !== heir).map((member) => member.address);
   if (new Set(addresses).size < addresses.length) return "two members have one address";
   if (removed.length > LIMITS.removedMembers) return `more than ${LIMITS.removedMembers} removed members`;
@@ -274,13 +274,15 @@ function checkList(
 function checkChange(ring: Ring): string | null {
   const { members, owners, epoch, change } = ring;
   if (change === null) return null;
-  const { since, joining, leaving, isGone, motions } = change;
+  const { since, joining, leaving, gone, motions } = change;
   if (!isCount(since, epoch)) return `a change since epoch ${since}`;
   const indexOf = (id: NodeId | null) => members.findIndex((member) => member.id === id);
   const [joiner, leaver] = [indexOf(joining), indexOf(leaving)];
   if (joining !== null && joiner < 0) return `${joining} joins and is no member`;
   if (leaving !== null && leaver < 0) return `${leaving} leaves and is no member`;
-  if (isGone && leaving === null) return "nobody is gone";
+  const stranger = gone.find((id) => indexOf(id) < 0);
+  if (stranger !== undefined) return `${stranger} is gone and was no member`;
+  if (!isAscending(gone)) return "those who are gone are not sorted, each once";
   if (joining !== null && joining === leaving) return `${joining} joins and leaves`;
   if (motions.length === 0) return "a change with nothing to move";
   const copies = copiesOf(ring);

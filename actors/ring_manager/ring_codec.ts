@@ -12,8 +12,8 @@
  * u32  partitions                       u32  CRC-32C of everything before it
  *
  * a list of owners   u8 how many, then u16 each: indexes of members
- * a change           u64 since, 2 x (u8 1 and an id, or u8 0): joining, leaving; u8 gone (0 or 1);
- *                    u32 motions, then per motion: u32 partition, u8 phase (0 copying, 1 settling),
+ * a change           u64 since, 2 x (u8 1 and an id, or u8 0): joining, leaving; u16 gone and
+ *                    their ids, ascending; u32 motions, then per motion: u32 partition, u8 phase (0 copying, 1 settling),
  *                    a list of owners
  * ```
  *
@@ -70,7 +70,8 @@ export type DecodedRing =
 export function encodeRing(ring: Ring): Uint8Array<ArrayBuffer> {
   const listBytes = 1 + 2 * ring.n;
   const motions = ring.change === null ? 0 : ring.change.motions.length;
-  const mostBytes = 128 + TEXT_BYTES + ring.members.length * (24 + 2 * TEXT_BYTES) +
+  const mostBytes = 128 + 16 * (ring.change?.gone.length ?? 0) + TEXT_BYTES +
+    ring.members.length * (24 + 2 * TEXT_BYTES) +
     16 * ring.removed.length +
     listBytes * ring.partitions + (5 + listBytes) * motions;
   const writer = new Writer(mostBytes);
@@ -95,13 +96,14 @@ export function encodeRing(ring: Ring): Uint8Array<ArrayBuffer> {
   return writer.checksummed();
 }
 
-function writeChange(writer: Writer, { since, joining, leaving, isGone, motions }: RingChange): void {
+function writeChange(writer: Writer, { since, joining, leaving, gone, motions }: RingChange): void {
   writer.u64(since);
   for (const id of [joining, leaving]) {
     writer.u8(id === null ? 0 : 1);
     if (id !== null) writer.id(id);
   }
-  writer.u8(isGone ? 1 : 0);
+  writer.u16(gone.length);
+  for (const id of gone) writer.id(id);
   writer.u32(motions.length);
   for (const { partition, phase, others } of motions) {
     writer.u32(partition);
@@ -181,13 +183,13 @@ function readChange(reader: Reader): RingChange {
   const since = reader.u64();
   const joining = reader.flag() ? reader.id() : null;
   const leaving = reader.flag() ? reader.id() : null;
-  const isGone = reader.flag();
+  const gone = reader.many(reader.u16(), 16, () => reader.id());
   const motions = reader.many(reader.u32(), 8, (): Motion => {
     const partition = reader.u32();
     const phase = reader.flag() ? "settling" : "copying";
     return { partition, phase, others: reader.owners() };
   });
-  return { since, joining, leaving, isGone, motions };
+  return { since, joining, leaving, gone, motions };
 }
 
 /** The bytes match their checksum but are no ring. */

@@ -176,7 +176,7 @@ Deno.test("ring: what is unsound about a change is named", () => {
   const members = [1, 2, 3].map(member);
   const seed = createRing({ clusterId: id(9), cluster: "c", n: 2, partitions: 2, member: member(1) });
   const change = {
-    ...{ since: 4, joining: id(3), leaving: null, isGone: false },
+    ...{ since: 4, joining: id(3), leaving: null, gone: [] as string[] },
     motions: [{ partition: 1, phase: "copying" as const, others: [0, 2] }],
   };
   const moving: Ring = { ...seed, epoch: 5, members, owners: [[0, 1], [1, 0]], change };
@@ -185,7 +185,8 @@ Deno.test("ring: what is unsound about a change is named", () => {
   const wrong: [Partial<typeof change>, string][] = [
     [{ since: 6 }, "since epoch 6"],
     [{ joining: id(8) }, "joins and is no member"],
-    [{ isGone: true }, "nobody is gone"],
+    [{ gone: [id(8)] }, "is gone and was no member"],
+    [{ gone: [id(2), id(1)] }, "not sorted"],
     [{ motions: [] }, "nothing to move"],
     [{ motions: [motion, motion] }, "out of order"],
     [{ motions: [{ ...motion, partition: 2 }] }, "out of order"],
