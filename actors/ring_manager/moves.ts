@@ -44,7 +44,8 @@
  * Copying can be cancelled at any moment: a write that reached both lists reached the old one.
  *
  * A member that is `gone` (force-remove, or replace of one that does not answer) is neither copied from nor waited
- * for, in whatever change is under way. It keeps its place in the lists until the moves are over, so that W goes on meaning what it meant.
+ * for, in whatever change is under way. It keeps its place in the lists until the moves are over, so that W goes on
+ * meaning what it meant.
  *
  * Whoever wants may take the next step: it follows from the ring and from what owners say, and two that take it at
  * once propose the same, or lose a vote.

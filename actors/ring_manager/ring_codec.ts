@@ -12,9 +12,9 @@
  * u32  partitions                       u32  CRC-32C of everything before it
  *
  * a list of owners   u8 how many, then u16 each: indexes of members
- * a change           u64 since, 2 x (u8 1 and an id, or u8 0): joining, leaving; u16 gone and
- *                    their ids, ascending; u32 motions, then per motion: u32 partition, u8 phase (0 copying, 1 settling),
- *                    a list of owners
+ * a change           u64 since, 2 x (u8 1 and an id, or u8 0): joining, leaving; u16 members that are gone,
+ *                    then each id, ascending; u32 motions, then per motion, ascending: u32 partition,
+ *                    u8 phase (0 copying, 1 settling), a list of owners
  * ```
  *
  * Format 1 had no changes and lists of min(n, members) owners without their number; it is read, and never written.

@@ -15,6 +15,9 @@ import { machine, onStage, type Stage } from "./stage.ts";
 const BASE: NodeOptions = { logLevel: "silent", partitions: 16, storage: { path: "data" } };
 const KEYS = Array.from({ length: 60 }, (_, index) => `key ${index}`);
 
+/** So many of them are written again; what a new owner has of the others it has copied. */
+const HOT = 30;
+
 /** Reads and writes all the time; says what was acknowledged and is missing. */
 class Writer {
   readonly lost: string[] = [];
@@ -29,7 +32,7 @@ class Writer {
 
   async untilOver({ sleep }: Stage): Promise<void> {
     for (let count = 0; !this.isOver; count++) {
-      await this.#once(KEYS[count % KEYS.length]!, `value ${count}`);
+      await this.#once(KEYS[count % HOT]!, `value ${count}`);
       await sleep(10);
     }
   }
