@@ -216,6 +216,18 @@ Deno.test("stand-ins: the impatient look for another one where nobody has answer
   assertEquals(quorum.wanting(true), []);
 });
 
+Deno.test("stand-ins: while a partition moves they never count", () => {
+  const others = { needed: 2, replicas: ["b", "c", "d"] };
+  const quorum = new WriteQuorum({ needed: 2, replicas: ["a", "b", "c"], others, sloppy: true });
+  for (const [replica, fallback] of [["c", "x"], ["d", "y"]] as const) {
+    quorum.add(replica, LOST);
+    quorum.standIn(fallback, replica);
+    quorum.add(fallback, OK);
+  }
+  for (const replica of ["a", "b"]) quorum.add(replica, OK);
+  assert(!quorum.enough() && quorum.impossible());
+});
+
 Deno.test("write quorum: while a partition moves, W of both lists, by a slow count", () => {
   const names = ["a", "b", "c", "d", "e"];
   const list = fc.uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 4 });

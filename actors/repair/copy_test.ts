@@ -20,6 +20,8 @@ const TASK = { owner: "them", partition: 0, lossId: "loss", epoch: 1, since: 1 }
 /** A partition as a node has it. */
 class Side {
   readonly asked: string[] = [];
+  /** Bytes that were paid for what it fetched. */
+  paid = 0;
   /** What is asked for so many more times is had. */
   patience = Infinity;
   /** Keys that pages leave out: once, by a bug. */
@@ -63,10 +65,21 @@ function copies(theirs: Side, ours: Side, core: Partial<CopyCore> = {}): Copies 
   });
   const context = { ref, environment: fake().environment } as unknown as CopyContext;
   return new Copies(context, {
-    budget: { spend: () => Promise.resolve() },
+    budget: {
+      spend: (bytes) => {
+        ours.paid += bytes;
+        return Promise.resolve();
+      },
+    },
     core: { ...REFILLER_CORE, ...core },
   });
 }
+
+Deno.test("copy: what is fetched is paid for, and what is only compared is not", async () => {
+  const [theirs, ours] = [new Side([1, 2, 3]), new Side([])];
+  assert(await copies(theirs, ours).make(TASK));
+  assertEquals(ours.paid, 3 * 3); // a key of one byte and an object of two
+});
 
 Deno.test("copy: goes on after the last key that was taken when the owner dies", async () => {
   const theirs = new Side([1, 2, 3, 4, 5, 6, 7]);
