@@ -19,7 +19,7 @@ import { FrameReader } from "../../net/frame_reader.ts";
 import { ADMIN, ADMIN_REPLY, CONTROL, CONTROL_REPLY } from "../../net/messages/control.ts";
 import { HELLO, PING, PONG, REFUSED, WELCOME } from "../../net/messages/handshake.ts";
 import { type Message, readMessage } from "../../net/messages/message.ts";
-import { READ, READ_ANSWER, WRITE, WRITE_ANSWER } from "../../net/messages/replicas.ts";
+import { KEEP, READ, READ_ANSWER, READ_HINT, WRITE, WRITE_ANSWER } from "../../net/messages/replicas.ts";
 import { DONE, FAILED, GET, GOT, PUT } from "../../net/messages/requests.ts";
 
 /** What became of it on its way. */
@@ -124,6 +124,8 @@ export const READINGS: ReadonlyMap<number, Reading> = new Map([
     ...(ticket === 0 ? { text: "(repair)" } : { asks: "write" }),
   })),
   reading(WRITE_ANSWER, (answer) => ({ text: answer.ok ? "ok" : answer.code, answers: "write" })),
+  reading(KEEP, ({ key }) => ({ key: decodeUtf8(key), asks: "write" })),
+  reading(READ_HINT, ({ key }) => ({ key: decodeUtf8(key), asks: "read" })),
   reading(
     CONTROL,
     ({ to, kind }, number) => ({ text: `${to}.${kind}`, ...(number > 0 && { asks: "control" }) }),

@@ -8,7 +8,7 @@ import { FrameWriter } from "../../net/frame_writer.ts";
 import { ADMIN, ADMIN_REPLY, CONTROL, CONTROL_REPLY } from "../../net/messages/control.ts";
 import { HELLO, PING, PONG, REFUSED, WELCOME } from "../../net/messages/handshake.ts";
 import { type Message, writeMessage } from "../../net/messages/message.ts";
-import { READ, READ_ANSWER, WRITE, WRITE_ANSWER } from "../../net/messages/replicas.ts";
+import { KEEP, READ, READ_ANSWER, READ_HINT, WRITE, WRITE_ANSWER } from "../../net/messages/replicas.ts";
 import { DONE, FAILED, GET, GOT, PUT } from "../../net/messages/requests.ts";
 import { READINGS, type Spoken, spokenIn } from "./tap.ts";
 
@@ -69,6 +69,10 @@ const CONVERSATION: readonly [way: string, bytes: Uint8Array, words: string][] =
   ],
   ["n2>n1", frameOf(WRITE, { ...place, key, object: value }, 7), "write key1"],
   ["n1>n2", frameOf(WRITE_ANSWER, { ok: true }, 7), "write-answer key1 ok"],
+  ["n2>n1", frameOf(KEEP, { ...place, target: "55".repeat(16), key, object: value }, 8), "keep key1"],
+  ["n1>n2", frameOf(WRITE_ANSWER, { ok: true }, 8), "write-answer key1 ok"],
+  ["n1>n2", frameOf(READ_HINT, { ...place, key }, 9), "read-hint key1"],
+  ["n2>n1", frameOf(READ_ANSWER, { ok: true, object: value }, 9), "read-answer key1 found"],
   ["n2>n1", frameOf(DONE, { ok: true }, 3), "done key1"],
   ["n1>c", frameOf(FAILED, failure, 2), "failed key1 quorum-unmet (1 of 2), in doubt"],
   ["n2>n1", frameOf(WRITE, { ...place, key, object: value }), "write key1 (repair)"],
