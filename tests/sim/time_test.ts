@@ -205,7 +205,7 @@ async function missedByTheSleeper(
   fallAsleep: (world: Simulation, name: string) => void,
 ): Promise<{ acknowledged: number; missed: number }> {
   const found = { acknowledged: 0, missed: 0 };
-  const quorum = { n: 3, r: 1, w: 3 };
+  const quorum = { n: 3, r: 1, w: 3, sloppy: false };
   for (let delayMs = 0; delayMs < 5; delayMs += 0.5) {
     await onStage({ nodes: 3, cores, node: { quorum } }, async (stage) => {
       const { cluster, world, sleep } = stage;
