@@ -229,6 +229,7 @@ for (const [name, before] of Object.entries(MEETINGS)) {
         await until(async () => (await statusOf(stage, index)).state === "serving");
       }
       assertEquals(await answerOf(stage, through[0]!, 2, "k"), "found");
+      await until(() => through[1]!.get("k", { r: 3 }).then(() => true, () => false)); // others restarted, too
       assertEquals((await through[1]!.get("k", { r: 3 })).texts(), ["new"]);
     }));
 }

@@ -57,9 +57,6 @@ async function answers(client: Client, key: string): Promise<string[]> {
   );
 }
 
-/** Replicas that differ go on differing until somebody reads. */
-const APART = { antiEntropy: { partnersOf: () => [] } };
-
 /** v2 at one replica, v1 at the next, nothing at the third; values of 2, 1 and no bytes. Gives all three. */
 async function disagreement(stage: Stage): Promise<{ replicas: number[]; client: Client }> {
   const { cluster } = stage;
@@ -78,8 +75,11 @@ async function disagreement(stage: Stage): Promise<{ replicas: number[]; client:
   return { replicas, client };
 }
 
+/** Nobody but a read mends anything. */
+const UNMENDED: NodeCores = { antiEntropy: { partnersOf: () => [] } };
+
 Deno.test("RLDB flaw 1: replicas that say v2, v1 and nothing are merged, not counted: R = 2 answers v2", () =>
-  onStage({ nodes: 3, cores: APART }, async (stage) => {
+  onStage({ nodes: 3, cores: UNMENDED }, async (stage) => {
     const { client } = await disagreement(stage);
     assertEquals((await client.get("k", { r: 2 })).texts(), ["22"]);
   }));
@@ -87,14 +87,14 @@ Deno.test("RLDB flaw 1: replicas that say v2, v1 and nothing are merged, not cou
 Deno.test("RLDB flaw 1, planted: a quorum of identical replies never comes about", () =>
   onStage({
     nodes: 3,
-    cores: { ...APART, coordinator: { readQuorum: (options) => new IdenticalReplies(options) } },
+    cores: { ...UNMENDED, coordinator: { readQuorum: (options) => new IdenticalReplies(options) } },
   }, async (stage) => {
     const { client } = await disagreement(stage);
     assertEquals((await failureOf(client.get("k", { r: 2 }))).code, "quorum-unmet");
   }));
 
 Deno.test("a read repairs what it found stale, and explain shows it", () =>
-  onStage({ nodes: 3, seed: 2, cores: APART }, async (stage) => {
+  onStage({ nodes: 3, seed: 2, cores: UNMENDED }, async (stage) => {
     const { client } = await disagreement(stage);
     await client.get("k", { r: 2 });
     await stage.sleep(500);

@@ -127,6 +127,11 @@ export const READINGS: ReadonlyMap<number, Reading> = new Map([
   reading(KEEP, ({ key }) => ({ key: decodeUtf8(key), asks: "write" })),
   reading(READ_HINT, ({ key }) => ({ key: decodeUtf8(key), asks: "read" })),
   reading(
+    KEEP,
+    ({ key, target }) => ({ key: decodeUtf8(key), text: `for ${target.slice(0, 8)}`, asks: "write" }),
+  ),
+  reading(READ_HINT, ({ key }) => ({ key: decodeUtf8(key), asks: "read" })),
+  reading(
     CONTROL,
     ({ to, kind }, number) => ({ text: `${to}.${kind}`, ...(number > 0 && { asks: "control" }) }),
   ),

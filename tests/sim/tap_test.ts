@@ -78,6 +78,12 @@ const CONVERSATION: readonly [way: string, bytes: Uint8Array, words: string][] =
   ["n2>n1", frameOf(WRITE, { ...place, key, object: value }), "write key1 (repair)"],
   [
     "n1>n2",
+    frameOf(KEEP, { ...place, key, object: value, target: "55".repeat(16) }, 8),
+    "keep key1 for 55555555",
+  ],
+  ["n1>n2", frameOf(READ_HINT, { ...place, key }, 9), "read-hint key1"],
+  [
+    "n1>n2",
     frameOf(CONTROL, { to: "ring_manager", kind: "prepare", from: "x", body: null }, 1),
     "control ring_manager.prepare",
   ],

@@ -18,7 +18,7 @@ function ofType<T extends TimelineEvent["type"]>(timeline: readonly TimelineEven
 }
 
 /** Messages that a history has only when something is amiss with it. */
-const RARE = ["refused", "failed", "read-hint"];
+const RARE = ["refused", "failed", "keep", "read-hint"];
 
 /** What of a history its timeline lacks. */
 function lacking(timeline: readonly TimelineEvent[], { messages, lines }: Watched, of: Report): string[] {
