@@ -124,8 +124,6 @@ export const READINGS: ReadonlyMap<number, Reading> = new Map([
     ...(ticket === 0 ? { text: "(repair)" } : { asks: "write" }),
   })),
   reading(WRITE_ANSWER, (answer) => ({ text: answer.ok ? "ok" : answer.code, answers: "write" })),
-  reading(KEEP, ({ key }) => ({ key: decodeUtf8(key), asks: "write" })),
-  reading(READ_HINT, ({ key }) => ({ key: decodeUtf8(key), asks: "read" })),
   reading(
     KEEP,
     ({ key, target }) => ({ key: decodeUtf8(key), text: `for ${target.slice(0, 8)}`, asks: "write" }),
