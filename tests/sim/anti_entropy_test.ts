@@ -66,6 +66,25 @@ Deno.test("anti-entropy: what each of two sides alone holds, both have in the en
     await until(() => isEqual(stage));
   }));
 
+Deno.test("61: a node that was away while a key was deleted does not bring it back", () =>
+  onStage({ nodes: 3 }, async ({ cluster, sleep, until }) => {
+    const client = await cluster.connect({ to: [0, 1] });
+    await client.put("gone", "v", { w: 3 });
+    await client.put("kept", "v", { w: 3 });
+    await cluster.stop(2);
+    const { context } = await client.get("gone");
+    await client.del("gone", { context });
+    await sleep(300_000); // a tombstone lives for ever as yet
+    await cluster.start(2);
+    await sleep(30_000);
+    const returned = await cluster.connect({ to: [2] });
+    await until(() => returned.get("gone", { r: 3 }).then(() => true, () => false));
+    for (const r of [1, 2, 3]) {
+      assertEquals((await returned.get("gone", { r })).texts(), []);
+      assertEquals((await returned.get("kept", { r })).texts(), ["v"]);
+    }
+  }));
+
 Deno.test("62: hash trees read during writes: extra sync only", () =>
   onStage({ nodes: 3 }, async (stage) => {
     const { cluster, sleep, until } = stage;
