@@ -20,13 +20,13 @@ export const background: Command<Flags> = command({
   summary: "Show, bound or pause a node's work in the background: repair, refilling, compaction",
   details:
     "It goes by what clients feel: while one request of a hundred takes longer than 50 ms it gets less, at least\n" +
-    "1 MiB a second, and more while they do not. What is set here holds until the node restarts. While it is\n" +
-    "paused, compaction goes on as far as writes need it.",
+    "1 MiB a second, and more while they do not. Hints and anti-entropy go at rates of their own. What is set here\n" +
+    "holds until the node restarts. While it is paused, compaction goes on as far as writes need it.",
   examples: ["background -p 3001", "background -p 3001 --most 8", "background -p 3001 --pause"],
   flags: {
     ...WHERE,
     most: optional(kind.integer(1, 1_000_000, "MIB"), "At most so many MiB a second, and not paused"),
-    pause: toggled(kind.toggle, "Do nothing in the background"),
+    pause: toggled(kind.toggle, "No read repair, refilling, expiry or compaction that can wait"),
     resume: toggled(kind.toggle, "As fast as clients allow"),
     ...JSON_FLAG,
   },

@@ -26,6 +26,8 @@ export interface SetRun {
   readonly nodes: number;
   /** How long clients are at work. */
   readonly seconds: number;
+  /** Instead: trouble once, each phase until so many more requests are answered. */
+  readonly requests?: number;
   /** More flags of every node. */
   readonly flags: readonly string[];
   /** Quorums of each request; default: the cluster's. */
@@ -54,16 +56,18 @@ export async function setRun(run: SetRun): Promise<SetOutcome> {
     Array.from({ length: nodes * CLIENTS_PER_NODE }, (_, i) => cluster.doors[i % nodes]!),
     quorum,
   );
-  const until = performance.now() + seconds * 1000;
-  const quietMs = Math.min(TROUBLE_MS / 2, seconds * 1000 / 4);
   let troubles = 0;
-  while (performance.now() < until) {
-    await sleep(quietMs);
-    if (performance.now() >= until) break;
+  const trouble = async (phase: (ms: number) => Promise<void>) => {
+    await phase(TROUBLE_MS / 2);
     await cluster.befall(run.trouble, troubles++);
-    await sleep(Math.min(TROUBLE_MS, seconds * 1000 / 2));
+    await phase(TROUBLE_MS);
     await cluster.heal();
-  }
+  };
+  if (run.requests !== undefined) {
+    const enough = run.requests;
+    await trouble(() => clients.progress(enough));
+    await clients.progress(enough);
+  } else for (const end = performance.now() + seconds * 1000; performance.now() < end;) await trouble(sleep);
   await clients.stop();
   await cluster.whole();
   const { requests } = clients;

@@ -5,7 +5,7 @@
  */
 
 import { Client, DenamoError, type GetResult } from "../../mod.ts";
-import { sleep } from "../outside/harness.ts";
+import { sleep, until } from "../outside/harness.ts";
 import { countFates, type Element, type Fates, newElement } from "./elements.ts";
 
 const SETS = 24;
@@ -25,6 +25,12 @@ export class SetClients {
   constructor(addresses: readonly string[], options: { readonly r?: number; readonly w?: number } = {}) {
     this.#options = options;
     this.#workers = addresses.map((address, worker) => this.#work(worker, address));
+  }
+
+  /** Resolves when so many more requests have been answered. */
+  async progress(count: number): Promise<void> {
+    const enough = this.requests.done + count;
+    await until(`${count} more requests`, () => this.requests.done >= enough);
   }
 
   /** Stop; resolves when the last request is over. */
