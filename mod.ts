@@ -68,13 +68,17 @@ export type {
   BackupOutcome,
   BackupProgress,
   Candidate,
+  ChangeOutcome,
   ClusterState,
   JoinOutcome,
   MemberState,
+  MovesView,
   NodeStatus,
   OperatorProtocol,
   PartitionState,
   PartitionsView,
+  Preview,
+  PreviewRequest,
   Refusal,
   RingView,
 } from "./actors/operator/protocol.ts";
@@ -94,7 +98,10 @@ export type { HintStoreStatus, HintTarget } from "./actors/handoff/protocol.ts";
 export type { ActorId, NodeId, ReplicaStoreStatus } from "./actors/replica_store/protocol.ts";
 export type { TreeStatus } from "./actors/replica_store/tree_protocol.ts";
 export type { PartitionHealth, RepairStatus } from "./actors/repair/anti_entropy.ts";
-export type { Member } from "./actors/ring_manager/ring.ts";
+export { MOVER_CORE, type MoverCore } from "./actors/repair/mover.ts";
+export type { MoveReport, MoveReports, MovesCore } from "./actors/ring_manager/moves.ts";
+export type { Move } from "./actors/ring_manager/plan.ts";
+export type { Member, Motion, Ring, RingChange } from "./actors/ring_manager/ring.ts";
 
 // The simulated world, and the decisions that a test may replace in it.
 export { COORDINATOR_CORE, type CoordinatorCore } from "./actors/coordinator/core.ts";

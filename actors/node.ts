@@ -12,8 +12,9 @@
  *     ├── expirer             deletes values whose time has come
  *     ├── anti_entropy        finds out where replicas differ, and makes it good
  *     ├── handoff             gives that back
+ *     ├── mover               brings membership changes to their end
  *     ├── coordinator         every client request, until it is answered
- *     ├── operator            status, explain, join
+ *     ├── operator            status, explain, membership changes
  *     └── listener            the door: clients and peers come in here         (net/listener.ts)
  *
  * They start top to bottom and stop bottom to top. Each starts from what the ones above it can tell it and from
@@ -22,7 +23,6 @@
  * up, and the process ends.
  *
  * A request goes one way: listener, coordinator, replica stores, storage, and back as messages of its own.
- * Transfer will stand beside the refiller.
  *
  * @module
  */
@@ -36,6 +36,7 @@ import { operator, type OperatorOptions } from "./operator/operator.ts";
 import { expirer, type ExpirerOptions } from "./repair/expirer.ts";
 import { antiEntropy, type AntiEntropyOptions } from "./repair/anti_entropy.ts";
 import { refiller, type RefillerOptions } from "./repair/refiller.ts";
+import { mover, type MoverOptions } from "./repair/mover.ts";
 import { replicaStore, type ReplicaStoreOptions } from "./replica_store/replica_store.ts";
 import { ringManager, type RingManagerOptions } from "./ring_manager/ring_manager.ts";
 
@@ -63,6 +64,8 @@ export interface NodeParts {
   /** Options of the actor of this name. */
   readonly handoff: HandoffOptions;
   /** Options of the actor of this name. */
+  readonly mover: MoverOptions;
+  /** Options of the actor of this name. */
   readonly coordinator: CoordinatorOptions;
   /** Options of the actor of this name. */
   readonly operator: OperatorOptions;
@@ -86,6 +89,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       expirer(parts.expirer),
       antiEntropy(parts.antiEntropy),
       handoff(parts.handoff),
+      mover(parts.mover),
       coordinator(parts.coordinator),
       operator(parts.operator),
       ...parts.doors,

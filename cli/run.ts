@@ -14,6 +14,10 @@ import { demo } from "./commands/demo.ts";
 import { explain } from "./commands/explain.ts";
 import { get } from "./commands/get.ts";
 import { commandHelp, helpCommand, overview, unknownCommand } from "./commands/help.ts";
+import { cancel } from "./commands/cancel.ts";
+import { forceRemove } from "./commands/force_remove.ts";
+import { leave } from "./commands/leave.ts";
+import { replace } from "./commands/replace.ts";
 import { joinCluster } from "./commands/join_cluster.ts";
 import { ping } from "./commands/ping.ts";
 import { put } from "./commands/put.ts";
@@ -33,6 +37,10 @@ import { paint } from "./paint.ts";
 export const COMMANDS: readonly Command[] = [
   server,
   joinCluster,
+  leave,
+  replace,
+  forceRemove,
+  cancel,
   put,
   get,
   del,

@@ -181,12 +181,52 @@ Deno.test("join-cluster: Ok, or the refusal", async () => {
   });
 });
 
+const MEMBERS = ["1", "2"].map((digit) => ({ id: digit.repeat(32), address: `127.0.0.1:300${digit}` }));
+const CHANGED = { ok: true, epoch: 7, partitions: 12 };
+const OK = `{"message":"Ok","epoch":7,"partitions":12}\n`;
+
+Deno.test("leave, force-remove, cancel: asked of the right node, and waited for when that is wanted", async () => {
+  const left = await denamo("leave -p 3002", { admin: { leave: CHANGED } });
+  assertEquals([left.code, left.stdout, left.asked], [0, OK, [["leave", {}]]]);
+  const waited = await denamo("cancel --wait", { admin: { cancel: CHANGED, status: { moves: null } } });
+  assertEquals([waited.code, waited.asked.map(([kind]) => kind)], [0, ["cancel", "status"]]);
+  const admin = { clusterState: { members: MEMBERS }, forceRemove: CHANGED };
+  const removed = await denamo("force-remove 127.0.0.1:3002", { admin });
+  assertEquals([removed.code, removed.asked.at(-1)], [0, ["forceRemove", { id: "2".repeat(32) }]]);
+  const unknown = await denamo("force-remove 33", { admin });
+  assertEquals(unknown.code, 1);
+  assertMatch(JSON.parse(unknown.stderr).error.message, /^33 is no member; there are 11111111 127/);
+});
+
+Deno.test("replace: the member is looked up at the known one, the new node is asked", async () => {
+  const admin = { clusterState: { members: MEMBERS }, replace: { ok: true, epoch: 7, members: [] } };
+  const world = await denamo("replace 2222 -p 3004 --known-cluster-node 127.0.0.1:3001", { admin });
+  assertEquals([world.code, world.stdout], [0, `{"message":"Ok","epoch":7}\n`]);
+  assertEquals(world.addresses, ["127.0.0.1:3001", "127.0.0.1:3004"]);
+  assertEquals(world.asked.at(-1), ["replace", { known: "127.0.0.1:3001", old: "2".repeat(32) }]);
+});
+
+Deno.test("--plan shows what would move, and changes nothing", async () => {
+  const moves = [{ partition: 0, from: "1".repeat(32), to: "4".repeat(32) }];
+  const preview = {
+    ...{ ok: true, epoch: 3, members: 4, moves, bytes: 2_000_000, estimateMs: 95 },
+    violations: ["replicas will share zones: there are 2 for 3 replicas"],
+  };
+  const line = "join-cluster -p 3004 --known-cluster-node 127.0.0.1:3001 --plan";
+  const world = await denamo(line, { admin: { preview }, interactive: true });
+  assertEquals(world.asked, [["preview", { kind: "join", id: null, member: null, known: "127.0.0.1:3001" }]]);
+  assertMatch(
+    world.stdout,
+    /4 members, 1 transfer to make, about .*44444444 receives 1 partition.*share zones/s,
+  );
+});
+
 Deno.test("join-cluster: a refusal says what to do, and nothing of classes", async () => {
   const cases = [
     [
       "address-taken",
       "a:1 is the address of 00ff",
-      /00ff: a member whose disk was lost cannot be replaced yet/,
+      /00ff: a member whose disk was lost is replaced: denamo replace/,
     ],
     ["unreachable", "a:1: DenamoError: timeout: no answer", /^a:1: timeout: no answer$|^a:1: no answer$/],
     ["unreachable", "a:1: DenamoError: unreachable: nobody", /^a:1: nobody$/],

@@ -25,6 +25,8 @@ export function administer(environment: Environment): Administer {
         return { ok: false, code: "unreachable", message: `${address}: ${error.message}` };
       }
     },
+    preview: (address, change, timeoutMs) =>
+      ask(address, (client) => client.admin("preview", change, { timeoutMs })),
     clusterState: (address, timeoutMs) =>
       ask(address, (client) => client.admin("clusterState", {}, { timeoutMs })),
   };

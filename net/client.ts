@@ -256,7 +256,7 @@ export class Client implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<Reply<OperatorProtocol, K>> {
     type Answered = { readonly ok: true; readonly reply: unknown };
-    const isWrite = kind === "join" || kind === "admit" || kind === "backup";
+    const isWrite = WRITES.has(kind);
     const { reply } = await this.#promise<Answered>(options, (done) =>
       this.#submit(options, {
         repeatable: !isWrite,
@@ -369,6 +369,17 @@ export class Client implements AsyncDisposable {
     });
   }
 }
+
+/** What must not be asked of a second node because the first did not answer. */
+const WRITES: ReadonlySet<string> = new Set([
+  "join",
+  "admit",
+  "backup",
+  "replace",
+  "leave",
+  "forceRemove",
+  "cancel",
+]);
 
 function readGot(frame: Frame): GetSuccess | ClientFailure {
   if (frame.message === FAILED.number) return readMessage(FAILED, frame);

@@ -18,8 +18,10 @@ import { Simulation } from "../actors/simulated/simulation.ts";
 import { Client, type ConnectOptions } from "./client.ts";
 import { type ClusterOptions, judgeOptions } from "./cluster_options.ts";
 import { storeDirectory } from "../storage/engines.ts";
-import { Node, type NodeOptions } from "./node.ts";
+import { Node, type NodeOptions, REMOVED } from "./node.ts";
 import { hintsDirectory } from "./hint_memory.ts";
+import type { OperatorProtocol, Refusal } from "../actors/operator/protocol.ts";
+import type { Body } from "../actors/runtime/protocol.ts";
 import { journalDirectory } from "./node_memory.ts";
 import { settingsOf } from "./node_options.ts";
 import { untilServing } from "./recovery.ts";
@@ -110,9 +112,12 @@ export class Cluster implements AsyncDisposable {
   readonly #options: ClusterOptions;
   readonly #directory: string | null;
   readonly #nodes: (Node | null)[] = [];
+  /** Nodes that ended because they are no members any more. */
+  readonly #removed = new Set<number>();
   /** How often each node was started by its nemesis. */
   readonly #starts: number[] = [];
   readonly #ports: number[] = [];
+  readonly #ids = new Map<number, string>();
   readonly #nemesis: Nemesis | null;
   #isTroubled = false;
   #isRunning = false;
@@ -217,7 +222,9 @@ export class Cluster implements AsyncDisposable {
     const started = await Node.start(options, environment, own);
     this.#nodes[index] = started;
     this.#ports[index] = started.endpoint.port;
-    void started.terminated.then(() => {
+    this.#ids.set(index, started.id);
+    void started.terminated.then(({ reason }) => {
+      if (reason === REMOVED) this.#removed.add(index);
       if (this.#nodes[index] !== started) return;
       this.#nodes[index] = null;
       this.simulation?.killNode(machineOf(index)); // its process is over
@@ -367,18 +374,43 @@ export class Cluster implements AsyncDisposable {
         }
       },
       crash: (index, actor) => this.node(index).crash(actor),
-      join: async (index) => {
-        const client = await this.connect({ to: [index] });
-        try {
-          // Not all through one: members that propose at the same time are what votes are for.
-          const known = addressOf(index % (this.#options.nodes ?? 3));
-          const joined = await client.admin("join", { known }, { timeoutMs: JOIN_LIMIT_MS });
-          if (!joined.ok) throw new Error(joined.message);
-        } finally {
-          await client.close();
-        }
+      join: (index) =>
+        // Not all through one: members that propose at the same time are what votes are for.
+        this.#ask(index, "join", { known: addressOf(index % (this.#options.nodes ?? 3)) }),
+      members: {
+        leave: (index) => this.#ask(index, "leave", {}),
+        forceRemove: async (index) =>
+          await this.#ask(this.#memberBut(index), "forceRemove", { id: this.#ids.get(index) ?? "" }),
+        replace: async (index, heir) => {
+          const known = addressOf(this.#memberBut(index, heir));
+          return await this.#ask(heir, "replace", { known, old: this.#ids.get(index) ?? "" });
+        },
+        cancel: (index) => this.#ask(index, "cancel", {}),
+        isRemoved: (index) => this.#removed.has(index),
       },
     };
+  }
+
+  /** A node that runs, and is none of these; one of the first members where possible. */
+  #memberBut(...others: readonly number[]): number {
+    const running = [...this.#nodes.keys()].filter((index) => this.#nodes[index] && !others.includes(index));
+    if (running.length === 0) throw new Error("nobody is there to be asked");
+    return running[0]!;
+  }
+
+  /** Have a node change the membership; rejects when it refuses. */
+  async #ask<K extends "join" | "leave" | "forceRemove" | "replace" | "cancel">(
+    index: number,
+    kind: K,
+    body: Body<OperatorProtocol, K>,
+  ): Promise<void> {
+    const client = await this.connect({ to: [index] });
+    try {
+      const outcome: { ok: true } | Refusal = await client.admin(kind, body, { timeoutMs: JOIN_LIMIT_MS });
+      if (!outcome.ok) throw new Error(outcome.message);
+    } finally {
+      await client.close();
+    }
   }
 
   /** Resolves when every node has the ring with `count` members. */

@@ -57,6 +57,7 @@ const key = bytes(LIMITS.keyBytes, 1);
 const entries = list(record({ key, object: bytes(LIMITS.messageBytes) }), PAGE_ENTRIES);
 const placement = { partition, epoch: integer(1) };
 const cut = nullable(key);
+const scan = record({ ...placement, after: cut, since: integer(1) });
 const digests = list(nullable(bytes(DIGEST_BYTES, DIGEST_BYTES)), TREE_ITEMS);
 
 /** Between stores about their hash trees. */
@@ -99,8 +100,34 @@ export const CONTROL: ControlRegistry = {
     accept: { body: acceptRequest, reply: acceptReply },
   },
   replica_store: {
+    progress: {
+      body: record({}),
+      reply: record({
+        epoch: integer(1),
+        since: integer(1),
+        ready: list(partition, LIMITS.partitions),
+        waiting: integer(0, LIMITS.partitions),
+      }),
+    },
+    weigh: {
+      body: record({}),
+      reply: record({
+        partitions: list(partition, LIMITS.partitions),
+        keys: list(integer(0), LIMITS.partitions),
+        bytes: list(integer(0), LIMITS.partitions),
+      }),
+    },
+    digest: {
+      body: scan,
+      reply: record({
+        ok: flag,
+        checksum: integer(0, 2 ** 32 - 1),
+        keys: integer(0, PAGE_ENTRIES),
+        next: cut,
+      }),
+    },
     scan: {
-      body: record({ ...placement, after: cut }),
+      body: scan,
       reply: record({ ok: flag, entries, next: cut }),
     },
     inspect: {

@@ -18,6 +18,7 @@ import { HINT_STORE_CORE } from "../actors/handoff/hint_store.ts";
 import type { GossiperProtocol } from "../actors/gossiper/protocol.ts";
 import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
 import { ANTI_ENTROPY_CORE } from "../actors/repair/anti_entropy.ts";
+import { MOVER_CORE } from "../actors/repair/mover.ts";
 import { REFILLER_CORE } from "../actors/repair/refiller.ts";
 import { REPLICA_STORE_CORE } from "../actors/replica_store/replica_store.ts";
 import { RING_MANAGER_CORE } from "../actors/ring_manager/ring_manager.ts";
@@ -56,6 +57,9 @@ export type { EngineName, NodeCores, NodeOptions };
 
 /** The release this is; the same as in deno.json. */
 export const VERSION = "0.1.0";
+
+/** Why a node ended that is no member any more. */
+export const REMOVED = "it was removed from the cluster; start it with an empty directory to join anew";
 
 /** How often a stopping node looks whether what was under way has ended. */
 const DRAIN_POLL_MS = 20;
@@ -215,8 +219,7 @@ function partsOf(materials: Materials): NodeParts {
     env.log.error("this node is fenced and ends", { reason });
     void system.stop();
   };
-  const onRemoved = () =>
-    end("it was removed from the cluster; start it with an empty directory to join anew");
+  const onRemoved = () => end(REMOVED);
   const twin = `another process lives under the id ${node} of this node`;
   const onForgotten = (known: ProcessLife) => void outlive(materials, known);
   return {
@@ -261,6 +264,7 @@ function partsOf(materials: Materials): NodeParts {
     },
     expirer: { node, wallMs, budget, core: { ...EXPIRER_CORE, ...cores.expirer } },
     refiller: { node, budget, core: { ...REFILLER_CORE, ...cores.refiller } },
+    mover: { node, core: { ...MOVER_CORE, ...cores.mover } },
     ...hintsOf(materials, wallMs),
     coordinator: {
       node,

@@ -12,6 +12,7 @@ import type { GossiperCore } from "../actors/gossiper/gossiper.ts";
 import type { AntiEntropyCore } from "../actors/repair/anti_entropy.ts";
 import type { HandoffCore } from "../actors/handoff/handoff.ts";
 import type { HintStoreCore } from "../actors/handoff/hint_store.ts";
+import type { MoverCore } from "../actors/repair/mover.ts";
 import type { RefillerCore } from "../actors/repair/refiller.ts";
 import type { ReplicaStoreCore } from "../actors/replica_store/replica_store.ts";
 import type { RingManagerCore } from "../actors/ring_manager/ring_manager.ts";
@@ -97,6 +98,8 @@ export interface NodeCores {
   readonly handoff?: Partial<HandoffCore>;
   /** See `net/hint_memory.ts`. */
   readonly hints?: Partial<HintMemoryCore>;
+  /** See `actors/repair/mover.ts`. */
+  readonly mover?: Partial<MoverCore>;
   /** See `net/node_memory.ts`. */
   readonly memory?: Partial<NodeMemoryCore>;
   /** See `net/listener.ts`. */

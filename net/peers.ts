@@ -121,8 +121,14 @@ class Peers implements Transport {
 
   learn(ring: Ring): void {
     this.#addresses.clear();
-    for (const { id, address } of ring.members) {
-      if (id !== this.#options.facts.nodeId) this.#addresses.set(id, address);
+    const { members, change } = ring;
+    const isReplaced = (id: NodeId, at: string) =>
+      change !== null && change.leaving === id && change.gone.includes(id) &&
+      members.some((other) => other.id !== id && other.address === at);
+    for (const { id, address } of members) {
+      // Where the one is that takes its place, nobody goes by the id of one that is gone.
+      if (id === this.#options.facts.nodeId || isReplaced(id, address)) continue;
+      this.#addresses.set(id, address);
     }
     for (const [node, peer] of this.#peers) {
       if (this.#addresses.get(node) === peer.address) continue;

@@ -91,6 +91,8 @@ export function coordinator(options: CoordinatorOptions): ActorSpec<CoordinatorP
   };
 }
 
+const NOBODY: readonly NodeId[] = [];
+
 /** What a door is told when the coordinator has lost its requests. */
 type DoorProtocol = { abandoned: [Record<never, never>, void] };
 
@@ -377,6 +379,15 @@ class Coordinator implements GetDesk, PutDesk, DeliveryDesk {
 
   zoneOf(node: NodeId): string {
     return this.#zones.get(node) ?? "";
+  }
+
+  othersOf(partition: number): readonly NodeId[] {
+    if (this.ring.change === null) return NOBODY;
+    return this.core.othersOf(this.ring, partition).map(({ id }) => id);
+  }
+
+  teach(node: NodeId): void {
+    this.#context.ref<RingManagerProtocol>("ring_manager").tell("teach", { node });
   }
 
   fastestOf(nodes: readonly NodeId[]): NodeId | undefined {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { partitionOf, preferenceList } from "../ring_manager/ring.ts";
+import { ownersOf, partitionOf, preferenceList } from "../ring_manager/ring.ts";
 import { nextCoordinator } from "./candidate.ts";
 import { fallbacksOf, nextStandIn } from "./fallbacks.ts";
 import { ReadQuorum } from "./read_quorum.ts";
@@ -21,6 +21,9 @@ export const COORDINATOR_CORE = {
   fallbacksOf,
   /** Who stands in for a replica next. */
   nextStandIn,
+  /** Who has a part in requests for a partition besides its replicas: its other owners while it moves. */
+  othersOf: (...of: Parameters<typeof ownersOf>): ReturnType<typeof ownersOf>["others"] =>
+    ownersOf(...of).others,
   /** Who coordinates a write next. */
   nextCoordinator,
   /** What a write that outlived its deadline is answered. */

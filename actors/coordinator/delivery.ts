@@ -7,7 +7,6 @@
  */
 
 import type { EncodedObject, NodeId, ReplicaWrite, WriteAnswer } from "../replica_store/protocol.ts";
-import type { Ring } from "../ring_manager/ring.ts";
 import { Resend } from "./resend.ts";
 import { WriteQuorum } from "./write_quorum.ts";
 
@@ -17,6 +16,8 @@ export interface Delivery {
   readonly ticket: number;
   /** The key's partition. */
   readonly partition: number;
+  /** The epoch of the ring that says who is to have it: by it replicas judge whether they take it. */
+  readonly epoch: number;
   /** The key. */
   readonly key: Uint8Array;
   /** What is kept of it. */
@@ -31,8 +32,6 @@ export interface Delivery {
 export interface DeliveryDesk {
   /** This node. */
   readonly self: NodeId;
-  /** The ring now. */
-  readonly ring: Ring;
   /** Now, monotonic milliseconds. */
   now(): number;
   /** Send the object to a replica; false when it certainly did not leave. */
@@ -63,10 +62,10 @@ export class DeliveryUnderWay {
 
   /** Send it. */
   start(): void {
-    const { partition, key, object } = this.request;
-    const { self, ring } = this.#desk;
-    this.epoch = ring.epoch;
-    this.#write = { partition, key, object, epoch: ring.epoch, ticket: this.ticket, from: self };
+    const { partition, epoch, key, object } = this.request;
+    const { self } = this.#desk;
+    this.epoch = epoch;
+    this.#write = { partition, key, object, epoch, ticket: this.ticket, from: self };
     this.#resend = new Resend(this.#desk.now(), object.length);
     for (const recipient of this.request.recipients) {
       if (this.#desk.sendWrite(recipient, this.#write)) continue;

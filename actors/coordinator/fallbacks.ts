@@ -9,10 +9,10 @@
  */
 
 import type { NodeId } from "../replica_store/protocol.ts";
-import { preferenceList, type Ring } from "../ring_manager/ring.ts";
+import { ownersOf, preferenceList, type Ring } from "../ring_manager/ring.ts";
 
 /**
- * The members that do not own a partition, in the order in which they stand in for those that do.
+ * The members that have no part in a partition, in the order in which they stand in for those that do.
  *
  * @example
  * ```ts
@@ -28,7 +28,8 @@ import { preferenceList, type Ring } from "../ring_manager/ring.ts";
  * ```
  */
 export function fallbacksOf(ring: Ring, partition: number): NodeId[] {
-  const seen = new Set(preferenceList(ring, partition).map(({ id }) => id));
+  const { owners, others } = ownersOf(ring, partition);
+  const seen = new Set([...owners, ...others].map(({ id }) => id));
   const primaries = seen.size;
   for (let step = 1; step < ring.partitions && seen.size < ring.members.length; step++) {
     for (const { id } of preferenceList(ring, (partition + step) % ring.partitions)) seen.add(id);

@@ -22,6 +22,12 @@ Deno.test("stand-ins: whoever owns the partitions that follow, then whoever is l
   assertEquals(fallbacksOf({ ...RING, members: members.slice(0, 3), owners: [[0, 1, 2], [0, 1, 2]] }, 0), []);
 });
 
+Deno.test("stand-ins: nobody who is to own the partition, or owned it until now", () => {
+  const motions = [{ partition: 0, phase: "copying", others: [1, 2, 3] } as const];
+  const change = { since: 2, joining: null, leaving: null, gone: [], motions };
+  assertEquals(fallbacksOf({ ...RING, epoch: 2, change }, 0), [IDS[4], IDS[5]]);
+});
+
 Deno.test("stand-ins: the first that is well, before it one in a zone that no other copy is in", () => {
   const search = {
     primary: IDS[0]!,

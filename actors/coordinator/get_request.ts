@@ -37,6 +37,8 @@ export interface GetDesk {
   fallbacksOf(partition: number): readonly NodeId[];
   /** Whether a node is held to be down. */
   isDown(node: NodeId): boolean;
+  /** Have a member told of this node's ring. */
+  teach(node: NodeId): void;
   /** Send a read; false when it certainly did not leave. */
   sendRead(replica: NodeId, read: ReplicaRead): boolean;
   /** Ask a node what it holds for others; false when the question certainly did not leave. */
@@ -102,7 +104,8 @@ export class GetUnderWay {
     this.epoch = ring.epoch;
     const partition = this.#partition = core.partitionOf(key, ring.partitions);
     const replicas = this.#desk.replicasOf(partition);
-    this.#quorum = core.readQuorum({ needed: this.terms.needed, replicas });
+    const needed = Math.min(this.terms.needed, replicas.length);
+    this.#quorum = core.readQuorum({ needed, replicas });
     this.#isWide = false;
     const { deadline } = this.request;
     const read = this.#read = {
@@ -149,6 +152,10 @@ export class GetUnderWay {
     if (!answer.ok && answer.code === "wrong-epoch" && (answer.epoch ?? 0) > this.epoch) {
       this.outdated = !this.answered;
       return;
+    }
+    // It has not heard of the ring by which it was asked: it is told, and asked again.
+    if (!answer.ok && answer.code === "wrong-epoch" && (answer.epoch ?? this.epoch) < this.epoch) {
+      return this.#desk.teach(replica);
     }
     if ("object" in answer && answer.object !== null) this.#resend?.expect(answer.object.length);
     this.#quorum?.add(replica, answer);

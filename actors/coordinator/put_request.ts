@@ -10,6 +10,7 @@
  * For a replica that is held to be down, was lost or stays silent, the next healthy node keeps the object with a hint
  * (`../handoff/`). Whether it counts is for the quorum to say; a strict write leaves hints too, and counts none. Where
  * no primary can be reached, the first healthy node that is none mints in its hint store, unless the write is strict.
+ * While the partition moves every write is.
  *
  * @module
  */
@@ -27,6 +28,7 @@ import { CatchUp } from "./catch_up.ts";
 import type { CoordinatorCore } from "./core.ts";
 import type { Failure, FailureCode, PutOutcome, PutRequest } from "./protocol.ts";
 import { carryMs, Resend } from "./resend.ts";
+import type { QuorumOptions } from "./read_quorum.ts";
 import type { WriteQuorum } from "./write_quorum.ts";
 
 /** What a write needs of the coordinator it runs in. */
@@ -47,6 +49,10 @@ export interface PutDesk {
   isDown(node: NodeId): boolean;
   /** The failure zone of a node. */
   zoneOf(node: NodeId): string;
+  /** Who else a write must reach: the other owners of a partition that moves, else nobody. */
+  othersOf(partition: number): readonly NodeId[];
+  /** Have a member told of this node's ring. */
+  teach(node: NodeId): void;
   /** The one of these that has been answering fastest. */
   fastestOf(nodes: readonly NodeId[]): NodeId | undefined;
   /** Have the local replica mint a version; false when it certainly did not take the message. */
@@ -183,9 +189,9 @@ export class PutUnderWay {
     this.#tryNext();
   }
 
-  /** Members that are no primaries and well, in order; none where the write is strict. */
+  /** Members that are no primaries and well, in order; none where the write is strict, or the partition moves. */
   #fallbacks(): readonly NodeId[] {
-    if (!this.terms.sloppy) return [];
+    if (!this.terms.sloppy || this.#desk.othersOf(this.#partition).length > 0) return [];
     return this.#desk.fallbacksOf(this.#partition).filter((id) => !this.#desk.isDown(id));
   }
 
@@ -249,10 +255,16 @@ export class PutUnderWay {
     if (!answer.ok) return this.#onMintRefused(answer);
     const { core, ring, self } = this.#desk;
     this.#inDoubt = true;
-    const replicas = this.#desk.replicasOf(this.#partition);
-    const quorum = core.writeQuorum({ ...this.terms, replicas });
+    const owners = this.#desk.replicasOf(this.#partition);
+    const others = this.#desk.othersOf(this.#partition);
+    const quorum = core.writeQuorum({
+      ...this.#needing(owners),
+      sloppy: this.terms.sloppy,
+      ...others.length > 0 && { others: this.#needing(others) },
+    });
     this.#quorum = quorum;
     if (this.#standsInFor !== null) quorum.standIn(self, this.#standsInFor);
+    const replicas = this.#takers();
     const write = this.#write = {
       key: this.request.key,
       object: answer.object,
@@ -272,12 +284,24 @@ export class PutUnderWay {
     this.#conclude();
   }
 
+  /** Everybody who is to have the write: the owners, and those before or after them while the partition moves. */
+  #takers(): readonly NodeId[] {
+    const owners = this.#desk.replicasOf(this.#partition);
+    const others = this.#desk.othersOf(this.#partition);
+    return others.length === 0 ? owners : [...new Set([...owners, ...others])];
+  }
+
+  /** A quorum of one list of owners; a cluster that grows has fewer for a while than it is to have. */
+  #needing(replicas: readonly NodeId[]): QuorumOptions {
+    return { needed: Math.min(this.terms.needed, replicas.length), replicas };
+  }
+
   /** Find somebody to stand in for every replica that may well be away and has nobody yet. */
   #engage(impatient = false): void {
     const { core, self } = this.#desk;
     const [quorum, write] = [this.#quorum, this.#write];
     if (this.answered || quorum === null || write === null) return;
-    const primaries = this.#desk.replicasOf(this.#partition);
+    const primaries = this.#takers();
     const fallbacks = this.#desk.fallbacksOf(this.#partition);
     const isDown = (node: NodeId) => node !== self && this.#desk.isDown(node);
     const zoneOf = (node: NodeId) => this.#desk.zoneOf(node);
@@ -368,6 +392,10 @@ export class PutUnderWay {
     if (!answer.ok && answer.code === "wrong-epoch" && (answer.epoch ?? 0) > this.epoch) {
       this.outdated = !this.answered;
       return;
+    }
+    // It has not heard of the ring that makes it an owner: it is told, and asked again.
+    if (!answer.ok && answer.code === "wrong-epoch" && (answer.epoch ?? this.epoch) < this.epoch) {
+      return this.#desk.teach(replica);
     }
     if (!answer.ok && INFIRM.has(answer.code)) this.#quorum.doubt(replica);
     this.#quorum.add(replica, answer);

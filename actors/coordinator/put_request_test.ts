@@ -23,6 +23,8 @@ function begin(replicas: readonly NodeId[]) {
     ring: createRing({ clusterId: "ef".repeat(16), cluster: "c", n: 1, partitions: 4, member }),
     core: COORDINATOR_CORE,
     now: () => world.now,
+    othersOf: () => [],
+    teach: () => {},
     replicasOf: () => replicas,
     fallbacksOf: () => [],
     isDown: () => false,

@@ -31,6 +31,15 @@ export interface QuorumOptions {
   readonly replicas: readonly NodeId[];
 }
 
+/**
+ * What a write is asked of while its partition passes from some owners to others: both, each with its own quorum
+ * (`actors/ring_manager/moves.ts`).
+ */
+export interface JointQuorumOptions extends QuorumOptions {
+  /** The other owners and how many of them must answer well; absent: there are none. */
+  readonly others?: QuorumOptions;
+}
+
 /** What a replica should be sent. */
 export interface Repair {
   /** Who lacks something. */

@@ -13,12 +13,16 @@
  * could not make W by themselves. As long as they can, a sloppy write is as good as a strict one, and R + W > N holds;
  * when they cannot, a strict write fails.
  *
+ * While a partition passes from some owners to others a write needs W of the ones and W of the others; a node that
+ * is in both lists counts in both. Then nobody counts who stands in: what owners copy from each other would lack the
+ * write (`actors/ring_manager/moves.ts`).
+ *
  * @module
  */
 
 import type { NodeId, WriteAnswer } from "../replica_store/protocol.ts";
 import type { FailureCode } from "./protocol.ts";
-import type { QuorumOptions } from "./read_quorum.ts";
+import type { JointQuorumOptions } from "./read_quorum.ts";
 
 /** Why a write quorum was not met: the `Failure` to answer, but for what else the coordinator knows. */
 export interface WriteFailure {
@@ -41,8 +45,8 @@ export function expiry(answered: number, needed: number): WriteFailure {
 }
 
 /** What a write quorum is asked of. */
-export interface WriteQuorumOptions extends QuorumOptions {
-  /** Whether those that stand in count where the replicas cannot do it. Default false. */
+export interface WriteQuorumOptions extends JointQuorumOptions {
+  /** Whether those that stand in count where the replicas cannot do it; never where there are others. Default false. */
   readonly sloppy?: boolean;
 }
 
@@ -71,7 +75,11 @@ interface StandIn {
  */
 export class WriteQuorum {
   readonly #needed: number;
+  /** All that are asked: the owners, so many, and those of the others that are none. */
   readonly #replicas: readonly NodeId[];
+  readonly #owners: number;
+  /** The other list, by index; null while there is one only. */
+  readonly #others: { readonly needed: number; readonly indexes: readonly number[] } | null;
   readonly #sloppy: boolean;
   readonly #answers: (WriteAnswer | undefined)[] = [];
   /** Replicas that may well be away, by index. */
@@ -80,12 +88,35 @@ export class WriteQuorum {
   #heard = 0;
   #acknowledged = 0;
 
-  /** A quorum that nobody has answered. @throws {RangeError} when `needed` is less than 1. */
-  constructor({ needed, replicas, sloppy = false }: WriteQuorumOptions) {
-    if (!(needed >= 1)) throw new RangeError(`a quorum of ${needed}`);
+  /**
+   * A quorum that nobody has answered. @throws {RangeError} when `needed` is less than 1.
+   *
+   * @example A partition that passes from a, b and c to b, c and d
+   * ```ts
+   * import { WriteQuorum } from "./write_quorum.ts";
+   * import { assert, assertEquals } from "../runtime/testing/assert.ts";
+   *
+   * const others = { needed: 2, replicas: ["b", "c", "d"] };
+   * const quorum = new WriteQuorum({ needed: 2, replicas: ["a", "b", "c"], others });
+   * assertEquals(quorum.silent(), ["a", "b", "c", "d"]);
+   * for (const replica of ["a", "b"]) quorum.add(replica, { ok: true });
+   * assert(!quorum.enough()); // of the others only b has it
+   * quorum.add("d", { ok: true });
+   * assert(quorum.enough());
+   * ```
+   */
+  constructor({ needed, replicas, sloppy = false, others }: WriteQuorumOptions) {
+    if (!(needed >= 1) || others !== undefined && !(others.needed >= 1)) {
+      throw new RangeError(`a quorum of ${Math.min(needed, others?.needed ?? needed)}`);
+    }
     this.#needed = needed;
-    this.#replicas = replicas;
-    this.#sloppy = sloppy;
+    this.#owners = replicas.length;
+    this.#replicas = others === undefined ? replicas : [...new Set([...replicas, ...others.replicas])];
+    this.#others = others === undefined ? null : {
+      needed: others.needed,
+      indexes: others.replicas.map((replica) => this.#replicas.indexOf(replica)),
+    };
+    this.#sloppy = sloppy && others === undefined;
   }
 
   /** A replica may well be away: it is not waited for where others can do. */
@@ -139,7 +170,7 @@ export class WriteQuorum {
 
   /** Whether as many as needed acknowledged. */
   enough(): boolean {
-    if (this.#acknowledged >= this.#needed) return true;
+    if (this.#isMet((index) => this.#answers[index]?.ok === true)) return true;
     return this.#sloppy && this.#acknowledged + this.#hopeful() < this.#needed &&
       this.answered >= this.#needed;
   }
@@ -151,11 +182,18 @@ export class WriteQuorum {
 
   /** Whether there can never be enough. */
   impossible(): boolean {
-    const open = this.#count((index) =>
+    return !this.#isMet((index) =>
       this.#answers[index] === undefined || this.#isKept(index) ||
       this.#sloppy && this.#some(index, (answer) => answer === undefined)
     );
-    return open < this.#needed;
+  }
+
+  /** Whether as many as needed of each list are such. */
+  #isMet(isSuch: (index: number) => boolean): boolean {
+    let count = 0;
+    for (let index = 0; index < this.#owners; index++) if (isSuch(index)) count++;
+    if (count < this.#needed) return false;
+    return this.#others === null || this.#others.indexes.filter(isSuch).length >= this.#others.needed;
   }
 
   /** Replicas that have not answered, and are expected to. */
@@ -200,7 +238,8 @@ export class WriteQuorum {
 
   /** Why there are not enough: for good when {@link impossible}, else by now (`timeout`). */
   failure(): WriteFailure {
-    const count = `${this.answered} of the ${this.#needed} replicas needed`;
+    const twice = this.#others === null ? "" : ", of the owners before and after the move each,";
+    const count = `${this.answered} of the ${this.#needed} replicas needed${twice}`;
     return {
       code: this.#code(),
       message: `${count} acknowledged the write (${this.#roll()})`,

@@ -215,3 +215,44 @@ Deno.test("stand-ins: the impatient look for another one where nobody has answer
   quorum.add("x", OK);
   assertEquals(quorum.wanting(true), []);
 });
+
+Deno.test("stand-ins: while a partition moves they never count", () => {
+  const others = { needed: 2, replicas: ["b", "c", "d"] };
+  const quorum = new WriteQuorum({ needed: 2, replicas: ["a", "b", "c"], others, sloppy: true });
+  for (const [replica, fallback] of [["c", "x"], ["d", "y"]] as const) {
+    quorum.add(replica, LOST);
+    quorum.standIn(fallback, replica);
+    quorum.add(fallback, OK);
+  }
+  for (const replica of ["a", "b"]) quorum.add(replica, OK);
+  assert(!quorum.enough() && quorum.impossible());
+});
+
+Deno.test("write quorum: while a partition moves, W of both lists, by a slow count", () => {
+  const names = ["a", "b", "c", "d", "e"];
+  const list = fc.uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 4 });
+  const answers = fc.array(fc.tuple(fc.constantFrom(...names), fc.boolean()), { maxLength: 8 });
+  fc.assert(fc.property(list, list, fc.integer({ min: 1, max: 3 }), answers, (before, after, w, said) => {
+    const needing = (replicas: string[]) => ({ needed: Math.min(w, replicas.length), replicas });
+    const quorum = new WriteQuorum({ ...needing(before), others: needing(after) });
+    const first = new Map<string, boolean>();
+    for (const [replica, ok] of said) {
+      quorum.add(replica, ok ? { ok } : { ok, code: "unavailable", definite: true });
+      if (!first.has(replica)) first.set(replica, ok);
+    }
+    const count = (replicas: string[], isGood: (ok: boolean | undefined) => boolean) =>
+      replicas.filter((replica) => isGood(first.get(replica))).length;
+    const lists = [before, after].map(needing);
+    assertEquals(
+      quorum.enough(),
+      lists.every((one) => count(one.replicas, (ok) => ok === true) >= one.needed),
+    );
+    assertEquals(
+      quorum.impossible(),
+      lists.some((one) => count(one.replicas, (ok) => ok !== false) < one.needed),
+    );
+    const all = new Set([...before, ...after]);
+    assertEquals(new Set(quorum.silent()), new Set([...all].filter((replica) => !first.has(replica))));
+    assertEquals(quorum.settled(), quorum.silent().length === 0);
+  }));
+});

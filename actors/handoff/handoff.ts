@@ -18,7 +18,7 @@ import type { CoordinatorProtocol } from "../coordinator/protocol.ts";
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
 import type { NodeId } from "../replica_store/protocol.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
-import { preferenceList, type Ring } from "../ring_manager/ring.ts";
+import { ownersOf, type Ring } from "../ring_manager/ring.ts";
 import { LIMITS } from "../runtime/limits.ts";
 import type { HandoffProtocol, Hint, HintPage, HintStoreProtocol } from "./protocol.ts";
 
@@ -28,10 +28,14 @@ export const HANDOFF_CORE = { recipientsOf, isDelivered };
 /** See {@link HANDOFF_CORE}. */
 export type HandoffCore = typeof HANDOFF_CORE;
 
-/** Who is to have a hint: the one it is kept for while that is a replica, else all that are. */
+/**
+ * Who is to have a hint: the one it is kept for while that is a replica, else all that are. While the partition moves
+ * all owners, new and old: the one it is kept for may be about to drop its copy, and have been copied already.
+ */
 function recipientsOf(ring: Ring, partition: number, target: NodeId): NodeId[] {
-  const replicas = preferenceList(ring, partition).map(({ id }) => id);
-  return replicas.includes(target) ? [target] : replicas;
+  const { owners, others } = ownersOf(ring, partition);
+  const replicas = [...new Set([...owners, ...others].map(({ id }) => id))];
+  return others.length === 0 && replicas.includes(target) ? [target] : replicas;
 }
 
 /** Whether a hint may be forgotten: `ok` says that all it was for have acknowledged it. */
@@ -152,7 +156,7 @@ class Handoff {
       };
       this.#waiting.set(ticket, settle);
       const deadline = clock.now() + DELIVER_MS;
-      const delivery = { ticket, partition, key, object, recipients, deadline };
+      const delivery = { ticket, partition, epoch: ring.epoch, key, object, recipients, deadline };
       const sent = this.#context.ref<CoordinatorProtocol>("coordinator").tell("deliver", delivery);
       if (sent !== "sent") settle(false);
     });

@@ -22,3 +22,15 @@ Deno.test("a hint goes to the one it is kept for while that is a replica, else t
 Deno.test("a hint is forgotten when all it was for have acknowledged it, and not before", () => {
   assertEquals([true, false].map(HANDOFF_CORE.isDelivered), [true, false]);
 });
+
+Deno.test("while a partition moves a hint goes to all owners, new and old", () => {
+  const motions = [{ partition: 0, phase: "copying", others: [1, 2] } as const];
+  const moving: Ring = {
+    ...RING,
+    epoch: 2,
+    change: { since: 2, joining: null, leaving: null, gone: [], motions },
+  };
+  const { recipientsOf } = HANDOFF_CORE;
+  assertEquals(recipientsOf(moving, 0, IDS[0]!), [IDS[0], IDS[1], IDS[2]], "it may have been copied already");
+  assertEquals(recipientsOf(moving, 1, IDS[3]!), [IDS[3]], "another partition does not move");
+});

@@ -2,22 +2,25 @@
  * Membership changes, as the operator of one node carries them out: a joining node asks any member to admit
  * it; that member plans the next ring and puts it to the vote (`actors/ring_manager/commit.ts`).
  *
- * Until partitions can be moved, joining is only for clusters without data: the vote is taken with a fence,
- * which every member must promise.
+ * Where nobody holds data a join is one vote, taken with a fence that every member must promise. Else it is the
+ * beginning of a change in which partitions move (`actors/ring_manager/moves.ts`). Either way the newcomer is empty:
+ * what it held would be known to nobody.
  *
  * @module
  */
 
 import type { ActorContext } from "../runtime/mod.ts";
-import { type Ballot, ballotAbove, unchanged } from "../ring_manager/commit.ts";
+import { type Ballot, unchanged } from "../ring_manager/commit.ts";
 import { plan } from "../ring_manager/plan.ts";
-import { Proposal, type ProposalInput, type ProposalOutcome, type Step } from "../ring_manager/proposal.ts";
+import type { ProposalOutcome } from "../ring_manager/proposal.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import { encodeRing } from "../ring_manager/ring_codec.ts";
+import { pause, PHASE_MS, propose } from "../ring_manager/vote.ts";
 import { HASH_NAME, type Ring } from "../ring_manager/ring.ts";
 import { AskError } from "../runtime/protocol.ts";
 import type { ReplicaStoreProtocol } from "../replica_store/protocol.ts";
 import type { NodeId } from "../replica_store/protocol.ts";
+import { agree, CHANGE_MS, currentRing, isAway, REBALLOT_MS, refusal } from "./moving.ts";
 import type { OperatorOptions } from "./operator.ts";
 import type {
   AdmitOutcome,
@@ -25,6 +28,8 @@ import type {
   ClusterState,
   JoinOutcome,
   OperatorActorProtocol,
+  Preview,
+  PreviewRequest,
   Refusal,
 } from "./protocol.ts";
 
@@ -35,32 +40,19 @@ export interface Administer {
    * of it; a refusal when it could not be asked.
    */
   admit(address: string, candidate: Candidate, timeoutMs: number): Promise<AdmitOutcome | null>;
+  /** Ask the node at `address` what a change would mean. Rejects when it cannot be reached. */
+  preview(address: string, change: PreviewRequest, timeoutMs: number): Promise<Preview>;
   /** Ask the node at `address` about its cluster. Rejects when it cannot be reached. */
   clusterState(address: string, timeoutMs: number): Promise<ClusterState>;
 }
 
 type Context = ActorContext<OperatorActorProtocol>;
 
-/** A phase of a vote is given so long. */
-const PHASE_MS = 3_000;
-/** A whole change is given so long, ballots lost to others included. */
-const CHANGE_MS = 20_000;
-/** Longest wait before another ballot. */
-const REBALLOT_MS = 300;
 /** A node in doubt asks again after so long, */
 export const AGAIN_MS = 1_000;
 /** and in the end every so often. */
 const AGAIN_MAX_MS = 15_000;
 const ASK = { timeoutMs: 5_000 };
-
-function refusal(code: string, message: string): Refusal {
-  return { ok: false, code, message };
-}
-
-/** The ring as this node has it. */
-export async function currentRing(context: Context): Promise<Ring> {
-  return (await context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK)).ring;
-}
 
 /**
  * Where this node stands with its own wish to be a member elsewhere. As long as it has one, it lets nobody in:
@@ -73,6 +65,8 @@ export interface Candidacy {
   admitting: number;
   /** Whom it asked without hearing the outcome: it may be a member there. Survives the process. */
   inDoubtWith: string | null;
+  /** Whose place it asked for there; null: for one of its own. Survives the process. */
+  replaces: NodeId | null;
   /** It will ask again by itself what came of that. */
   willAsk: boolean;
   /** It has seeds, and is no member yet. */
@@ -90,13 +84,14 @@ export async function join(
   context: Context,
   candidacy: Candidacy,
   known: string,
+  replaces: NodeId | null = null,
 ): Promise<JoinOutcome> {
   if (known === options.member.address) return refusal("bad-address", `${known} is this node itself`);
   if (candidacy.isAsking) return refusal("busy", "this node is asking to be let in already");
   if (candidacy.admitting > 0) return refusal("busy", "this node is letting another one in; try again");
   candidacy.isAsking = true;
   try {
-    return await joinAlone(options, context, candidacy, known);
+    return await joinAlone(options, context, candidacy, known, replaces);
   } finally {
     candidacy.isAsking = false;
     // In doubt no writes are taken either: they might be made outside of the cluster that this node is in.
@@ -110,6 +105,7 @@ async function joinAlone(
   context: Context,
   candidacy: Candidacy,
   known: string,
+  replaces: NodeId | null,
 ): Promise<JoinOutcome> {
   const ring = await currentRing(context);
   const { inDoubtWith } = candidacy;
@@ -120,10 +116,12 @@ async function joinAlone(
   if (inDoubtWith !== null && inDoubtWith !== known) {
     return refusal("in-doubt", `this node may be a member where ${inDoubtWith} is; ask that again first`);
   }
-  const isKept = await options.asked.save(known).then(() => true, () => false);
+  const asked = replaces === null ? known : `${known} ${replaces}`;
+  const isKept = await options.asked.save(asked).then(() => true, () => false);
   if (!isKept) return refusal("disk", "this node cannot write down whom it asks; see its log");
   candidacy.inDoubtWith = known;
-  const outcome = await ask(options, context, ring, known);
+  candidacy.replaces = replaces;
+  const outcome = await ask(options, context, ring, { known, replaces });
   if (outcome === null) return refusal("in-doubt", `${known} did not say what came of it; it is asked again`);
   // What is refused now says nothing of an earlier vote that may still come to an end.
   if (!outcome.ok && inDoubtWith !== null && !DECIDES.has(outcome.code)) return outcome;
@@ -150,7 +148,7 @@ export async function askAgain(
   const { inDoubtWith: known, isAsking } = candidacy;
   if (known !== null && !isAsking) {
     try {
-      const outcome = await join(options, context, candidacy, known);
+      const outcome = await join(options, context, candidacy, known, candidacy.replaces);
       if (outcome.ok) context.log.info("joined after all", { known, epoch: outcome.epoch });
       else context.log.info("still not let in", { known, why: outcome.message });
     } catch (error) {
@@ -195,7 +193,7 @@ async function ask(
   { member, administer, conflicts }: OperatorOptions,
   context: Context,
   { cluster, partitions, n }: Ring,
-  known: string,
+  { known, replaces }: { readonly known: string; readonly replaces: NodeId | null },
 ): Promise<JoinOutcome | null> {
   const store = context.ref<ReplicaStoreProtocol>("replica_store");
   // From here on no client writes here: it would be a member with data that its own cluster does not know of.
@@ -205,7 +203,8 @@ async function ask(
     return refusal("has-data", `${member.address} holds ${engine.keys} keys; ${EMPTY_ONLY}`);
   }
   const candidate = { member, cluster, partitions, n, hash: HASH_NAME, holdsData, conflicts };
-  const admitted = await administer.admit(known, candidate, CHANGE_MS + PHASE_MS);
+  const asked = replaces === null ? candidate : { ...candidate, replaces };
+  const admitted = await administer.admit(known, asked, CHANGE_MS + PHASE_MS);
   if (admitted === null || !admitted.ok && admitted.code === "no-agreement") return null;
   if (!admitted.ok) return admitted;
   const manager = context.ref<RingManagerProtocol>("ring_manager");
@@ -215,7 +214,7 @@ async function ask(
   return { ok: true, epoch: joined.epoch, members: joined.members };
 }
 
-const EMPTY_ONLY = "joining moves no data yet, so both sides must be empty";
+const EMPTY_ONLY = "a node must be empty to become a member";
 
 async function alreadyJoined(administer: Administer, ring: Ring, known: string): Promise<JoinOutcome> {
   const state = await administer.clusterState(known, ASK.timeoutMs).catch(String);
@@ -247,32 +246,32 @@ async function letIn(
   context: Context,
   candidate: Candidate,
 ): Promise<AdmitOutcome> {
-  const { clock } = context.environment;
-  const until = clock.now() + CHANGE_MS;
-  let outbid: Ballot | null = null;
-  while (clock.now() < until) {
-    const ring = await currentRing(context);
+  const { member, replaces = null } = candidate;
+  const isDone = ({ members, change }: Ring) =>
+    members.some(({ id, address }) => id === member.id && address === member.address) &&
+    (change === null || change.joining !== member.id || replaces === null || change.leaving === replaces);
+  const isGone = replaces !== null && await isAway(context, replaces);
+  const store = context.ref<ReplicaStoreProtocol>("replica_store");
+  // Where there is data here there is no sense in asking the others whether nobody has any.
+  const { partitions } = await store.ask("weigh", {}, ASK);
+  let mayBeEmpty = replaces === null && partitions.length === 0;
+  const onOutcome = (ring: Ring, outcome: ProposalOutcome, fence: boolean) => {
+    if (fence && outcome.kind === "holds-data") mayBeEmpty = false;
+    return refusalOf(ring, outcome, fence);
+  };
+  const agreed = await agree(context, isDone, (ring) => {
     const mismatch = differs({ ...ring, conflicts }, candidate);
     if (mismatch !== null) return mismatch;
-    if (
-      ring.members.some(({ id, address }) =>
-        id === candidate.member.id && address === candidate.member.address
-      )
-    ) {
-      return { ok: true, ring: encodeRing(ring) };
+    const planned = plan(
+      ring,
+      replaces === null ? { kind: "join", member } : { kind: "replace", id: replaces, member, isGone },
+    );
+    if (!planned.ok) {
+      return planned.code === "change-under-way" ? "later" : refusal(planned.code, planned.message);
     }
-    const planned = plan(ring, { kind: "join", member: candidate.member });
-    if (!planned.ok) return refusal(planned.code, planned.message);
-    const outcome = await propose(context, { ring, next: planned.next, fence: true }, outbid);
-    const refused = refusalOf(ring, outcome);
-    if (refused !== null) return refused;
-    outbid = outcome.kind === "outbid" ? outcome.promised : null;
-    // No new ring to plan from: another ballot goes first, or this node's disk is too full to remember what was chosen.
-    if ((await currentRing(context)).epoch === ring.epoch) {
-      await pause(context, context.environment.random.integer(REBALLOT_MS));
-    }
-  }
-  return refusal("no-agreement", "the members did not agree on a new ring in time; try again");
+    return mayBeEmpty ? { next: planned.next, fence: true } : { next: planned.begun, fence: false };
+  }, onOutcome);
+  return agreed.ok ? { ok: true, ring: encodeRing(agreed.ring) } : agreed;
 }
 
 /** Why a candidate can never be a member of this cluster, null when it can. */
@@ -296,23 +295,13 @@ function differs(ring: Ring & Pick<OperatorOptions, "conflicts">, candidate: Can
 }
 
 /** Why there is no sense in another ballot, null when there is. */
-function refusalOf(ring: Ring, outcome: ProposalOutcome): Refusal | null {
-  const name = (id: NodeId) => ring.members.find((member) => member.id === id)?.address ?? id;
-  if (outcome.kind === "holds-data") {
-    return refusal("has-data", `${name(outcome.member)} holds data; ${EMPTY_ONLY}`);
-  }
+function refusalOf(ring: Ring, outcome: ProposalOutcome, fence: boolean): Refusal | null {
   if (outcome.kind !== "unreachable") return null;
-  const silent = outcome.missing.map(name).join(", ");
-  return refusal("unreachable", `every member must agree to a join for now; silent: ${silent}`);
-}
-
-/** Tell everyone concerned, this node first. */
-function spread(context: Context, ring: Ring): void {
-  const bytes = encodeRing(ring);
-  context.ref<RingManagerProtocol>("ring_manager").tell("learn", { ring: bytes });
-  for (const { id } of ring.members) {
-    context.ref<RingManagerProtocol>({ node: id, actor: "ring_manager" }).tell("learn", { ring: bytes });
-  }
+  const silent = outcome.missing.map((id) => ring.members.find((member) => member.id === id)?.address ?? id);
+  const who = fence
+    ? "every member must agree to a join while the cluster is empty"
+    : "most members must agree";
+  return refusal("unreachable", `${who}; silent: ${silent.join(", ")}`);
 }
 
 /** A vote has held up writes for long: end it, with the ring somebody may have accepted or with the one there is. */
@@ -330,46 +319,4 @@ export async function inquire(context: Context): Promise<void> {
     outbid = outcome.promised;
     await pause(context, random.integer(REBALLOT_MS));
   }
-}
-
-/** One ballot among the members of `ring`. */
-function propose(
-  context: Context,
-  input: Omit<ProposalInput, "ballot">,
-  above: Ballot | null,
-): Promise<ProposalOutcome> {
-  const proposal = new Proposal({ ...input, ballot: ballotAbove(context.environment.random, above) });
-  const { promise, resolve } = Promise.withResolvers<ProposalOutcome>();
-  const managers = input.ring.members.map(({ id }) => ({
-    id,
-    manager: context.ref<RingManagerProtocol>({ node: id, actor: "ring_manager" }),
-  }));
-  const phase = { timeoutMs: PHASE_MS };
-  const take = (step: Step): void => {
-    if (step.kind === "done") {
-      if (step.learn !== null) spread(context, step.learn);
-      resolve(step.outcome);
-    } else if (step.kind === "accept") {
-      const asked = managers.map(({ id, manager }) =>
-        manager.ask("accept", step.request, phase).then(
-          (reply) => take(proposal.onAcceptReply(id, reply)),
-          () => {},
-        )
-      );
-      Promise.all(asked).then(() => take(proposal.giveUp()));
-    }
-  };
-  const asked = managers.map(({ id, manager }) =>
-    manager.ask("prepare", proposal.request, phase).then(
-      (reply) => take(proposal.onPrepareReply(id, reply)),
-      () => {},
-    )
-  );
-  // Where phase 2 has begun by then, its own replies decide.
-  Promise.all(asked).then(() => proposal.isAccepting || take(proposal.giveUp()));
-  return promise;
-}
-
-function pause(context: Context, ms: number): Promise<void> {
-  return new Promise((resolve) => void context.environment.clock.after(ms, resolve));
 }

@@ -36,7 +36,6 @@ import {
   AGAIN_MS,
   askAgain,
   type Candidacy,
-  currentRing,
   inquire,
   isCandidate,
   join,
@@ -46,6 +45,7 @@ import {
 import type { AntiEntropyProtocol } from "../repair/anti_entropy.ts";
 import { decodeDigest } from "../repair/hash_tree.ts";
 import { NO_DIGESTS, TREE_ITEMS } from "../replica_store/tree_protocol.ts";
+import { cancel, currentRing, forceRemove, isAway, leave, movesView, preview, refusal } from "./moving.ts";
 import type {
   ActorStatus,
   ClusterState,
@@ -53,6 +53,8 @@ import type {
   OperatorActorProtocol,
   PartitionState,
   PartitionsView,
+  Preview,
+  PreviewRequest,
   RingView,
 } from "./protocol.ts";
 
@@ -104,8 +106,15 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
     async start(context) {
       const isSeeking = options.seeds.length > 0;
       const backups = new Backups(options.backUp);
-      const inDoubtWith = options.asked.load();
-      const candidacy: Candidacy = { isAsking: false, admitting: 0, inDoubtWith, willAsk: false, isSeeking };
+      const [inDoubtWith = null, replaces = null] = options.asked.load()?.split(" ") ?? [];
+      const candidacy: Candidacy = {
+        isAsking: false,
+        admitting: 0,
+        inDoubtWith,
+        replaces,
+        willAsk: false,
+        isSeeking,
+      };
       if (inDoubtWith !== null) {
         const store = context.ref<ReplicaStoreProtocol>("replica_store");
         await store.ask("fence", { raised: true, ifEmpty: true }, ASK);
@@ -122,6 +131,11 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
         partitions: () => partitionsView(context),
         explain: ({ key, timeoutMs }) => explain(context, key, timeoutMs),
         join: ({ known }) => join(options, context, candidacy, known),
+        replace: ({ known, old }) => join(options, context, candidacy, known, old),
+        leave: () => leave(context, options.node),
+        forceRemove: ({ id }) => forceRemove(context, options.node, id),
+        cancel: () => cancel(context),
+        preview: (request) => previewOf(options, context, request),
         admit: (candidate) => admit(options, context, candidacy, candidate),
         backup: ({ directory }) => backups.begin(directory),
         backupProgress: ({ number }) => backups.progress(number),
@@ -153,16 +167,19 @@ async function status(
   context: Context,
   candidacy: Candidacy,
 ): Promise<NodeStatus> {
-  const [{ ring, isFenced }, store, repair, coordinator, hints, news, door, links] = await Promise.all([
-    context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
-    context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
-    context.ref<AntiEntropyProtocol>("anti_entropy").ask("describe", {}, ASK),
-    context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
-    context.ref<HintStoreProtocol>("hint_store").ask("describe", {}, ASK),
-    memberNews(context),
-    context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
-    context.ref<LinksProtocol>("peers").ask("describe", {}, ASK),
-  ]);
+  const [{ ring, isFenced }, store, repair, coordinator, hints, news, door, links, moves] = await Promise.all(
+    [
+      context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
+      context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
+      context.ref<AntiEntropyProtocol>("anti_entropy").ask("describe", {}, ASK),
+      context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
+      context.ref<HintStoreProtocol>("hint_store").ask("describe", {}, ASK),
+      memberNews(context),
+      context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
+      context.ref<LinksProtocol>("peers").ask("describe", {}, ASK),
+      movesView(context),
+    ],
+  );
   const { condition, ...runtime } = options.runtime();
   const scarce = underReplicated(ring);
   const state = condition ?? store.engine.refusing ?? hints.refusing ??
@@ -172,6 +189,8 @@ async function status(
       ? "ring-changing"
       : store.notWhole > 0
       ? "not-whole"
+      : moves !== null
+      ? "moving"
       : scarce
       ? "under-replicated"
       : "serving");
@@ -185,6 +204,7 @@ async function status(
     members: ring.members.length,
     alive: news.filter((member) => member.liveness === "alive").length,
     underReplicated: scarce,
+    moves,
     coordinator,
     store,
     background: options.budget.status(),
@@ -193,6 +213,26 @@ async function status(
     connections: { clients: door.clients, peers: links.filter(({ connected }) => connected).length },
     ...runtime,
   };
+}
+
+/** A node that is no member yet asks one. */
+async function previewOf(
+  { node, member, administer }: OperatorOptions,
+  context: Context,
+  request: PreviewRequest,
+): Promise<Preview> {
+  const { kind, known } = request;
+  const asked = { ...request, known: null };
+  if (known !== null) {
+    const withSelf = { ...asked, member: asked.member ?? member };
+    return await administer.preview(known, withSelf, ASK.timeoutMs)
+      .catch((error) => refusal("unreachable", `${known}: ${error}`));
+  }
+  const id = asked.id ?? node;
+  const newcomer = asked.member ?? member;
+  if (kind === "join") return await preview(context, { kind, member: newcomer });
+  if (kind !== "replace") return await preview(context, { kind, id });
+  return await preview(context, { kind, id, member: newcomer, isGone: await isAway(context, id) });
 }
 
 async function clusterState(options: OperatorOptions, context: Context): Promise<ClusterState> {

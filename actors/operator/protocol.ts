@@ -11,6 +11,7 @@ import type { CoordinatorStatus, Explanation, Liveness } from "../coordinator/pr
 import type { NodeId, ReplicaStoreStatus } from "../replica_store/protocol.ts";
 import type { PartitionHealth, RepairStatus } from "../repair/anti_entropy.ts";
 import type { HintStoreStatus } from "../handoff/protocol.ts";
+import type { Move } from "../ring_manager/plan.ts";
 import type { Member } from "../ring_manager/ring.ts";
 
 /** A refusal that people will read. */
@@ -91,7 +92,7 @@ export interface NodeStatus {
   /** Milliseconds since it started. */
   readonly uptimeMs: number;
   /**
-   * `serving`, or why not: `joining`, `ring-changing`, `draining`, `fenced`, `poisoned: …`, `not-whole`,
+   * `serving`, or why not: `joining`, `moving`, `ring-changing`, `draining`, `fenced`, `poisoned: …`, `not-whole`,
    * `under-replicated`.
    */
   readonly state: string;
@@ -105,6 +106,8 @@ export interface NodeStatus {
   readonly alive: number;
   /** See {@link ClusterState.underReplicated}. */
   readonly underReplicated: boolean;
+  /** The membership change under way; null: there is none. */
+  readonly moves: MovesView | null;
   /** The coordinator's counters. */
   readonly coordinator: CoordinatorStatus;
   /** The replica store's. */
@@ -165,6 +168,66 @@ export interface Candidate {
   readonly hash: string;
   /** Whether it holds any key. */
   readonly holdsData: boolean;
+  /** The member whose place it is to take; absent: a place of its own. */
+  readonly replaces?: NodeId;
+}
+
+/** Answer to `leave`, `forceRemove` and `cancel`: the change has begun (or been given up), and goes on by itself. */
+export type ChangeOutcome = {
+  /** Discriminates from refusal. */
+  readonly ok: true;
+  /** The ring's epoch then. */
+  readonly epoch: number;
+  /** Partitions that have still to move. */
+  readonly partitions: number;
+} | Refusal;
+
+/** Asks what a change would mean. */
+export interface PreviewRequest {
+  /** What. */
+  readonly kind: "join" | "leave" | "replace" | "force-remove";
+  /** Who goes; null: nobody, or the node that is asked. */
+  readonly id: NodeId | null;
+  /** Who comes; null: nobody, or the node that is asked. */
+  readonly member: Member | null;
+  /** The member to ask, when the node that is asked is none yet: `host:port`. */
+  readonly known: string | null;
+}
+
+/** What a change would mean. */
+export type Preview = {
+  /** Discriminates from refusal. */
+  readonly ok: true;
+  /** The ring for which this holds. */
+  readonly epoch: number;
+  /** Members that there will be. */
+  readonly members: number;
+  /** The copies to be made. */
+  readonly moves: readonly Move[];
+  /** Their size in bytes, about. */
+  readonly bytes: number;
+  /** How long that may take, in milliseconds. */
+  readonly estimateMs: number;
+  /** What the cluster will fall short of, for people. */
+  readonly violations: readonly string[];
+} | Refusal;
+
+/** How far a membership change is. */
+export interface MovesView {
+  /** The epoch with which it began. */
+  readonly since: number;
+  /** Who joins; null: nobody. */
+  readonly joining: NodeId | null;
+  /** Who leaves; null: nobody. */
+  readonly leaving: NodeId | null;
+  /** Whether that one does not answer. */
+  readonly isGone: boolean;
+  /** Partitions that are being copied. */
+  readonly copying: number;
+  /** Partitions that have new owners, of which not all old ones have heard. */
+  readonly settling: number;
+  /** Bytes to be copied, about. */
+  readonly bytesLeft: number;
 }
 
 /** Answer to `admit`: the new ring, encoded by `ring_codec.ts`. */
@@ -211,6 +274,16 @@ export type OperatorProtocol = {
   explain: [{ key: Uint8Array; timeoutMs: number }, Explanation];
   /** Make this node a member of the cluster that `known` (`host:port`) belongs to. */
   join: [{ known: string }, JoinOutcome];
+  /** Make this node a member in the place of another one. */
+  replace: [{ known: string; old: NodeId }, JoinOutcome];
+  /** This node hands over what it has, and goes. */
+  leave: [Record<never, never>, ChangeOutcome];
+  /** A member that will not come back goes. */
+  forceRemove: [{ id: NodeId }, ChangeOutcome];
+  /** Give up the change under way: what has not changed its owners stays where it is. */
+  cancel: [Record<never, never>, ChangeOutcome];
+  /** What a change would mean; nothing is done. */
+  preview: [PreviewRequest, Preview];
   /** A node asks to be let into this node's cluster. */
   admit: [Candidate, AdmitOutcome];
   /** Begin to write a copy of this node's data to a directory on its machine, which must be empty or not there. */

@@ -19,7 +19,7 @@ import { equalBytes } from "../runtime/bytes.ts";
 import type { Body, Reply } from "../runtime/protocol.ts";
 import type { NodeId, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
 import { type Digests, NO_DIGESTS, TREE_ITEMS, type TreeProtocol } from "../replica_store/tree_protocol.ts";
-import { preferenceList, type Ring } from "../ring_manager/ring.ts";
+import { ownersOf, type Ring } from "../ring_manager/ring.ts";
 import { exchange, type Outcome, type Side } from "./exchange.ts";
 import { DIGEST_BYTES } from "./hash_tree.ts";
 import { LastWhole } from "./last_whole.ts";
@@ -66,9 +66,13 @@ export const ANTI_ENTROPY_CORE = { partnersOf, isEqual: isEqualRoot, exchange, h
 /** See {@link ANTI_ENTROPY_CORE}. */
 export type AntiEntropyCore = typeof ANTI_ENTROPY_CORE;
 
-/** Who else owns a partition of this node's; nobody when it is not this node's. */
+/**
+ * Who else owns a partition of this node's; nobody when it is not this node's. Nor while it moves: its new owners lack
+ * most of it, and get it from a copy that is verified before it counts. It is compared again once it is at rest.
+ */
 function partnersOf(ring: Ring, partition: number, node: NodeId): readonly NodeId[] {
-  const owners = preferenceList(ring, partition).map(({ id }) => id);
+  const placed = ownersOf(ring, partition);
+  const owners = placed.others.length === 0 ? placed.owners.map(({ id }) => id) : [];
   return owners.includes(node) ? owners.filter((id) => id !== node) : [];
 }
 

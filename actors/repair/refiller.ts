@@ -21,15 +21,11 @@
 
 import type { Budget } from "./budget.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
-import {
-  type Absorb,
-  type AbsorbAnswer,
-  NO_PAGE,
-  type NodeId,
-  type PartitionPage,
-  type ReplicaStoreProtocol,
-} from "../replica_store/protocol.ts";
-import { preferenceList, type Ring } from "../ring_manager/ring.ts";
+import type { NodeId, NotWhole, PartitionDigest, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
+import { sourcesOf } from "../ring_manager/moves.ts";
+import type { Ring } from "../ring_manager/ring.ts";
+import { equalBytes } from "../runtime/bytes.ts";
+import { Copies } from "./copy.ts";
 
 /** Messages of the refiller. */
 export type RefillerProtocol = {
@@ -38,19 +34,21 @@ export type RefillerProtocol = {
 };
 
 /** The decisions the refiller leaves to pure functions; a test plants a bug by substituting one. */
-export const REFILLER_CORE = { sourcesOf, hasCome };
+export const REFILLER_CORE = { sourcesOf, hasCome, isSame };
 
 /** See {@link REFILLER_CORE}. */
 export type RefillerCore = typeof REFILLER_CORE;
 
-/** Who has to be read before a partition is whole: an acknowledged write may be on any W owners. */
-function sourcesOf(ring: Ring, partition: number, node: NodeId): NodeId[] {
-  return preferenceList(ring, partition).map(({ id }) => id).filter((id) => id !== node);
+/** Whether a page is what was asked for. One that could not be had is not the end of a partition. */
+function hasCome({ ok }: { readonly ok: boolean }): boolean {
+  return ok;
 }
 
-/** Whether a page is what was asked for. One that could not be had is not the end of a partition. */
-function hasCome({ ok }: PartitionPage): boolean {
-  return ok;
+/** Whether two pieces are the same: then nothing of it need be fetched again. */
+function isSame(theirs: PartitionDigest, ours: PartitionDigest): boolean {
+  const isLast = theirs.next === null && ours.next === null;
+  return ours.ok && theirs.checksum === ours.checksum && theirs.keys === ours.keys &&
+    (isLast || theirs.next !== null && ours.next !== null && equalBytes(theirs.next, ours.next));
 }
 
 /** What the refiller is composed of. */
@@ -65,8 +63,6 @@ export interface RefillerOptions {
 
 /** How often it looks: also how long an owner that was away is waited for. */
 const REFILL_MS = 1_000;
-/** How long the store is left alone that has not made the last page durable. */
-const BUSY_MS = 10;
 const ASK = { timeoutMs: 5_000 };
 
 /** The actor `refiller`. */
@@ -74,11 +70,12 @@ export function refiller(options: RefillerOptions): ActorSpec<RefillerProtocol> 
   return {
     name: "refiller",
     start(context) {
+      const copies = new Copies(context, options);
       let timer = context.after(0, "refill", {});
       return {
         async refill() {
           timer.cancel();
-          await refillAll(context, options);
+          await refillAll(context, options, copies);
           timer = context.after(REFILL_MS, "refill", {});
         },
       };
@@ -88,17 +85,15 @@ export function refiller(options: RefillerOptions): ActorSpec<RefillerProtocol> 
 
 type Context = ActorContext<RefillerProtocol>;
 
-/** What is to be made good. */
-type Loss = Pick<Absorb, "partition" | "lossId">;
-
-async function refillAll(context: Context, options: RefillerOptions): Promise<void> {
+async function refillAll(context: Context, options: RefillerOptions, copies: Copies): Promise<void> {
   const store = context.ref<ReplicaStoreProtocol>("replica_store");
   const missing = await store.ask("listNotWhole", {}, ASK).catch(() => null);
-  if (missing === null || missing.losses.length === 0) return;
+  if (missing === null) return;
   const { ring, losses } = missing;
+  copies.keepOnly(new Set(losses.map(({ lossId }) => lossId)));
   let refilled = 0;
   for (const loss of losses) {
-    if (!await refillPartition(context, options, ring, loss)) continue;
+    if (!await refillPartition(options, copies, ring, loss)) continue;
     store.tell("refilled", loss);
     refilled++;
   }
@@ -107,45 +102,13 @@ async function refillAll(context: Context, options: RefillerOptions): Promise<vo
 
 /** Fetch one partition from every other owner; false when not all of it could be had. */
 async function refillPartition(
-  context: Context,
-  options: RefillerOptions,
+  { node, core }: RefillerOptions,
+  copies: Copies,
   ring: Ring,
-  loss: Loss,
+  { partition, lossId, since }: NotWhole["losses"][number],
 ): Promise<boolean> {
-  const { node, core } = options;
-  for (const owner of core.sourcesOf(ring, loss.partition, node)) {
-    if (!await copyFrom(context, options, { owner, epoch: ring.epoch }, loss)) return false;
+  for (const owner of core.sourcesOf(ring, partition, node)) {
+    if (!await copies.make({ partition, lossId, since, epoch: ring.epoch, owner })) return false;
   }
   return true;
-}
-
-async function copyFrom(
-  context: Context,
-  { core, budget }: RefillerOptions,
-  { owner, epoch }: { readonly owner: NodeId; readonly epoch: number },
-  loss: Loss,
-): Promise<boolean> {
-  const { partition } = loss;
-  const theirs = context.ref<ReplicaStoreProtocol>({ node: owner, actor: "replica_store" });
-  let after: Uint8Array | null = null;
-  do {
-    const page: PartitionPage = await theirs.ask("scan", { partition, after, epoch }, ASK).catch(() =>
-      NO_PAGE
-    );
-    if (!core.hasCome(page)) return false;
-    await budget.spend(page.entries.reduce((sum, { key, object }) => sum + key.length + object.length, 0));
-    if (await absorb(context, { ...loss, entries: page.entries }) !== "taken") return false;
-    after = page.next;
-  } while (after !== null);
-  return true;
-}
-
-/** Have the store take a page as soon as its disk has caught up. */
-async function absorb(context: Context, page: Absorb): Promise<AbsorbAnswer> {
-  const store = context.ref<ReplicaStoreProtocol>("replica_store");
-  while (true) {
-    const answer = await store.ask("absorb", page, ASK).catch((): AbsorbAnswer => "refused");
-    if (answer !== "busy") return answer;
-    await new Promise<void>((resolve) => void context.environment.clock.after(BUSY_MS, resolve));
-  }
 }

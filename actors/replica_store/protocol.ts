@@ -10,6 +10,7 @@
 
 import type { ExpiryStep } from "./expiry.ts";
 import type { EngineStats } from "../../storage/engine.ts";
+import type { MoveReport } from "../ring_manager/moves.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import type { MergeAnswer, TreeProtocol, TreeStatus } from "./tree_protocol.ts";
 
@@ -124,6 +125,49 @@ export type MintAnswer =
     readonly epoch?: number;
   };
 
+/** Asks for a bounded piece of a partition. */
+export interface Scan {
+  /** The partition. */
+  readonly partition: number;
+  /** Only keys after this one; null: from the first. */
+  readonly after: Uint8Array | null;
+  /** The epoch of the ring that the asking node goes by. */
+  readonly epoch: number;
+  /** The epoch from which on the partition has the owners that are asked, as far as the asking node knows. */
+  readonly since: number;
+}
+
+/** What {@link ReplicaStoreProtocol.digest} answers; `ok` is false when the piece cannot be read now. */
+export interface PartitionDigest {
+  /** See the interface. */
+  readonly ok: boolean;
+  /** CRC-32C of all keys and records of the piece, in order, and how many. */
+  readonly checksum: number;
+  /** See `checksum`. */
+  readonly keys: number;
+  /** Where the next piece begins: keys after this one; null when nothing follows. */
+  readonly next: Uint8Array | null;
+}
+
+/** A digest that could not be had. */
+export const NO_DIGEST: PartitionDigest = { ok: false, checksum: 0, keys: 0, next: null };
+
+/** What {@link ReplicaStoreProtocol.progress} answers. */
+export interface MoveProgress extends MoveReport {
+  /** Partitions that are to be this node's and are not ready. */
+  readonly waiting: number;
+}
+
+/** What {@link ReplicaStoreProtocol.weigh} answers: partitions that hold anything, and of each what it holds. */
+export interface StoreWeights {
+  /** The partitions. */
+  readonly partitions: readonly number[];
+  /** Keys of each. */
+  readonly keys: readonly number[];
+  /** Bytes of each, about. */
+  readonly bytes: readonly number[];
+}
+
 /** Most keys in a {@link PartitionPage}. */
 export const PAGE_ENTRIES = 1000;
 
@@ -152,8 +196,12 @@ export const NO_PAGE: PartitionPage = { ok: false, entries: [], next: null };
 export interface NotWhole {
   /** The ring that says which other owners may have it. */
   readonly ring: Ring;
-  /** The partitions, each with its latest loss; see `wholeness.ts`. */
-  readonly losses: readonly { readonly partition: number; readonly lossId: string }[];
+  /** The partitions, each with its latest loss (see `wholeness.ts`), and the epoch since which its owners own it. */
+  readonly losses: readonly {
+    readonly partition: number;
+    readonly lossId: string;
+    readonly since: number;
+  }[];
 }
 
 /** A page of another owner's copy of a partition. */
@@ -185,16 +233,25 @@ export type ReplicaStoreProtocol = TreeProtocol & {
   /** What this replica holds under a key, for `explain`. Any member may ask. */
   inspect: [{ key: Uint8Array; partition: number }, ReadAnswer];
   /**
-   * A piece of a partition as it is here, whole or not, for an owner that has to be refilled. Not had under an older
-   * ring than is known here: whoever goes by that asks the wrong owners.
+   * A piece of a partition as it is here, whole or not, for an owner that has to be refilled. Not had while this node
+   * has not heard of the ring of epoch `since`, for till then it takes writes that go to others; nor by whoever goes
+   * by a ring (`epoch`) in which the partition has other owners than are known here: it asks the wrong ones.
    */
-  scan: [{ partition: number; after: Uint8Array | null; epoch: number }, PartitionPage];
+  scan: [Scan, PartitionPage];
+  /** Checksums over a piece of a partition as it is here. */
+  digest: [Scan, PartitionDigest];
+  /** How far this node is with the change under way. */
+  progress: [Record<never, never>, MoveProgress];
+  /** How many keys and bytes this node holds of each partition, as far as it can tell without reading them. */
+  weigh: [Record<never, never>, StoreWeights];
   /** Merge a piece of another owner's copy. Local only. */
   absorb: [Absorb, AbsorbAnswer];
   /** The whole store is an older copy of what it was; whoever says so remembers it. Local only. */
   loseAll: [Record<never, never>, void];
   /** Partitions that may have lost data and have not been refilled. Local only. */
   listNotWhole: [Record<never, never>, NotWhole];
+  /** Drop what is not this node's any more. Own timer. */
+  tidy: [Record<never, never>, void];
   /** A loss has been made good from every other owner. Ignored when there has been another one. Local only. */
   refilled: [{ partition: number; lossId: string }, void];
   /**
@@ -224,6 +281,8 @@ export interface ReplicaStoreStatus {
   readonly actorId: ActorId;
   /** Partitions owned whose contents may be incomplete. */
   readonly notWhole: number;
+  /** Partitions that are to be this node's and have not been copied yet. */
+  readonly awaited: number;
   /** Damaged places: what opening the store cut or repaired, and records found damaged since. */
   readonly damage: number;
   /** Alarms since the start: dots from the future, values that failed their CRC. */

@@ -16,8 +16,8 @@ import type { Random } from "../runtime/environment.ts";
 import type { Handlers, Ref } from "../runtime/protocol.ts";
 import type { CoordinatorProtocol } from "../coordinator/protocol.ts";
 import type { RefillerProtocol } from "../repair/refiller.ts";
-import type { Ring } from "../ring_manager/ring.ts";
-import { preferenceList } from "../ring_manager/ring.ts";
+import { preferenceList, type Ring } from "../ring_manager/ring.ts";
+import { sourcesOf } from "../ring_manager/moves.ts";
 import type { CurrentRing, RingManagerProtocol } from "../ring_manager/protocol.ts";
 import { equalBytes, toHex } from "../runtime/bytes.ts";
 import { type Clock, counterOf } from "./clock.ts";
@@ -30,9 +30,12 @@ import type { ConflictPolicy } from "./conflicts.ts";
 import { Expiry, type ExpiryStep } from "./expiry.ts";
 import { encodeObject } from "./object_codec.ts";
 import { objectHash } from "./object_hash.ts";
+import { mayDrop, Ownership } from "./ownership.ts";
 import {
   type ActorId,
   type EncodedObject,
+  type MoveProgress,
+  NO_DIGEST,
   NO_PAGE,
   type NodeId,
   type Placement,
@@ -41,6 +44,8 @@ import {
   type ReplicaStoreProtocol,
   type ReplicaStoreStatus,
   type ReplicaWrite,
+  type Scan,
+  type StoreWeights,
   type WriteAnswer,
 } from "./protocol.ts";
 import { Records } from "./records.ts";
@@ -59,6 +64,7 @@ export const REPLICA_STORE_CORE = {
   isSure,
   objectHash,
   changeTree,
+  mayDrop,
 };
 
 /** See {@link REPLICA_STORE_CORE}. */
@@ -131,6 +137,8 @@ const LOSS_ID_BYTES = 8;
 /** Between two slices of a survey, and after one that could not be read. */
 const SURVEY_PAUSE_MS = 1;
 const SURVEY_AGAIN_MS = 1_000;
+/** What could not be dropped is tried again after so long. */
+const TIDY_MS = 10_000;
 
 /** What of a {@link ReplicaWrite} is needed to store it. */
 type Entry =
@@ -151,8 +159,9 @@ class ReplicaStore {
   readonly #minter: Minter;
   readonly #expiry: Expiry;
   readonly #trees: Trees;
-  #ring: Ring;
-  #owned: boolean[] = [];
+  readonly #ownership: Ownership;
+  /** Partitions that are being dropped. */
+  readonly #dropping = new Set<number>();
   #isFenced: boolean;
   /** A slice of a survey is to come. */
   #isSurveying = false;
@@ -174,10 +183,12 @@ class ReplicaStore {
     this.#records = new Records(engine, log, core.verifyValues);
     this.#groups = new CommitGroups(engine, log, (waiter, answer) => this.#acknowledge(waiter, answer));
     const { ring, isFenced } = options.current();
-    this.#ring = ring;
+    this.#ownership = new Ownership(options.node, ring);
     this.#isFenced = isFenced;
     this.#wholeness = new Wholeness({
-      isOwner: (partition) => this.#owned[partition] === true,
+      isOwner: (partition) => this.#ownership.has(partition),
+      sourcesOf: (of, partition) => sourcesOf(of, partition, options.node),
+      since: (partition) => this.#ownership.since(partition),
       newLossId: () => toHex(random.bytes(LOSS_ID_BYTES)),
       onNotWhole: options.onNotWhole,
       onWhole: options.onWhole,
@@ -209,7 +220,7 @@ class ReplicaStore {
       conflicts: options.conflicts,
       wallMs: options.wallMs,
       onStored: (partition, object) => this.#expiry.note(partition, object),
-      ring: () => this.#ring,
+      ring: () => this.#ownership.ring,
       isFenced: () => this.#isFenced,
       isMisplaced: (placement) => this.#misplaced(placement) !== null,
       onFutureDot: (clock) => this.#onFutureDot(clock),
@@ -234,8 +245,11 @@ class ReplicaStore {
       mint: (body) => this.#minter.onMint(body),
       ring: ({ ring }) => this.#takeRing(ring),
       inspect: ({ key, partition }) => this.#inspect(partition, key),
-      scan: ({ partition, after, epoch }) =>
-        epoch < this.#ring.epoch ? NO_PAGE : this.#refill.scan(partition, after),
+      scan: (scan) => this.#mayGive(scan) ? this.#refill.scan(scan.partition, scan.after) : NO_PAGE,
+      digest: (scan) => this.#mayGive(scan) ? this.#refill.digest(scan.partition, scan.after) : NO_DIGEST,
+      progress: () => this.#progress(),
+      weigh: () => this.#weigh(),
+      tidy: () => this.#dropStrays(),
       absorb: (page) => this.#refill.absorb(page),
       loseAll: () => this.#loseAll(),
       listNotWhole: () => this.#wholeness.list(),
@@ -260,10 +274,11 @@ class ReplicaStore {
 
   async #expired(nowMs: number): Promise<ExpiryStep | null> {
     if (this.#records.isClosed) return null;
+    const { ring } = this.#ownership;
     const turnOf = (partition: number) =>
-      preferenceList(this.#ring, partition).findIndex(({ id }) => id === this.#options.node);
+      preferenceList(ring, partition).findIndex(({ id }) => id === this.#options.node);
     try {
-      return await this.#expiry.step(this.#ring.partitions, nowMs, turnOf);
+      return await this.#expiry.step(ring.partitions, nowMs, turnOf);
     } catch (error) {
       if (!this.#records.isClosed) this.#records.unreadable("expired keys could not be looked for", error);
       return null;
@@ -275,8 +290,9 @@ class ReplicaStore {
     const isMine = (place: Placement) => !this.#groups.isPoisoned && this.#misplaced(place) === null;
     return {
       treeRoots: ({ epoch, partitions }) => {
-        if (this.#groups.isPoisoned || epoch < this.#ring.epoch) return NO_DIGESTS;
-        const rootOf = (partition: number) => this.#owned[partition] === true ? trees.root(partition) : null;
+        if (this.#groups.isPoisoned) return NO_DIGESTS;
+        const rootOf = (partition: number) =>
+          this.#ownership.isMisplaced({ partition, epoch }) ? null : trees.root(partition);
         return { ok: true, digests: partitions.map(rootOf) };
       },
       treePieces: (body) => isMine(body) ? trees.pieces(body, body.most) : NO_PIECES,
@@ -311,6 +327,7 @@ class ReplicaStore {
       engine: this.#engine.stats(),
       actorId: this.#dots.actorId,
       notWhole: this.#wholeness.size,
+      awaited: this.#wholeness.awaited,
       damage: this.#engine.damageAtOpen.length + this.#damaged,
       alarms: this.#records.alarms,
       overwritten: this.#minter.overwritten,
@@ -319,23 +336,76 @@ class ReplicaStore {
   }
 
   #takeRing(ring: Ring): void {
-    if (ring.epoch < this.#ring.epoch && ring.clusterId === this.#ring.clusterId) return;
-    this.#ring = ring;
-    this.#owned = [];
-    for (let p = 0; p < ring.partitions; p++) {
-      this.#owned.push(preferenceList(ring, p).some((member) => member.id === this.#options.node));
-    }
-    this.#wholeness.takeRing(ring);
+    const before = this.#ownership.ring;
+    if (ring.epoch < before.epoch && ring.clusterId === before.clusterId) return;
+    this.#ownership.takeRing(ring);
+    this.#wholeness.takeRing(ring, this.#ownership.awaited, this.#ownership.incoming);
+    if (this.#wholeness.awaited > 0) this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
+    this.#dropStrays();
   }
 
   /** Null when a request placed so may be served here under this node's ring. */
-  #misplaced({ partition, epoch }: Placement): { code: "wrong-epoch"; epoch: number } | null {
-    if (epoch >= this.#ring.epoch && this.#owned[partition] === true) return null;
-    return { code: "wrong-epoch", epoch: this.#ring.epoch };
+  #misplaced(placement: Placement): { code: "wrong-epoch"; epoch: number } | null {
+    if (!this.#ownership.isMisplaced(placement)) return null;
+    return { code: "wrong-epoch", epoch: this.#ownership.ring.epoch };
+  }
+
+  // --- partitions that come and go -------------------------------------------------------------------------
+
+  /** Whether another owner may have pieces of a partition: see `scan` in the protocol. */
+  #mayGive({ partition, epoch, since }: Scan): boolean {
+    return !this.#ownership.isMisplaced({ partition, epoch }) && this.#ownership.ring.epoch >= since;
+  }
+
+  /** What of the change under way is done here. */
+  #progress(): MoveProgress {
+    const { ring, awaited } = this.#ownership;
+    const ready = this.#groups.isPoisoned ? [] : [...awaited].filter((p) => !this.#wholeness.lacks(p));
+    const since = ring.change?.since ?? ring.epoch;
+    return { epoch: ring.epoch, since, ready, waiting: awaited.size - ready.length };
+  }
+
+  #weigh(): StoreWeights {
+    if (this.#records.isClosed) return { partitions: [], keys: [], bytes: [] };
+    const { keys: all, liveBytes } = this.#engine.stats();
+    const partitions = this.#engine.partitions();
+    const keys = partitions.map((partition) => this.#engine.count(partition));
+    return { partitions, keys, bytes: keys.map((count) => Math.round(count * liveBytes / Math.max(1, all))) };
+  }
+
+  /**
+   * Drop what is not this node's any more. Its new owners have all of it, and all that asked here have heard so
+   * (`moves.ts`). With it go dots of ours that nobody may have: none is minted under that id again.
+   */
+  #dropStrays(): void {
+    if (this.#records.isClosed) return;
+    const { ring } = this.#ownership;
+    const strays = this.#engine.partitions().filter((partition) =>
+      !this.#dropping.has(partition) && this.#core.mayDrop(ring, partition, this.#options.node)
+    );
+    if (strays.length === 0) return;
+    this.#dots.renew();
+    for (const partition of strays) void this.#drop(partition);
+    this.#context.log.info("partitions that belong to others now are dropped", { partitions: strays.length });
+  }
+
+  async #drop(partition: number): Promise<void> {
+    this.#dropping.add(partition);
+    try {
+      const dropped = this.#engine.dropPartition(partition);
+      this.#trees.forget(partition);
+      await dropped;
+    } catch (error) {
+      if (this.#records.isClosed) return;
+      this.#context.log.warn("a partition was not dropped", { partition, error: String(error) });
+      this.#context.after(TIDY_MS, "tidy", {});
+    } finally {
+      this.#dropping.delete(partition);
+    }
   }
 
   #teachRing(node: NodeId, epoch: number): void {
-    if (epoch < this.#ring.epoch) {
+    if (epoch < this.#ownership.ring.epoch) {
       this.#context.ref<RingManagerProtocol>("ring_manager").tell("teach", { node });
     }
   }

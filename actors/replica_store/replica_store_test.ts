@@ -167,7 +167,7 @@ Deno.test("replica store: neither damage nor a closed or failing engine crashes 
   const { losses: [loss] } = await store.ask("listNotWhole", {}, ASK);
   const everything = async (expected: string) => {
     const object = await store.ask("inspect", { partition: 0, key: KEY }, ASK);
-    const page = await store.ask("scan", { partition: 0, after: null, epoch: 1 }, ASK);
+    const page = await store.ask("scan", { partition: 0, after: null, epoch: 1, since: 1 }, ASK);
     const absorbed = await store.ask(
       "absorb",
       { ...loss!, entries: [{ key: KEY, object: objectOf("v") }] },

@@ -115,6 +115,19 @@ export class Trees {
     this.#settle(partition, tree);
   }
 
+  /**
+   * A partition was dropped, or that was tried. Whoever owns it again begins with nothing; what was left of it all the
+   * same is surveyed.
+   */
+  forget(partition: number): void {
+    this.#trees.delete(partition);
+    this.#unsettled.delete(partition);
+    if (!this.#desk.engine.partitions().includes(partition)) return;
+    const tree = new HashTree(false);
+    this.#trees.set(partition, tree);
+    this.#settle(partition, tree);
+  }
+
   /** Survey a little; whether there is more to do. False also when it cannot be read now. */
   async survey(): Promise<"more" | "done" | "failed"> {
     const [partition] = this.#unsettled;

@@ -12,7 +12,20 @@ const ring: Ring = {
 };
 
 function wholeness(newLossId: () => string, onNotWhole = () => Promise.resolve()) {
-  return new Wholeness({ isOwner: () => true, newLossId, onNotWhole, onWhole: () => {} }, ring);
+  const options = {
+    isOwner: () => true,
+    sourcesOf,
+    since: () => 1,
+    newLossId,
+    onNotWhole,
+    onWhole: () => {},
+  };
+  return new Wholeness(options, ring);
+}
+
+/** The second member is asked by rings of even epochs, the first by others. */
+function sourcesOf({ epoch }: Ring): string[] {
+  return [ids[epoch % 2]!];
 }
 
 function counting(): () => string {
@@ -72,4 +85,58 @@ Deno.test("wholeness: a lone node, and one that is no owner, have nobody to ask 
   assertEquals(state.size, 0);
   assert(await state.lose(0));
   assertEquals(state.size, 0);
+});
+
+Deno.test("wholeness: a ring in which a partition has the same owners takes nothing from its refill", () => {
+  const state = wholeness(counting());
+  state.loseAll();
+  const [before] = state.list().losses;
+  const again = { ...ring, epoch: 2, owners: [[1, 0], [0, 1], [0, 1]] };
+  const same = new Wholeness(
+    {
+      isOwner: () => true,
+      sourcesOf: () => ids,
+      since: () => 1,
+      newLossId: counting(),
+      onNotWhole: () => Promise.resolve(),
+      onWhole: () => {},
+    },
+    ring,
+  );
+  same.loseAll();
+  const [lost] = same.list().losses;
+  same.takeRing(again);
+  assertEquals(same.list().losses[0]!.lossId, lost!.lossId);
+  same.takeRing({ ...again, epoch: 9 });
+  assert(same.list().losses[0]!.lossId !== lost!.lossId, "nobody knows here what was in between");
+  state.takeRing(again);
+  assert(state.list().losses[0]!.lossId !== before!.lossId, "other owners have to be asked");
+});
+
+Deno.test("wholeness: what is to be this node's is awaited, once for each change, and no loss that counts", () => {
+  const state = wholeness(counting());
+  const joining = (since: number) => ({
+    ...ring,
+    epoch: 2 * since,
+    change: { since, joining: null, leaving: null, gone: [], motions: [] },
+  });
+  state.takeRing(joining(1), new Set([2]));
+  assertEquals([state.size, state.awaited, state.has(2)], [0, 1, true]);
+  state.regain(2, state.list().losses[0]!.lossId);
+  state.takeRing(joining(1), new Set([2]));
+  assertEquals(state.has(2), false);
+  state.takeRing(joining(2), new Set([2]));
+  assertEquals([state.awaited, state.has(2)], [1, true], "a copy for an earlier change is none for this one");
+});
+
+Deno.test("wholeness: what is copied and owned already goes on counting, unless it is lost meanwhile", async () => {
+  const state = wholeness(counting());
+  const change = { since: 2, joining: null, leaving: null, gone: [], motions: [] };
+  const moving = { ...ring, epoch: 2, change };
+  state.takeRing(moving, new Set([0, 1]), new Set());
+  assertEquals([state.has(0), state.lacks(0), state.size], [false, true, 0]);
+  await state.lose(1);
+  assertEquals([state.has(0), state.has(1)], [false, true]);
+  state.takeRing({ ...moving, epoch: 3, change: null });
+  assertEquals([state.lacks(0), state.has(1)], [false, true]);
 });

@@ -28,15 +28,16 @@
  * A ballot carries 16 random bytes instead of its proposer's name, so that no ballot is ever used twice, not
  * even by a proposer that forgot in a crash what it had sent.
  *
- * # Joins without data, for now
+ * # Joins without data
  *
- * Until partitions can be moved, a member may only join while nobody holds data. Such a change is proposed with
+ * While nobody holds data a member joins by a single vote, and nothing has to move. Such a change is proposed with
  * `fence`: every member, not only a majority, must promise and say that it holds nothing, and from its promise
  * on it takes no write before it has learned the ring that follows. That must not end by the clock: a ring may
  * be chosen long after a member lost patience, by whoever finds it accepted somewhere, and a write taken
  * meanwhile by members that lost patience would be missed under the new ring. So when a fence has stood too long
  * ({@link WriteFence}) its member proposes the {@link unchanged} ring as the next. Either that is chosen, and
- * the join can never be, or the join is found pending and is completed; each ends the fences.
+ * the join can never be, or the join is found pending and is completed; each ends the fences. Where there is data
+ * partitions move, by a row of rings without fences: `moves.ts`.
  *
  * @module
  */

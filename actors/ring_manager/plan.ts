@@ -11,6 +11,7 @@
 import type { NodeId } from "../replica_store/protocol.ts";
 import { LIMITS } from "../runtime/limits.ts";
 import { claim } from "./claim.ts";
+import { beginChange, type Transition } from "./moves.ts";
 import { checkMember, type Member, type Ring } from "./ring.ts";
 
 /** A change of membership. */
@@ -19,8 +20,8 @@ export type Change =
   | { readonly kind: "join"; readonly member: Member }
   /** A member hands over what it has, and goes. */
   | { readonly kind: "leave"; readonly id: NodeId }
-  /** A new member takes the place of one that goes. */
-  | { readonly kind: "replace"; readonly id: NodeId; readonly member: Member }
+  /** A new member takes the place of one that goes; of one that does not answer, when `isGone`. */
+  | { readonly kind: "replace"; readonly id: NodeId; readonly member: Member; readonly isGone?: boolean }
   /** A member that will not come back goes without handing over. */
   | { readonly kind: "force-remove"; readonly id: NodeId };
 
@@ -49,14 +50,18 @@ export type PlanRefusal =
   | "address-taken"
   | "last-member"
   | "bad-member"
-  | "too-large";
+  | "too-large"
+  | "change-under-way"
+  | "co-located";
 
 /** Outcome of {@link plan}. */
 export type Plan =
   | {
     readonly ok: true;
-    /** The ring that would follow. */
+    /** The ring that would follow in the end. */
     readonly next: Ring;
+    /** The first ring on the way there: see `moves.ts`. */
+    readonly begun: Ring;
     /** The copies to be made, by partition. */
     readonly moves: readonly Move[];
     /** What the next ring falls short of. */
@@ -102,7 +107,26 @@ export function plan(ring: Ring, change: Change): Plan {
   const owners = claim({ members, partitions: ring.partitions, n: ring.n, previous });
   const removed = leaving === null ? ring.removed : [...ring.removed, leaving].sort();
   const next: Ring = { ...ring, epoch: ring.epoch + 1, members, owners, removed };
-  return { ok: true, next, moves: movesBetween(ring, next), violations: violationsOf(next) };
+  if (isColocated(next)) {
+    return refused("co-located", "replicas would share a zone while there are zones enough: not done");
+  }
+  const begun = beginChange(ring, next, transitionOf(change));
+  return { ok: true, next, begun, moves: movesBetween(ring, next), violations: violationsOf(next) };
+}
+
+function transitionOf(change: Change): Transition {
+  const joining = "member" in change ? change.member.id : null;
+  const leaving = "id" in change ? change.id : null;
+  const isGone = change.kind === "force-remove" || change.kind === "replace" && change.isGone === true;
+  return { joining, leaving, gone: isGone && leaving !== null ? [leaving] : [] };
+}
+
+/** Whether replicas of a partition share a zone though there are zones enough for all of them. */
+export function isColocated({ members, owners }: Pick<Ring, "members" | "owners">): boolean {
+  const zones = new Set(members.map(({ zone }) => zone)).size;
+  return owners.some((list) =>
+    new Set(list.map((owner) => members[owner]!.zone)).size < Math.min(list.length, zones)
+  );
 }
 
 /** The copies that have to be made on the way from one ring to another. */
@@ -120,12 +144,18 @@ export function movesBetween(ring: Ring, next: Ring): Move[] {
 }
 
 function refuse(ring: Ring, change: Change): Plan | null {
+  if (ring.change !== null) {
+    return refused(
+      "change-under-way",
+      "another membership change is under way; wait for its end, or cancel it",
+    );
+  }
+  if (ring.removed.length >= LIMITS.removedMembers) {
+    return refused("too-large", `the ring remembers ${LIMITS.removedMembers} removed members already`);
+  }
   const memberOf = (id: NodeId) => ring.members.some((member) => member.id === id);
   if ("id" in change) {
     if (!memberOf(change.id)) return refused("not-a-member", `${change.id} is no member`);
-    if (ring.removed.length >= LIMITS.removedMembers) {
-      return refused("too-large", `the ring remembers ${LIMITS.removedMembers} removed members already`);
-    }
   }
   if (!("member" in change)) {
     return ring.members.length > 1 ? null : refused("last-member", "a ring cannot lose its last member");
@@ -141,7 +171,9 @@ function refuse(ring: Ring, change: Change): Plan | null {
     );
   }
   const staying = ring.members.filter(({ id }) => !("id" in change) || id !== change.id);
-  const holder = staying.find(({ address }) => address === member.address);
+  const isHandover = change.kind === "replace" && change.isGone !== true;
+  const there = isHandover ? ring.members : staying;
+  const holder = there.find(({ address }) => address === member.address);
   if (holder !== undefined) {
     return refused("address-taken", `${member.address} is the address of ${holder.id}`);
   }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { assert, assertEquals } from "../runtime/testing/assert.ts";
-import { type Change, plan } from "./plan.ts";
+import { type Change, isColocated, plan } from "./plan.ts";
 import { checkRing, createRing, type Member, type Ring } from "./ring.ts";
 
 const id = (i: number) => (i * 2654435761 >>> 0).toString(16).padStart(32, "0");
@@ -95,9 +95,20 @@ Deno.test("plan: senseless changes are refused with a reason", () => {
     "address-taken",
   );
   assertEquals(
-    code(ring, { kind: "replace", id: id(2), member: { ...member(9), address: member(2).address } }),
+    code(ring, {
+      kind: "replace",
+      id: id(2),
+      isGone: true,
+      member: { ...member(9), address: member(2).address },
+    }),
     "ok",
   );
+  assertEquals(
+    code(ring, { kind: "replace", id: id(2), member: { ...member(9), address: member(2).address } }),
+    "address-taken",
+  );
+  const begun = apply(ring, { kind: "join", member: member(9) }).begun;
+  assertEquals(code(begun, { kind: "leave", id: id(2) }), "change-under-way");
   assertEquals(code(ring, { kind: "leave", id: id(9) }), "not-a-member");
   assertEquals(code(ring, { kind: "force-remove", id: id(9) }), "not-a-member");
   assertEquals(code(ring, { kind: "join", member: { ...member(9), weight: 0 } }), "bad-member");
@@ -123,4 +134,11 @@ Deno.test("plan: what the next ring falls short of is said", () => {
   assertEquals(apply(grown(2), { kind: "join", member: member(3, 1) }).violations, [
     { code: "too-few-zones", zones: 2, n: 3 },
   ]);
+});
+
+Deno.test("plan: replicas are never put together while there are zones enough", () => {
+  const members = [1, 2, 3].map((i) => member(i));
+  assert(!isColocated({ members, owners: [[0, 1, 2], [2, 1]] }));
+  assert(isColocated({ members: [...members, member(4)], owners: [[0, 1, 2], [0, 3, 1]] }));
+  assert(!isColocated({ members: members.map((one) => ({ ...one, zone: "z" })), owners: [[0, 1, 2]] }));
 });

@@ -27,6 +27,33 @@ export interface Member {
   readonly weight: number;
 }
 
+/**
+ * A partition on its way from some owners to others; see `moves.ts`. `copying`: {@link Ring.owners} serve it, and
+ * `others` are to, once they have a copy. `settling`: `others` served it until now, and may not have heard yet.
+ */
+export interface Motion {
+  /** The partition. */
+  readonly partition: number;
+  /** See the interface. */
+  readonly phase: "copying" | "settling";
+  /** The other side's owners in preference order, as indexes into `members`. */
+  readonly others: readonly number[];
+}
+
+/** A change of membership that is under way. */
+export interface RingChange {
+  /** The epoch of the ring with which it began: tells it from all others. */
+  readonly since: number;
+  /** Who is new; null: nobody. */
+  readonly joining: NodeId | null;
+  /** Who goes when everything has moved; null: nobody. */
+  readonly leaving: NodeId | null;
+  /** Members that will not answer, sorted: they are neither copied from nor waited for. */
+  readonly gone: readonly NodeId[];
+  /** What has still to move, by partition. */
+  readonly motions: readonly Motion[];
+}
+
 /** An epoch-numbered assignment of partitions to members. */
 export interface Ring {
   /** 16 random bytes as 32 hex digits, drawn when the cluster was created. */
@@ -41,10 +68,15 @@ export interface Ring {
   readonly partitions: number;
   /** Members, sorted by id. */
   readonly members: readonly Member[];
-  /** Per partition, its owners in preference order, as indexes into `members`; min(n, members) of them. */
+  /**
+   * Per partition, the owners that serve it, in preference order, as indexes into `members`; min(n, members) of them,
+   * but for what a change has not come to yet.
+   */
   readonly owners: readonly (readonly number[])[];
   /** Ids that were members once and never may be again, sorted. */
   readonly removed: readonly NodeId[];
+  /** The change under way; null: there is none. */
+  readonly change: RingChange | null;
 }
 
 /** What a new cluster is made of. */
@@ -80,7 +112,8 @@ export interface RingSeed {
  */
 export function createRing({ clusterId, cluster, n, partitions, member }: RingSeed): Ring {
   const owners = Array.from({ length: partitions }, () => [0]);
-  const ring = { clusterId, cluster, epoch: 1, n, partitions, members: [member], owners, removed: [] };
+  const seed = { clusterId, cluster, epoch: 1, n, partitions };
+  const ring: Ring = { ...seed, members: [member], owners, removed: [], change: null };
   const fault = checkRing(ring);
   if (fault !== null) throw new RangeError(`ring: ${fault}`);
   return ring;
@@ -104,6 +137,30 @@ export function preferenceList(ring: Ring, partition: number): readonly Member[]
   const list = lists[partition];
   if (list === undefined) throw new RangeError(`ring: no partition ${partition} of ${ring.partitions}`);
   return list;
+}
+
+/** Who takes part in requests for a partition. */
+export interface PartitionOwners {
+  /** Who serves it, in preference order: reads ask these, and writes must reach W of them. */
+  readonly owners: readonly Member[];
+  /** Writes must reach W of these as well: the other owners of a partition in motion, else nobody. */
+  readonly others: readonly Member[];
+}
+
+const placements = new WeakMap<Ring, ReadonlyMap<number, readonly Member[]>>();
+const NOBODY: readonly Member[] = [];
+
+/** Who takes part in requests for a partition; see `moves.ts`. */
+export function ownersOf(ring: Ring, partition: number): PartitionOwners {
+  const owners = preferenceList(ring, partition);
+  if (ring.change === null) return { owners, others: NOBODY };
+  let others = placements.get(ring);
+  if (others === undefined) {
+    const membersAt = (list: readonly number[]) => list.map((index) => ring.members[index]!);
+    others = new Map(ring.change.motions.map((motion) => [motion.partition, membersAt(motion.others)]));
+    placements.set(ring, others);
+  }
+  return { owners, others: others.get(partition) ?? NOBODY };
 }
 
 /** N, R and W as they are in force: a cluster of S < N members lowers each to S. */
@@ -143,7 +200,7 @@ export function checkRing(ring: Ring): string | null {
     return `${members.length} members are not from 1 to ${LIMITS.members}`;
   }
   if (owners.length !== partitions) return `owners for ${owners.length} of ${partitions} partitions`;
-  return checkMembers(ring) ?? checkOwners(ring);
+  return checkMembers(ring) ?? checkOwners(ring) ?? checkChange(ring);
 }
 
 /** What is unsound about one member, null when nothing is. */
@@ -163,16 +220,17 @@ export function checkMember(member: Member): string | null {
 const MIN_WEIGHT = 0.001;
 const MAX_WEIGHT = 1000;
 
-function checkMembers({ members, removed }: Ring): string | null {
+function checkMembers({ members, removed, change }: Ring): string | null {
   for (const member of members) {
     const fault = checkMember(member);
     if (fault !== null) return fault;
   }
   const ids = members.map((member) => member.id);
   if (!isAscending(ids)) return "members are not sorted by id, each once";
-  if (new Set(members.map((member) => member.address)).size < members.length) {
-    return "two members have one address";
-  }
+  // A node with an empty disk may take the place of one that is gone where that one was.
+  const heir = change !== null && change.gone.includes(change.leaving ?? "") ? change.leaving : null;
+  const addresses = members.filter(({ id }) => id !== heir).map((member) => member.address);
+  if (new Set(addresses).size < addresses.length) return "two members have one address";
   if (removed.length > LIMITS.removedMembers) return `more than ${LIMITS.removedMembers} removed members`;
   if (!removed.every((id) => HEX_ID.test(id))) return "a removed id is not 32 hex digits";
   if (!isAscending(removed)) return "removed ids are not sorted, each once";
@@ -181,21 +239,69 @@ function checkMembers({ members, removed }: Ring): string | null {
   return returned === undefined ? null : `member ${returned} was removed`;
 }
 
-function checkOwners({ n, members, owners }: Ring): string | null {
-  const copies = Math.min(n, members.length);
+function checkOwners(ring: Ring): string | null {
+  const { members, owners } = ring;
+  const copies = copiesOf(ring);
   for (let partition = 0; partition < owners.length; partition++) {
-    const list = owners[partition]!;
-    const fault = (what: string) => `partition ${partition} has ${what}`;
-    if (list.length !== copies) return fault(`${list.length} owners instead of ${copies}`);
-    for (let i = 0; i < copies; i++) {
-      const owner = list[i]!;
-      if (!Number.isInteger(owner) || members[owner] === undefined) {
-        return fault(`no member as owner ${owner}`);
-      }
-      if (list.indexOf(owner) !== i) return fault(`owner ${owner} twice`);
-    }
+    const fault = checkList(owners[partition]!, members, copies);
+    if (fault !== null) return `partition ${partition} has ${fault}`;
   }
   return null;
+}
+
+/** How many owners a partition may have: one number at rest; during a change what it was and what it will be. */
+function copiesOf({ n, members, change }: Ring): ReadonlySet<number> {
+  const sizes = new Set([members.length]);
+  if (change !== null && change.joining !== null) sizes.add(members.length - 1);
+  if (change !== null && change.leaving !== null) sizes.add(members.length - 1);
+  return new Set([...sizes].map((size) => Math.min(n, size)));
+}
+
+function checkList(
+  list: readonly number[],
+  members: readonly Member[],
+  copies: ReadonlySet<number>,
+): string | null {
+  if (!copies.has(list.length)) return `${list.length} owners instead of ${[...copies].join(" or ")}`;
+  for (let i = 0; i < list.length; i++) {
+    const owner = list[i]!;
+    if (!Number.isInteger(owner) || members[owner] === undefined) return `no member as owner ${owner}`;
+    if (list.indexOf(owner) !== i) return `owner ${owner} twice`;
+  }
+  return null;
+}
+
+function checkChange(ring: Ring): string | null {
+  const { members, owners, epoch, change } = ring;
+  if (change === null) return null;
+  const { since, joining, leaving, gone, motions } = change;
+  if (!isCount(since, epoch)) return `a change since epoch ${since}`;
+  const indexOf = (id: NodeId | null) => members.findIndex((member) => member.id === id);
+  const [joiner, leaver] = [indexOf(joining), indexOf(leaving)];
+  if (joining !== null && joiner < 0) return `${joining} joins and is no member`;
+  if (leaving !== null && leaver < 0) return `${leaving} leaves and is no member`;
+  const stranger = gone.find((id) => indexOf(id) < 0);
+  if (stranger !== undefined) return `${stranger} is gone and was no member`;
+  if (!isAscending(gone)) return "those who are gone are not sorted, each once";
+  if (joining !== null && joining === leaving) return `${joining} joins and leaves`;
+  if (motions.length === 0) return "a change with nothing to move";
+  const copies = copiesOf(ring);
+  const moving = new Set<number>();
+  let last = -1;
+  for (const { partition, phase, others } of motions) {
+    if (!Number.isInteger(partition) || partition <= last || partition >= owners.length) {
+      return `partition ${partition} moves out of order`;
+    }
+    last = partition;
+    moving.add(partition);
+    const fault = checkList(others, members, copies);
+    if (fault !== null) return `partition ${partition}, moving, has ${fault}`;
+    const [before, after] = phase === "copying" ? [owners[partition]!, others] : [others, owners[partition]!];
+    if (before.includes(joiner)) return `partition ${partition} was the joining member's before it moved`;
+    if (after.includes(leaver)) return `partition ${partition} moves to the member that leaves`;
+  }
+  const stays = owners.findIndex((list, partition) => list.includes(leaver) && !moving.has(partition));
+  return stays < 0 ? null : `partition ${stays} stays with the member that leaves`;
 }
 
 function isCount(value: number, most: number): boolean {

@@ -4,15 +4,22 @@
  * All integers are big-endian; a text is a u16 length and its UTF-8; an id is its 16 bytes.
  *
  * ```text
- * u8   format, 1                        u16  members, then per member, ascending by id:
+ * u8   format, 2                        u16  members, then per member, ascending by id:
  * id   cluster id                            id, f64 weight, text address, text zone
  * text cluster name                     u32  removed ids, then each id, ascending
- * u64  epoch                            per partition min(n, members) x u16: owners, as indexes
- * u8   n                                u32  CRC-32C of everything before it
- * u32  partitions
+ * u64  epoch                            per partition a list of owners
+ * u8   n                                u8   1 when a change is under way, else 0; the change
+ * u32  partitions                       u32  CRC-32C of everything before it
+ *
+ * a list of owners   u8 how many, then u16 each: indexes of members
+ * a change           u64 since, 2 x (u8 1 and an id, or u8 0): joining, leaving; u16 members that are gone,
+ *                    then each id, ascending; u32 motions, then per motion, ascending: u32 partition,
+ *                    u8 phase (0 copying, 1 settling), a list of owners
  * ```
  *
- * Canonical: a ring has one encoding, and bytes that decode at all encode to themselves.
+ * Format 1 had no changes and lists of min(n, members) owners without their number; it is read, and never written.
+ *
+ * Canonical: a ring has one encoding, and bytes of the present format that decode at all encode to themselves.
  *
  * @module
  */
@@ -20,10 +27,12 @@
 import { decodeUtf8Strict, encodeUtf8, toHex } from "../runtime/bytes.ts";
 import { crc32c } from "../runtime/crc32c.ts";
 import { LIMITS } from "../runtime/limits.ts";
-import { checkRing, type Member, type Ring } from "./ring.ts";
+import { checkRing, type Member, type Motion, type Ring, type RingChange } from "./ring.ts";
 
 /** The version of the layout, its first byte. */
-const FORMAT = 1;
+const FORMAT = 2;
+/** The one before it. */
+const FORMAT_OF_REST = 1;
 /** Largest text field, with its length. */
 const TEXT_BYTES = 2 + LIMITS.nameBytes;
 const CHECKSUM_BYTES = 4;
@@ -59,9 +68,12 @@ export type DecodedRing =
  * ```
  */
 export function encodeRing(ring: Ring): Uint8Array<ArrayBuffer> {
-  const copies = Math.min(ring.n, ring.members.length);
-  const mostBytes = 64 + TEXT_BYTES + ring.members.length * (24 + 2 * TEXT_BYTES) + 16 * ring.removed.length +
-    2 * copies * ring.partitions;
+  const listBytes = 1 + 2 * ring.n;
+  const motions = ring.change === null ? 0 : ring.change.motions.length;
+  const mostBytes = 128 + 16 * (ring.change?.gone.length ?? 0) + TEXT_BYTES +
+    ring.members.length * (24 + 2 * TEXT_BYTES) +
+    16 * ring.removed.length +
+    listBytes * ring.partitions + (5 + listBytes) * motions;
   const writer = new Writer(mostBytes);
   writer.u8(FORMAT);
   writer.id(ring.clusterId);
@@ -78,8 +90,26 @@ export function encodeRing(ring: Ring): Uint8Array<ArrayBuffer> {
   }
   writer.u32(ring.removed.length);
   for (const id of ring.removed) writer.id(id);
-  for (const owners of ring.owners) for (const owner of owners) writer.u16(owner);
+  for (const owners of ring.owners) writer.owners(owners);
+  writer.u8(ring.change === null ? 0 : 1);
+  if (ring.change !== null) writeChange(writer, ring.change);
   return writer.checksummed();
+}
+
+function writeChange(writer: Writer, { since, joining, leaving, gone, motions }: RingChange): void {
+  writer.u64(since);
+  for (const id of [joining, leaving]) {
+    writer.u8(id === null ? 0 : 1);
+    if (id !== null) writer.id(id);
+  }
+  writer.u16(gone.length);
+  for (const id of gone) writer.id(id);
+  writer.u32(motions.length);
+  for (const { partition, phase, others } of motions) {
+    writer.u32(partition);
+    writer.u8(phase === "copying" ? 0 : 1);
+    writer.owners(others);
+  }
 }
 
 /** The ring that bytes from a disk or a peer hold; never throws, whatever they are. */
@@ -124,7 +154,8 @@ function failed(code: "damaged" | "newer-format" | "unsound", message: string): 
 }
 
 function readRing(reader: Reader): Ring {
-  if (reader.u8() !== FORMAT) throw new Unreadable("an unknown format");
+  const format = reader.u8();
+  if (format !== FORMAT && format !== FORMAT_OF_REST) throw new Unreadable("an unknown format");
   const clusterId = reader.id();
   const cluster = reader.text();
   const epoch = reader.u64();
@@ -139,9 +170,26 @@ function readRing(reader: Reader): Ring {
   const removed = reader.many(reader.u32(), 16, () => reader.id());
   const copies = Math.min(n, members.length);
   if (copies === 0) throw new Unreadable("no member or no replicas");
-  const owners = reader.many(partitions, 2 * copies, () => reader.many(copies, 2, () => reader.u16()));
+  const isOld = format === FORMAT_OF_REST;
+  const owners = isOld
+    ? reader.many(partitions, 2 * copies, () => reader.many(copies, 2, () => reader.u16()))
+    : reader.many(partitions, 3, () => reader.owners());
+  const change = !isOld && reader.flag() ? readChange(reader) : null;
   reader.end();
-  return { clusterId, cluster, epoch, n, partitions, members, owners, removed };
+  return { clusterId, cluster, epoch, n, partitions, members, owners, removed, change };
+}
+
+function readChange(reader: Reader): RingChange {
+  const since = reader.u64();
+  const joining = reader.flag() ? reader.id() : null;
+  const leaving = reader.flag() ? reader.id() : null;
+  const gone = reader.many(reader.u16(), 16, () => reader.id());
+  const motions = reader.many(reader.u32(), 8, (): Motion => {
+    const partition = reader.u32();
+    const phase = reader.flag() ? "settling" : "copying";
+    return { partition, phase, others: reader.owners() };
+  });
+  return { since, joining, leaving, gone, motions };
 }
 
 /** The bytes match their checksum but are no ring. */
@@ -191,6 +239,11 @@ class Writer {
     const utf8 = encodeUtf8(text);
     this.u16(utf8.length);
     this.#bytes.set(utf8, this.#advance(utf8.length));
+  }
+
+  owners(owners: readonly number[]): void {
+    this.u8(owners.length);
+    for (const owner of owners) this.u16(owner);
   }
 
   checksummed(): Uint8Array<ArrayBuffer> {
@@ -255,6 +308,16 @@ class Reader {
   many<T>(count: number, leastBytes: number, read: () => T): T[] {
     if (count * leastBytes > this.#bytes.length - this.#at) throw new Unreadable("a count that does not fit");
     return Array.from({ length: count }, read);
+  }
+
+  owners(): number[] {
+    return this.many(this.u8(), 2, () => this.u16());
+  }
+
+  flag(): boolean {
+    const value = this.u8();
+    if (value > 1) throw new Unreadable(`${value} where 0 or 1 should be`);
+    return value === 1;
   }
 
   end(): void {

@@ -2,7 +2,13 @@ import fc from "fast-check";
 import { equalBytes } from "../runtime/bytes.ts";
 import { crc32c } from "../runtime/crc32c.ts";
 import { murmur3 } from "../runtime/murmur3.ts";
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "../runtime/testing/assert.ts";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStrictEquals,
+  assertThrows,
+} from "../runtime/testing/assert.ts";
 import {
   checkRing,
   createRing,
@@ -41,6 +47,7 @@ const rings: fc.Arbitrary<Ring> = fc.record({
     (_, p) => Array.from({ length: Math.min(n, size) }, (_, i) => (p + i) % size),
   ),
   removed: removed.map(id).sort(),
+  change: null,
 }));
 
 Deno.test("ring: partitions are equal slices of the hash space, every key in one", () => {
@@ -143,8 +150,55 @@ Deno.test("FAULTS 41, 56: a damaged or forged ring is refused, whatever was done
 Deno.test("FAULTS 47: a ring in a newer format is refused as such", () => {
   const ring = createRing({ clusterId: id(9), cluster: "c", n: 3, partitions: 4, member: member(1) });
   const bytes = encodeRing(ring);
-  bytes[0] = 2;
+  bytes[0] = 3;
   new DataView(bytes.buffer).setUint32(bytes.length - 4, crc32c(bytes.subarray(0, -4)));
   const decoded = decodeRing(bytes);
   assert(!decoded.ok && decoded.code === "newer-format");
+});
+
+Deno.test("ring codec: a ring of format 1 is read, and written in the present one", () => {
+  fc.assert(fc.property(rings, (ring) => {
+    const bytes = encodeRing(ring);
+    // Of format 1 there were neither numbers before the lists of owners nor changes.
+    const lists = ring.owners.length * (1 + 2 * ring.owners[0]!.length);
+    const at = bytes.length - 4 - 1 - lists;
+    const owners = ring.owners.flatMap((list) => list.flatMap((owner) => [owner >> 8, owner & 0xff]));
+    const old = new Uint8Array([...bytes.subarray(0, at), ...owners, 0, 0, 0, 0]);
+    old[0] = 1;
+    new DataView(old.buffer).setUint32(old.length - 4, crc32c(old.subarray(0, -4)));
+    const decoded = decodeRing(old);
+    assert(decoded.ok, JSON.stringify(decoded));
+    assertEquals(decoded.ring, ring);
+  }));
+});
+
+Deno.test("ring: what is unsound about a change is named", () => {
+  const members = [1, 2, 3].map(member);
+  const seed = createRing({ clusterId: id(9), cluster: "c", n: 2, partitions: 2, member: member(1) });
+  const change = {
+    ...{ since: 4, joining: id(3), leaving: null, gone: [] as string[] },
+    motions: [{ partition: 1, phase: "copying" as const, others: [0, 2] }],
+  };
+  const moving: Ring = { ...seed, epoch: 5, members, owners: [[0, 1], [1, 0]], change };
+  assertEquals(checkRing(moving), null);
+  const motion = change.motions[0]!;
+  const wrong: [Partial<typeof change>, string][] = [
+    [{ since: 6 }, "since epoch 6"],
+    [{ joining: id(8) }, "joins and is no member"],
+    [{ gone: [id(8)] }, "is gone and was no member"],
+    [{ gone: [id(2), id(1)] }, "not sorted"],
+    [{ motions: [] }, "nothing to move"],
+    [{ motions: [motion, motion] }, "out of order"],
+    [{ motions: [{ ...motion, partition: 2 }] }, "out of order"],
+    [{ motions: [{ ...motion, others: [0] }] }, "1 owners instead of 2"],
+    [{ motions: [{ ...motion, others: [0, 3] }] }, "no member as owner 3"],
+  ];
+  for (const [part, words] of wrong) {
+    const fault = checkRing({ ...moving, change: { ...change, ...part } });
+    assert(fault !== null && fault.includes(words), `${JSON.stringify(part)}: ${fault}`);
+  }
+  const leaving = { ...change, joining: null, leaving: id(2) };
+  assertMatch(checkRing({ ...moving, change: leaving })!, /partition 0 stays with the member that leaves/);
+  const joined = { ...moving, owners: [[0, 1], [1, 2]] };
+  assertMatch(checkRing(joined)!, /was the joining member's before it moved/);
 });

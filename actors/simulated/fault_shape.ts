@@ -59,6 +59,10 @@ export const MEASURES: Readonly<Record<FaultKind, Measure>> = {
   "restore": NOTHING,
   "join": NOTHING,
   "stop": NOTHING,
+  "leave": NOTHING,
+  "force-remove": NOTHING,
+  "replace": NOTHING,
+  "cancel": NOTHING,
 };
 
 /** A fault that may befall so many machines; `time`: what {@link Fault.atMs} and {@link Fault.lastsMs} may be. */

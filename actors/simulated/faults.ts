@@ -68,7 +68,11 @@ export type FaultKind =
   | "wipe"
   | "restore"
   | "join"
-  | "stop";
+  | "stop"
+  | "leave"
+  | "force-remove"
+  | "replace"
+  | "cancel";
 
 /** Every kind of fault there is. */
 export const FAULTS: Readonly<Record<FaultKind, KindFacts>> = {
@@ -193,7 +197,32 @@ export const FAULTS: Readonly<Record<FaultKind, KindFacts>> = {
   "join": { what: "a node asks to be a member", on: "one", amount: [0, 1], lastsMs: [1, 2] },
   // An operator.
   "stop": { what: "SIGTERM, then a restart", on: "one", amount: [0, 1], lastsMs: [10, 5_000] },
+  "leave": { what: "a member hands over what it has, and goes", on: "one", amount: [0, 1], lastsMs: [1, 2] },
+  "force-remove": {
+    what: "a machine is lost, and removed by force",
+    on: "one",
+    amount: [0, 1],
+    lastsMs: [1, 2],
+    loses: true,
+  },
+  "replace": {
+    what: "a machine is lost, and the second node takes its place",
+    on: "one",
+    amount: [0, 1],
+    lastsMs: [1, 2],
+    loses: true,
+  },
+  "cancel": { what: "a membership change is given up", on: "one", amount: [0, 1], lastsMs: [1, 2] },
 };
+
+/** Kinds that change who is a member. */
+export const MEMBERSHIP: ReadonlySet<FaultKind> = new Set([
+  "join",
+  "leave",
+  "force-remove",
+  "replace",
+  "cancel",
+]);
 
 /** The kinds, in the order of {@link FAULTS}. */
 export const FAULT_KINDS = Object.keys(FAULTS) as FaultKind[];
@@ -214,13 +243,18 @@ export interface Fault {
   readonly draw: number;
 }
 
+/** Who loses what it had, of those whom a fault befalls: the second node of a `replace` is who comes. */
+export function losersOf({ kind, nodes }: Pick<Fault, "kind" | "nodes">): readonly number[] {
+  return kind === "replace" ? nodes.slice(0, 1) : nodes;
+}
+
 /** What a timetable is drawn from. */
 export interface DrawOptions {
   /** How many nodes there are. */
   readonly nodes: number;
   /** For how long. */
   readonly forMs: number;
-  /** Kinds to draw from. Default: all but `join`. */
+  /** Kinds to draw from. Default: all but those of {@link MEMBERSHIP}. */
   readonly kinds?: readonly FaultKind[];
   /** Draw all of `kinds` (a choice made by hand), not some of them. Default false. */
   readonly all?: boolean;
@@ -233,7 +267,7 @@ const PER_TEN_SECONDS = [0.4, 4] as const;
 
 /** A timetable, ordered by time. */
 export function drawFaults(random: SimulatedRandom, options: DrawOptions): Fault[] {
-  const { nodes, forMs, kinds = FAULT_KINDS.filter((kind) => kind !== "join"), all = false } = options;
+  const { nodes, forMs, kinds = FAULT_KINDS.filter((kind) => !MEMBERSHIP.has(kind)), all = false } = options;
   const loser = random.integer(nodes);
   const chosen = all ? kinds : some(random, kinds);
   const faults = chosen.flatMap((kind) => {

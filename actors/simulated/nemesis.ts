@@ -12,7 +12,7 @@
 import type { Clock } from "../runtime/environment.ts";
 import { amountOf, clockFaults, cutsOf, diskFaults, linkFaults, type Way } from "./conditions.ts";
 import type { DiskSnapshot } from "./disk.ts";
-import { describeFault, type Fault, FAULTS } from "./faults.ts";
+import { describeFault, type Fault, FAULTS, losersOf, MEMBERSHIP } from "./faults.ts";
 import { SimulatedRandom } from "./random.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -34,6 +34,19 @@ export interface Victims {
   crash(index: number, actor: string): void;
   /** Have it ask for membership once; rejects when it is refused. */
   join(index: number): Promise<void>;
+  /** What an operator does about members; each asks once, and rejects when it is refused. */
+  readonly members: {
+    /** Ask a member to leave. */
+    leave(index: number): Promise<void>;
+    /** Ask any other one to remove a member. */
+    forceRemove(index: number): Promise<void>;
+    /** Ask an empty node to take the place of a member. */
+    replace(index: number, heir: number): Promise<void>;
+    /** Ask a member to give up the change under way. */
+    cancel(index: number): Promise<void>;
+    /** Whether it ended because it is no member any more. */
+    isRemoved(index: number): boolean;
+  };
   /** The directory of its store, relative to its disk. */
   readonly store: string;
   /** The directory of what it keeps for others. */
@@ -50,6 +63,7 @@ const ACTORS = [
   "gossiper",
   "coordinator",
   "refiller",
+  "mover",
   "operator",
   "listener",
 ];
@@ -116,6 +130,8 @@ export class Nemesis {
   readonly #active = new Set<Fault>();
   readonly #starting = new Map<number, Promise<void>>();
   readonly #stopping = new Set<number>();
+  /** Nodes whose machine is lost for good. */
+  readonly #lost = new Set<number>();
   #restarts = 0;
   readonly #wanted = new Set<number>();
   /** Nodes that are members: a copy of what one was before is no backup of it. */
@@ -179,6 +195,12 @@ export class Nemesis {
       for (const index of nodes) this.#see(index);
       await this.#sleep(RESTART_MS);
     }
+    for (const index of this.#lost) {
+      for (let waitedMs = 0; !await this.#remove(index); waitedMs += JOIN_MS) {
+        if (waitedMs >= limitMs) return false;
+        await this.#sleep(JOIN_MS);
+      }
+    }
     return true;
   }
 
@@ -200,12 +222,12 @@ export class Nemesis {
       : fault.nodes.filter((n) => n < this.#victims.count);
     if (nodes.length === 0 && FAULTS[kind].on !== "all") return;
     // Who has not joined has nothing to lose; and no backup from which an operator could bring back who it is.
-    if (FAULTS[kind].loses && !nodes.every((index) => this.#members.has(index))) return;
+    if (FAULTS[kind].loses && !losersOf({ kind, nodes }).every((index) => this.#members.has(index))) return;
     if (kind === "ring" && this.#victims.count < 4) return; // everyone is everyone's neighbour
     this.#say(nodes, describeFault(fault), fault);
     if (!COUNTED_WHERE_INJECTED.has(kind)) this.#world.countFault(kind);
     if (kind === "crash") return this.#crash(nodes[0]!, random);
-    if (kind === "join") return await this.#join(nodes[0]!);
+    if (MEMBERSHIP.has(kind)) return await this.#change(fault, nodes);
     this.#active.add(fault);
     this.#refresh();
     for (const index of nodes) {
@@ -237,12 +259,54 @@ export class Nemesis {
     this.#victims.crash(index, actor);
   }
 
-  async #join(index: number): Promise<void> {
+  /** A change of membership: asked for again and again until it is accepted. */
+  async #change({ kind }: Fault, [index, heir]: readonly number[]): Promise<void> {
+    const { members, join } = this.#victims;
+    if (kind === "join") return await this.#join(index!, () => join(index!));
+    if (kind === "cancel") {
+      const cancelled = await members.cancel(index!).then(() => true, () => false);
+      if (cancelled) this.#say([index!], "gives up the change of members");
+      return;
+    }
+    if (kind === "leave") return await this.#insist(index!, "leaves", () => members.leave(index!));
+    this.#wanted.delete(index!);
+    this.#lost.add(index!);
+    if (this.#victims.isUp(index!)) this.#victims.kill(index!, true);
+    this.#starting.delete(index!);
+    this.#stopping.delete(index!);
+    if (kind === "replace" && heir !== undefined) {
+      return await this.#join(heir, () => members.replace(index!, heir));
+    }
+    while (!this.#over && !await this.#remove(index!)) await this.#sleep(JOIN_MS);
+  }
+
+  async #insist(index: number, what: string, ask: () => Promise<void>): Promise<void> {
+    while (!this.#over && !this.#victims.members.isRemoved(index)) {
+      if (this.#isServing(index) && await ask().then(() => true, () => false)) {
+        return this.#say([index], what);
+      }
+      await this.#sleep(JOIN_MS);
+    }
+  }
+
+  /** Have a lost member removed; whatever change waits for it is given up. False: again later. */
+  async #remove(index: number): Promise<boolean> {
+    const { members } = this.#victims;
+    const error = await members.forceRemove(index).then(() => null, (error: Error) => error);
+    if (error === null) this.#say([index], "is removed");
+    else if (error.message.includes("another membership change")) {
+      const other = this.#everyone().find((one) => this.#isServing(one));
+      if (other !== undefined) await members.cancel(other).catch(() => {});
+    }
+    return error === null;
+  }
+
+  async #join(index: number, ask: () => Promise<void>): Promise<void> {
     this.#wanted.add(index);
-    while (!this.#over) {
+    while (!this.#over && !this.#victims.members.isRemoved(index)) {
       this.#see(index);
       if (this.#isServing(index)) {
-        const joined = await this.#victims.join(index).then(() => true, () => false);
+        const joined = await ask().then(() => true, () => false);
         if (joined) {
           this.#members.add(index);
           this.#copyJournal(index);
@@ -311,6 +375,7 @@ export class Nemesis {
 
   /** Whether a node is to run at all: members, and those that asked to be. */
   #wants(index: number): boolean {
+    if (this.#lost.has(index) || this.#victims.members.isRemoved(index)) return false;
     return this.#wanted.has(index) || this.#victims.isUp(index);
   }
 

@@ -10,6 +10,7 @@ import type { HintStoreStatus } from "../../actors/handoff/protocol.ts";
 import type { EngineStats } from "../../storage/engine.ts";
 import { answer, type Command, command, EXIT, JSON_FLAG, WHERE, withDoor } from "../command.ts";
 import type { Flags } from "../flags.ts";
+import { movesInWords } from "../membership.ts";
 import { brief, counted, duration, type Paint, paint, size, table } from "../paint.ts";
 
 /** Show how a node is. */
@@ -79,6 +80,7 @@ function facts(status: NodeStatus, paint: Paint): [name: string, text: string][]
     ],
     ["repair", repaired(repair)],
     ["disk", disk(engine)],
+    ...status.moves === null ? [] : [["moves", paint.yellow(movesInWords(status.moves))] as [string, string]],
     ["background", showBackground(status.background, paint)],
     ["hints", hintsHeld(status.hints, paint)],
     ["connections", `${counted(connections.clients, "client")}, ${counted(connections.peers, "peer")}`],

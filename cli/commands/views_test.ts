@@ -63,6 +63,7 @@ const STATUS: NodeStatus = {
   members: 3,
   alive: 2,
   underReplicated: false,
+  moves: null,
   coordinator: {
     inFlight: 0,
     gets: 10,
@@ -101,6 +102,7 @@ const STATUS: NodeStatus = {
     },
     actorId: "a".repeat(32),
     notWhole: 0,
+    awaited: 0,
     damage: 0,
     alarms: 1,
     overwritten: 0,

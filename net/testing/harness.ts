@@ -47,7 +47,7 @@ export function ringOf(count: number): Ring {
     weight: 1,
   }));
   const cluster = { clusterId: "c".repeat(32), cluster: "test", epoch: 1, n: 3, partitions: 8 };
-  return { ...cluster, members, owners: [], removed: [] };
+  return { ...cluster, members, owners: [], removed: [], change: null };
 }
 
 /** What a handler of a faked actor saw. */

@@ -28,6 +28,7 @@ const RING: Ring = {
   members: IDS.map((id) => ({ id, address: "", zone: "", weight: 1 })),
   owners: Array.from({ length: 256 }, (_, p) => [p % 3, (p + 1) % 3, (p + 2) % 3]),
   removed: [],
+  change: null,
 };
 
 /** Whoever measures requests lets nothing else wait. */

@@ -51,22 +51,14 @@ for (
     }));
 }
 
-Deno.test("a join with data on either side is refused, and says on which", () =>
+Deno.test("a node that holds data is not let in, and told so", () =>
   onStage({ nodes: 2 }, async (stage) => {
-    const { cluster } = stage;
     const { client } = await loner(stage, 4001);
     await client.put("k", "v");
-    const mine = await join(client, cluster.node(0).address);
+    const mine = await join(client, stage.cluster.node(0).address);
     assert(!mine.ok && mine.code === "has-data");
     assertMatch(mine.message, /^127\.0\.0\.1:4001 holds 1 key/);
-    const member = await cluster.connect();
-    await member.put("k", "v");
-    const { client: empty } = await loner(stage, 4002);
-    const theirs = await join(empty, cluster.node(0).address);
-    assert(!theirs.ok && theirs.code === "has-data");
-    assertMatch(theirs.message, /^127\.0\.0\.1:300[12] holds data/);
-    await member.put("k", "w", { context: (await member.get("k")).context }); // no fence is left behind
-    await empty.put("k", "v");
+    await client.put("k", "w", { context: (await client.get("k")).context }); // no fence is left behind
   }));
 
 Deno.test("a lone node whose directory was moved lets others in", () =>
@@ -142,13 +134,12 @@ Deno.test("FAULTS 55: whoever lets a node in dies half-way: writes wait for the 
     await joining;
     assertEquals((await member.get("k")).texts(), ["v"]);
     const late = await join(client, proposer);
-    assert(!late.ok && late.code === "has-data", "there is data by now");
+    assert(late.ok, `there is data by now, which moves: ${JSON.stringify(late)}`);
   }));
 
 Deno.test("the ring changes again and again under load: no request fails, or waits for its deadline", () =>
   onStage({ nodes: 5 }, async (stage) => {
-    const { cluster, world, sleep } = stage;
-    const { client: outsider } = await loner(stage, 4001);
+    const { cluster, world, sleep, until } = stage;
     await sleep(2_000);
     const clients = await Promise.all([0, 1, 2, 3, 4].map((index) => cluster.connect({ to: [index] })));
     await clients[0]!.put("k", "0");
@@ -163,15 +154,17 @@ Deno.test("the ring changes again and again under load: no request fails, or wai
         slowestMs = Math.max(slowestMs, world.now() - began);
       }
     }));
-    // Refused for the data, but some members hold none and were fenced for it: each attempt ends with a new ring.
-    for (let attempt = 0; attempt < 40; attempt++) {
-      const refused = await join(outsider, cluster.node(attempt % 5).address);
-      assert(!refused.ok && refused.code === "has-data");
+    // A member begins to leave and thinks better of it, again and again.
+    for (let attempt = 0; attempt < 20; attempt++) {
+      assert((await clients[attempt % 5]!.admin("leave", {})).ok);
       await sleep(7);
+      const given = await clients[(attempt + 1) % 5]!.admin("cancel", {});
+      assert(given.ok || given.code === "no-change", JSON.stringify(given));
+      await until(async () => (await clients[attempt % 5]!.admin("status", {})).moves === null);
     }
     over = true;
     await working;
-    assert((await clients[0]!.admin("status", {})).epoch >= before + 40);
+    assert((await clients[0]!.admin("status", {})).epoch >= before + 30);
     assert(slowestMs < 400, `a request took ${slowestMs} ms`);
   }));
 

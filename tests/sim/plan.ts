@@ -12,6 +12,8 @@ import {
   FAULT_KINDS,
   type FaultKind,
   FAULTS,
+  losersOf,
+  MEMBERSHIP,
 } from "../../actors/simulated/faults.ts";
 import { SimulatedRandom } from "../../actors/simulated/random.ts";
 import { DEFAULT_ENGINE, type EngineName } from "../../storage/engines.ts";
@@ -97,7 +99,9 @@ const SMALL_HINTS_EVERY = 4;
 const SMALL_HINTS = 600;
 
 /** Drawn on their own, so that plans without them are what they were. */
-const DRAWN_APART: ReadonlySet<FaultKind> = new Set(["join", "stop"]);
+const DRAWN_APART: ReadonlySet<FaultKind> = new Set([...MEMBERSHIP, "stop"]);
+/** One history in so many of those in which nobody joins at the beginning has its members change under load. */
+const CHANGE_EVERY = 2;
 
 /** Draw a plan. */
 export function planOf(seed: number, options: PlanOptions = {}): Plan {
@@ -107,7 +111,20 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const asked = options.faults?.filter((kind) => !except.includes(kind));
   const draws = !except.includes("join") && random.fork("joins").integer(JOIN_EVERY) === 0;
   const joins = asked ? asked.includes("join") : draws;
-  const members = joins ? 1 + random.fork("members").integer(nodes - 1) : nodes;
+  const work = drawWorkload(random.fork("workload"), options.ops ?? OPS, joins);
+  const loser = random.fork("faults").integer(nodes); // as `drawFaults` draws it
+  const isChanging = !joins && asked
+    ? asked.some((kind) => MEMBERSHIP.has(kind))
+    : !joins && random.fork("changing").integer(CHANGE_EVERY) === 0;
+  const changes = isChanging
+    ? drawChanges(random.fork("changes"), {
+      nodes,
+      n: work.quorum.n,
+      loser,
+      kinds: (asked ?? [...MEMBERSHIP]).filter((kind) => !except.includes(kind)),
+    })
+    : { members: nodes, faults: [] };
+  const members = joins ? 1 + random.fork("members").integer(nodes - 1) : changes.members;
   const joining = joins ? drawJoins(random.fork("join"), members, nodes) : [];
   const kinds = (asked ?? FAULT_KINDS).filter((kind) =>
     !DRAWN_APART.has(kind) && !except.includes(kind) && !(FAULTS[kind].loses && members < FEWEST_TO_LOSE)
@@ -126,8 +143,8 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     engine: options.engine ?? DEFAULT_ENGINE,
     sloppy: random.fork("sloppy").integer(STRICT_EVERY) > 0,
     hintBytes: random.fork("hints").integer(SMALL_HINTS_EVERY) === 0 ? SMALL_HINTS : 0,
-    ...drawWorkload(random.fork("workload"), options.ops ?? OPS, joins),
-    faults: [...others, ...stops, ...joining].sort((a, b) => a.atMs - b.atMs),
+    ...work,
+    faults: [...others, ...stops, ...joining, ...changes.faults].sort((a, b) => a.atMs - b.atMs),
     forMs: FOR_MS,
   };
 }
@@ -142,6 +159,72 @@ function drawJoins(random: SimulatedRandom, members: number, nodes: number): Fau
     amount: 0,
     draw: random.integer(2 ** 31),
   }));
+}
+
+/** What changes of members are drawn from. */
+interface ChangeOptions {
+  readonly nodes: number;
+  readonly n: number;
+  /** The one node that may lose its disk. */
+  readonly loser: number;
+  readonly kinds: readonly FaultKind[];
+}
+
+/** Changes begin between so many milliseconds after each other. */
+const CHANGE_MS = [2_000, 9_000] as const;
+
+/**
+ * Some changes of members, one after the other; there are never fewer members than replicas. No change is given up
+ * where a machine is lost: it would have to be removed again.
+ */
+function drawChanges(
+  random: SimulatedRandom,
+  { nodes, n, loser, kinds }: ChangeOptions,
+): { readonly members: number; readonly faults: readonly Fault[] } {
+  if (nodes <= n) return { members: nodes, faults: [] };
+  const members = Math.max(FEWEST_TO_LOSE, n) >= nodes
+    ? nodes
+    : Math.max(FEWEST_TO_LOSE, n) + random.integer(nodes - Math.max(FEWEST_TO_LOSE, n));
+  const present = Array.from({ length: members }, (_, index) => index);
+  const spare = Array.from({ length: nodes - members }, (_, index) => members + index);
+  const faults: Fault[] = [];
+  const push = (kind: FaultKind, atMs: number, ...of: readonly number[]) =>
+    faults.push({
+      kind,
+      atMs: Math.round(atMs),
+      lastsMs: 1,
+      nodes: of,
+      amount: 0,
+      draw: random.integer(2 ** 31),
+    });
+  const isLossy = random.chance(0.5) && kinds.some((kind) => FAULTS[kind].loses);
+  let atMs = random.between(...CHANGE_MS);
+  for (let left = 1 + random.integer(3); left > 0; left--, atMs += random.between(...CHANGE_MS)) {
+    const canLose = isLossy && present.includes(loser) && members > 2;
+    const possible = kinds.filter((kind) =>
+      kind === "join"
+        ? spare.length > 0
+        : kind === "replace"
+        ? canLose && spare.length > 0
+        : kind === "leave"
+        ? present.length > n
+        : kind === "force-remove" && canLose && present.length > n
+    );
+    if (possible.length === 0) break;
+    const losing = possible.filter((kind) => FAULTS[kind].loses);
+    const kind = random.pick(losing.length > 0 && random.chance(0.7) ? losing : possible);
+    const isCancelled = !isLossy && kinds.includes("cancel") && random.chance(0.3);
+    const goes = FAULTS[kind].loses ? loser : random.pick(present);
+    if (kind === "join" || kind === "replace") {
+      const comes = spare.shift()!;
+      if (kind === "join") push(kind, atMs, comes);
+      else push(kind, atMs, goes, comes);
+      if (!isCancelled) present.push(comes);
+    } else push(kind, atMs, goes);
+    if (kind !== "join") present.splice(present.indexOf(goes), 1);
+    if (isCancelled) push("cancel", atMs + random.between(100, 2_000), random.pick(present));
+  }
+  return { members, faults };
 }
 
 /** Quorums that overlap, some of them not the default. */
@@ -210,7 +293,7 @@ function drawCall(
 
 /** Whether a plan asks for no more than is promised, as every one that is drawn: see {@link FEWEST_TO_LOSE}. */
 export function isFair({ members, faults }: Plan): boolean {
-  const losers = new Set(faults.filter(({ kind }) => FAULTS[kind].loses).flatMap(({ nodes }) => nodes));
+  const losers = new Set(faults.filter(({ kind }) => FAULTS[kind].loses).flatMap(losersOf));
   return losers.size === 0 || (losers.size === 1 && members >= FEWEST_TO_LOSE);
 }
 

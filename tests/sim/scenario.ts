@@ -9,7 +9,7 @@ import type { SeenMessage } from "../../actors/simulated/links.ts";
 import type { LogLine } from "../../actors/simulated/log.ts";
 import { encodeUtf8 } from "../../actors/runtime/bytes.ts";
 import { HINT_STORE_CORE } from "../../actors/handoff/hint_store.ts";
-import { FAULTS } from "../../actors/simulated/faults.ts";
+import { FAULTS, MEMBERSHIP } from "../../actors/simulated/faults.ts";
 import type { Client } from "../../net/client.ts";
 import { Cluster, type ClusterOptions } from "../../net/cluster.ts";
 import type { NodeCores, NodeOptions } from "../../net/node.ts";
@@ -87,6 +87,7 @@ export const FIGURES = [
   "repairs",
   "restarts",
   "joins",
+  "leaves",
   ...HINT_FIGURES,
 ] as const;
 
@@ -177,7 +178,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     losses,
     restores,
     sloppy: plan.sloppy,
-    starts: startsOf(plan, cluster) + hintActors,
+    starts: startsOf(plan, cluster) + handovers(plan) + hintActors,
     ...troubledOf(plan),
     operations,
     ending,
@@ -396,7 +397,7 @@ async function replicaStates(client: Client, key: string): Promise<ReplicaState[
 }
 
 /** After a crash callers hear at once that nothing is known; a node that is cut off from the others still answers. */
-const NOT_SILENT: ReadonlySet<string> = new Set(["crash", "one-way", "two-way", "join"]);
+const NOT_SILENT: ReadonlySet<string> = new Set(["crash", "one-way", "two-way", ...MEMBERSHIP]);
 
 /** How many nodes are away or slow at times, where nothing else goes wrong. */
 function troubledOf({ faults }: Plan): Pick<Evidence, "troubled"> {
@@ -407,6 +408,11 @@ function troubledOf({ faults }: Plan): Pick<Evidence, "troubled"> {
 /** Starts of replica stores, at most: of every node at first, by faults, by crashes, and by an operator who heals. */
 function startsOf({ nodes }: Plan, { restarts, troubles }: Cluster): number {
   return nodes + restarts + troubles.filter(({ what }) => what.endsWith(" crashes")).length + nodes;
+}
+
+/** How often nodes that hand over partitions take a new actor id, at most: once for each, in each change. */
+function handovers({ nodes, faults }: Plan): number {
+  return faults.filter(({ kind }) => MEMBERSHIP.has(kind)).length * nodes * PARTITIONS;
 }
 
 const QUORUM_FAILURES = /quorum-unmet|unavailable|timeout/;
@@ -428,6 +434,7 @@ function figuresOf(operations: readonly Operation[], cluster: Cluster, { nodes }
     "hints refused": sum(({ status }) => status.hints.refused),
     "sloppy writes": sum(({ status }) => status.coordinator.sloppyPuts),
     joins: cluster.troubles.filter(({ what }) => what === "is a member").length,
+    leaves: cluster.troubles.filter(({ what }) => what === "leaves" || what === "is removed").length,
   };
 }
 

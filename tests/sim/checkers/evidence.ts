@@ -112,7 +112,7 @@ export interface Evidence {
   readonly sloppy?: boolean;
   /**
    * How often a store that makes versions took an actor id, all nodes together, at most: each start of a replica store
-   * takes one, and a hint store each time that it has given something back.
+   * takes one and each partition it hands over, and a hint store each time that it has given something back.
    */
   readonly starts: number;
   /** How many nodes were away or slow at times, where nothing else went wrong; absent: it did. */

@@ -14,8 +14,9 @@ import {
 import { Membership } from "../../../actors/gossiper/membership.ts";
 import type { Gossip } from "../../../actors/gossiper/rumour.ts";
 import type { NodeId } from "../../../actors/replica_store/protocol.ts";
+import { mayDrop } from "../../../actors/replica_store/ownership.ts";
 import { type Bug, ONE_OF_TWO } from "./bug.ts";
-import { founded, hasty, putBack } from "./timetable.ts";
+import { changing, founded, putBack } from "./timetable.ts";
 
 /** Listens to no rumour about who has ever been silent. */
 class Grudge extends Membership {
@@ -29,6 +30,9 @@ class Grudge extends Membership {
 function forgotten(acceptor: Acceptor): Acceptor {
   return { ...acceptor, promised: null, accepted: null };
 }
+
+/** Members change while clients write. */
+const CHANGING: Bug["plan"] = { faults: ["delay"], nodes: 4, quorum: ONE_OF_TWO, adjust: changing };
 
 /** See the module. */
 export const RING_BUGS: readonly Bug[] = [
@@ -50,14 +54,31 @@ export const RING_BUGS: readonly Bug[] = [
     }),
   },
   {
-    name: "a node joins while data is written",
-    breaks: "what was acknowledged by the old owners is not with the new ones (Riak's joins under load)",
-    plan: { faults: ["join"], nodes: 5, quorum: ONE_OF_TWO, adjust: hasty },
+    name: "a partition flips to owners that have no copy",
+    breaks:
+      "what was acknowledged by the old owners is not with the new ones (Riak's join plus leave under load)",
+    plan: CHANGING,
+    plant: () => ({ cores: { refiller: { sourcesOf: () => [] } } }),
+  },
+  {
+    name: "a put asks only the old owners of a partition that moves",
+    breaks: "what was written after the copy was made is not with the new ones",
+    plan: CHANGING,
+    plant: () => ({ cores: { coordinator: { othersOf: () => [] } } }),
+  },
+  {
+    name: "an old owner drops its copy when it hears of the move",
+    breaks: "it serves what it has no more, and is copied from",
+    plan: CHANGING,
     plant: () => ({
       cores: {
-        ringManager: {
-          onPrepare: (acceptor, self, request) =>
-            onPrepare(acceptor, self, { ...request, fence: false }, false),
+        replicaStore: {
+          mayDrop: (ring, partition, node) =>
+            mayDrop(ring, partition, node) ||
+            (ring.change?.motions ?? []).some((motion) =>
+              motion.partition === partition && motion.phase === "copying" &&
+              !motion.others.some((index) => ring.members[index]!.id === node)
+            ),
         },
       },
     }),

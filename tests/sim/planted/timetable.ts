@@ -51,11 +51,6 @@ export function founded(plan: Plan, fromMs = FOUNDING_MS): Plan {
   return withFaults({ ...plan, members, clients, faults: others }, joins);
 }
 
-/** The same with clients that do not wait. */
-export function hasty(plan: Plan): Plan {
-  return founded(plan, 0);
-}
-
 /** A cluster that was founded, and later one of the two is put back to where it was at the beginning. */
 export function putBack(plan: Plan): Plan {
   return withFaults(founded(plan), [fault("kill", 1, 20, 10), fault("restore", 1, 9_000, 100)]);
@@ -112,4 +107,14 @@ export function hintsAtRisk(plan: Plan): Plan {
 export function halfAway(plan: Plan): Plan {
   const turns = [0, 1, 2, 3, 4].map((turn) => 500 + 6_000 * turn);
   return withFaults(plan, turns.flatMap((atMs) => [0, 1, 2].map((node) => fault("kill", node, atMs, 3_000))));
+}
+
+/** A cluster of three that a fourth node joins while clients write, and that the first one leaves later. */
+export function changing(plan: Plan): Plan {
+  const members = 3;
+  const newcomers = Array.from(
+    { length: plan.nodes - members },
+    (_, at) => fault("join", members + at, 8_000, 1),
+  );
+  return withFaults({ ...plan, members }, [...newcomers, fault("leave", 0, 18_000, 1)]);
 }
