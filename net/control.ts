@@ -117,15 +117,6 @@ export const CONTROL: ControlRegistry = {
         bytes: list(integer(0), LIMITS.partitions),
       }),
     },
-    digest: {
-      body: scan,
-      reply: record({
-        ok: flag,
-        checksum: integer(0, 2 ** 32 - 1),
-        keys: integer(0, PAGE_ENTRIES),
-        next: cut,
-      }),
-    },
     scan: {
       body: scan,
       reply: record({ ok: flag, entries, next: cut }),

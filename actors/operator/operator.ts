@@ -43,6 +43,7 @@ import {
   rejoin,
 } from "./membership_change.ts";
 import type { AntiEntropyProtocol } from "../repair/anti_entropy.ts";
+import type { RefillerProtocol } from "../repair/refiller.ts";
 import { decodeDigest } from "../repair/hash_tree.ts";
 import { NO_DIGESTS, TREE_ITEMS } from "../replica_store/tree_protocol.ts";
 import { cancel, currentRing, forceRemove, isAway, leave, movesView, preview, refusal } from "./moving.ts";
@@ -167,19 +168,19 @@ async function status(
   context: Context,
   candidacy: Candidacy,
 ): Promise<NodeStatus> {
-  const [{ ring, isFenced }, store, repair, coordinator, hints, news, door, links, moves] = await Promise.all(
-    [
+  const [{ ring, isFenced }, store, repair, copies, coordinator, hints, news, door, links, moves] =
+    await Promise.all([
       context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
       context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
       context.ref<AntiEntropyProtocol>("anti_entropy").ask("describe", {}, ASK),
+      context.ref<RefillerProtocol>("refiller").ask("describe", {}, ASK),
       context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
       context.ref<HintStoreProtocol>("hint_store").ask("describe", {}, ASK),
       memberNews(context),
       context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
       context.ref<LinksProtocol>("peers").ask("describe", {}, ASK),
       movesView(context),
-    ],
-  );
+    ]);
   const { condition, ...runtime } = options.runtime();
   const scarce = underReplicated(ring);
   const state = condition ?? store.engine.refusing ?? hints.refusing ??
@@ -209,6 +210,7 @@ async function status(
     store,
     background: options.budget.status(),
     repair,
+    copies,
     hints,
     connections: { clients: door.clients, peers: links.filter(({ connected }) => connected).length },
     ...runtime,
