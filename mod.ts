@@ -98,6 +98,7 @@ export type { HintStoreStatus, HintTarget } from "./actors/handoff/protocol.ts";
 export type { ActorId, NodeId, ReplicaStoreStatus } from "./actors/replica_store/protocol.ts";
 export type { TreeStatus } from "./actors/replica_store/tree_protocol.ts";
 export type { PartitionHealth, RepairStatus } from "./actors/repair/anti_entropy.ts";
+export type { CopyStatus } from "./actors/repair/refiller.ts";
 export { MOVER_CORE, type MoverCore } from "./actors/repair/mover.ts";
 export type { MoveReport, MoveReports, MovesCore } from "./actors/ring_manager/moves.ts";
 export type { Move } from "./actors/ring_manager/plan.ts";

@@ -7,6 +7,7 @@
 
 import type { ConflictPolicy } from "../replica_store/conflicts.ts";
 import type { BudgetSettings, BudgetStatus } from "../repair/budget.ts";
+import type { CopyStatus } from "../repair/refiller.ts";
 import type { CoordinatorStatus, Explanation, Liveness } from "../coordinator/protocol.ts";
 import type { NodeId, ReplicaStoreStatus } from "../replica_store/protocol.ts";
 import type { PartitionHealth, RepairStatus } from "../repair/anti_entropy.ts";
@@ -114,6 +115,8 @@ export interface NodeStatus {
   readonly store: ReplicaStoreStatus;
   /** What it does in the background. */
   readonly background: BudgetStatus;
+  /** What it fetched from other owners. */
+  readonly copies: CopyStatus;
   /** How replicas are kept the same. */
   readonly repair: RepairStatus;
   /** The hint store's: what this node keeps for members that are away. */

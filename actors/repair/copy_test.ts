@@ -10,6 +10,7 @@ import {
   type PartitionPage,
   type Scan,
 } from "../replica_store/protocol.ts";
+import type { Stretch } from "../replica_store/tree_protocol.ts";
 import { Copies, type CopyContext, type CopyCore } from "./copy.ts";
 import { REFILLER_CORE } from "./refiller.ts";
 
@@ -51,6 +52,19 @@ class Side {
       const entries = page.entries.filter(({ key }) => !this.missing.delete(key[0]!));
       return { ...page, entries };
     }
+    if (kind === "treeKeys") {
+      const { upTo } = body as Stretch;
+      const inside = this.entries.filter(({ key }) =>
+        (after === null || compareBytes(key, after) > 0) && (upTo === null || compareBytes(key, upTo) <= 0)
+      );
+      const keys = inside.slice(0, PER_PAGE).map(({ key, object }) => ({ key, hash: object }));
+      return { ok: true, keys, next: inside.length > PER_PAGE ? keys.at(-1)!.key : null, isDamaged: false };
+    }
+    if (kind === "treeObjects") {
+      const { keys } = body as { keys: Uint8Array[] };
+      const entries = this.entries.filter(({ key }) => key[0] === keys[0]![0]);
+      return { ok: true, entries, done: 1 };
+    }
     const known = new Map(this.entries.map((entry) => [entry.key[0]!, entry]));
     for (const entry of (body as Absorb).entries) known.set(entry.key[0]!, entry);
     this.entries = [...known.values()].sort((a, b) => a.key[0]! - b.key[0]!);
@@ -79,6 +93,31 @@ Deno.test("copy: what is fetched is paid for, and what is only compared is not",
   const [theirs, ours] = [new Side([1, 2, 3]), new Side([])];
   assert(await copies(theirs, ours).make(TASK));
   assertEquals(ours.paid, 3 * 3); // a key of one byte and an object of two
+});
+
+Deno.test("copy: of another owner only what the first had not, and something else under", async () => {
+  const [first, ours] = [new Side([1, 2, 3, 4]), new Side([])];
+  const second = new Side([1, 2, 3, 4, 5, 6]);
+  second.entries[1] = { key: Uint8Array.of(2), object: Uint8Array.of(7, 7) };
+  const of = (side: Side) => copies(side, ours);
+  const one = of(first);
+  let asked: Side = first;
+  first.answer = ((answer) => (kind: string, body: unknown) => answer.call(asked, kind, body))(first.answer);
+  assert(await one.make(TASK));
+  assertEquals([one.fetchedBytes, ours.paid], [12, 12]);
+  asked = second;
+  assert(await one.make({ ...TASK, owner: "another" }));
+  assertEquals(second.asked[0], "digest -", "no page is fetched again");
+  assertEquals(ours.entries, second.entries);
+  // Key 2; keys 5 and 6, of which there was nothing; and lists of the piece of key 2, and of the one that was the last.
+  assertEquals(one.fetchedBytes, 12 + 3 + 2 * 3 + 2 * (2 * 3));
+  asked = first;
+  assert(await one.make({ ...TASK, partition: 1, owner: "another" }));
+  assertEquals(
+    first.asked.filter((what) => what === "scan -").length,
+    2,
+    "of another partition all is fetched",
+  );
 });
 
 Deno.test("copy: goes on after the last key that was taken when the owner dies", async () => {

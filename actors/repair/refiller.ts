@@ -31,7 +31,15 @@ import { Copies } from "./copy.ts";
 export type RefillerProtocol = {
   /** Look whether anything is missing, and fetch it. Own timer, and whoever knows that something is. */
   refill: [Record<never, never>, void];
+  /** For `status`. */
+  describe: [Record<never, never>, CopyStatus];
 };
+
+/** What the refiller tells of itself. Counts are since it started. */
+export interface CopyStatus {
+  /** Bytes that were fetched from other owners, to refill a store or to become an owner. */
+  readonly fetchedBytes: number;
+}
 
 /** The decisions the refiller leaves to pure functions; a test plants a bug by substituting one. */
 export const REFILLER_CORE = { sourcesOf, hasCome, isSame };
@@ -69,15 +77,26 @@ const ASK = { timeoutMs: 5_000 };
 export function refiller(options: RefillerOptions): ActorSpec<RefillerProtocol> {
   return {
     name: "refiller",
+    reentrant: true, // it is asked how far it is
     start(context) {
       const copies = new Copies(context, options);
       let timer = context.after(0, "refill", {});
+      let isBusy = false;
+      let isWanted = false;
       return {
         async refill() {
+          isWanted = true;
+          if (isBusy) return;
+          isBusy = true;
           timer.cancel();
-          await refillAll(context, options, copies);
+          while (isWanted) {
+            isWanted = false;
+            await refillAll(context, options, copies);
+          }
+          isBusy = false;
           timer = context.after(REFILL_MS, "refill", {});
         },
+        describe: () => ({ fetchedBytes: copies.fetchedBytes }),
       };
     },
   };

@@ -117,6 +117,7 @@ const STATUS: NodeStatus = {
     keysRepaired: 5,
     bytesExchanged: 2048,
   },
+  copies: { fetchedBytes: 0 },
   background: {
     mostBytesPerS: null,
     isPaused: false,
