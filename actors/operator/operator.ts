@@ -42,6 +42,7 @@ import {
   planToAsk,
   rejoin,
 } from "./membership_change.ts";
+import type { RefillerProtocol } from "../repair/refiller.ts";
 import type { AntiEntropyProtocol } from "../repair/anti_entropy.ts";
 import { decodeDigest } from "../repair/hash_tree.ts";
 import { NO_DIGESTS, TREE_ITEMS } from "../replica_store/tree_protocol.ts";
@@ -167,19 +168,20 @@ async function status(
   context: Context,
   candidacy: Candidacy,
 ): Promise<NodeStatus> {
-  const [{ ring, isFenced }, store, repair, coordinator, hints, news, door, links, moves] = await Promise.all(
-    [
-      context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
-      context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
-      context.ref<AntiEntropyProtocol>("anti_entropy").ask("describe", {}, ASK),
-      context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
-      context.ref<HintStoreProtocol>("hint_store").ask("describe", {}, ASK),
-      memberNews(context),
-      context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
-      context.ref<LinksProtocol>("peers").ask("describe", {}, ASK),
-      movesView(context),
-    ],
-  );
+  const [{ ring, isFenced }, store, copies, repair, coordinator, hints, news, door, links, moves] =
+    await Promise
+      .all([
+        context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
+        context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
+        context.ref<RefillerProtocol>("refiller").ask("describe", {}, ASK),
+        context.ref<AntiEntropyProtocol>("anti_entropy").ask("describe", {}, ASK),
+        context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
+        context.ref<HintStoreProtocol>("hint_store").ask("describe", {}, ASK),
+        memberNews(context),
+        context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
+        context.ref<LinksProtocol>("peers").ask("describe", {}, ASK),
+        movesView(context),
+      ]);
   const { condition, ...runtime } = options.runtime();
   const scarce = underReplicated(ring);
   const state = condition ?? store.engine.refusing ?? hints.refusing ??
@@ -208,6 +210,7 @@ async function status(
     coordinator,
     store,
     background: options.budget.status(),
+    copies,
     repair,
     hints,
     connections: { clients: door.clients, peers: links.filter(({ connected }) => connected).length },
@@ -217,7 +220,7 @@ async function status(
 
 /** A node that is no member yet asks one. */
 async function previewOf(
-  { node, member, administer }: OperatorOptions,
+  { node, member, administer, budget }: OperatorOptions,
   context: Context,
   request: PreviewRequest,
 ): Promise<Preview> {
@@ -230,9 +233,11 @@ async function previewOf(
   }
   const id = asked.id ?? node;
   const newcomer = asked.member ?? member;
-  if (kind === "join") return await preview(context, { kind, member: newcomer });
-  if (kind !== "replace") return await preview(context, { kind, id });
-  return await preview(context, { kind, id, member: newcomer, isGone: await isAway(context, id) });
+  const { bytesPerS } = budget.status();
+  if (kind === "join") return await preview(context, { kind, member: newcomer }, bytesPerS);
+  if (kind !== "replace") return await preview(context, { kind, id }, bytesPerS);
+  const isGone = await isAway(context, id);
+  return await preview(context, { kind, id, member: newcomer, isGone }, bytesPerS);
 }
 
 async function clusterState(options: OperatorOptions, context: Context): Promise<ClusterState> {
