@@ -164,7 +164,7 @@ export class Customers implements AsyncDisposable {
   /** A client's life: it alone writes every `of`th key; it reads all. */
   async #work(client: Client, number: number, of: number): Promise<void> {
     const { keys } = this.#ledger;
-    const turnMs = 1000 * of * 2 / this.#perSecond; // two requests, more or less
+    const turnMs = 1000 * of * 3 / this.#perSecond; // read and write, and read another
     while (!this.#isStopping) {
       const startedAt = performance.now();
       const index = Math.floor(Math.random() * keys);
