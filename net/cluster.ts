@@ -18,7 +18,7 @@ import { Simulation } from "../actors/simulated/simulation.ts";
 import { Client, type ConnectOptions } from "./client.ts";
 import { type ClusterOptions, judgeOptions } from "./cluster_options.ts";
 import { storeDirectory } from "../storage/engines.ts";
-import { Node, type NodeOptions, REMOVED } from "./node.ts";
+import { LEFT, Node, type NodeOptions, REMOVED } from "./node.ts";
 import { hintsDirectory } from "./hint_memory.ts";
 import type { OperatorProtocol, Refusal } from "../actors/operator/protocol.ts";
 import type { Body } from "../actors/runtime/protocol.ts";
@@ -224,7 +224,7 @@ export class Cluster implements AsyncDisposable {
     this.#ports[index] = started.endpoint.port;
     this.#ids.set(index, started.id);
     void started.terminated.then(({ reason }) => {
-      if (reason === REMOVED) this.#removed.add(index);
+      if (reason === REMOVED || reason === LEFT) this.#removed.add(index);
       if (this.#nodes[index] !== started) return;
       this.#nodes[index] = null;
       this.simulation?.killNode(machineOf(index)); // its process is over

@@ -91,6 +91,9 @@ const TREES: ControlRegistry[string] = {
 
 /** See the module. */
 export const CONTROL: ControlRegistry = {
+  mover: {
+    isEmpty: { body: record({}), reply: record({ isEmpty: flag }) },
+  },
   gossiper: {
     gossip: { body: record({ message: bytes(GOSSIP_BYTES), wallMs: integer(0) }) },
   },

@@ -159,6 +159,8 @@ interface ConnectedPeer {
   readonly channel: Channel;
   /** What it said of itself. */
   readonly facts: Facts;
+  /** It has left, and is heard once more. */
+  isParting: boolean;
 }
 
 /** Everyone who has come in through one listening socket. */
@@ -242,10 +244,13 @@ class Door {
     for (const channel of this.#clients.keys()) {
       if (now - channel.lastReadAt > LIMITS.idleMs) channel.close("idle");
     }
-    for (const { channel, facts } of this.#peers.values()) {
+    for (const peer of this.#peers.values()) {
+      const { channel, facts, isParting } = peer;
       if (now - channel.lastReadAt > LIMITS.peerSilentMs) channel.close("silent");
       const refused = judgePeer(facts, this.#options.facts);
-      if (refused) channel.close(refused.message);
+      // Requests of clients that it has under way come to their end until the next tick.
+      peer.isParting = refused?.code === "removed";
+      if (refused && (isParting || !peer.isParting)) channel.close(refused.message);
     }
   }
 
@@ -364,7 +369,7 @@ class Door {
   async #servePeer(channel: Channel, facts: Facts): Promise<void> {
     const { nodeId, address } = facts;
     this.#peers.get(nodeId)?.channel.close("dialled again");
-    this.#peers.set(nodeId, { channel, facts });
+    this.#peers.set(nodeId, { channel, facts, isParting: false });
     const session = new PeerSession(channel, nodeId, this.#codec, this.#options, this.#context.log);
     this.#options.onPeer?.(nodeId);
     try {

@@ -18,9 +18,10 @@ import { HINT_STORE_CORE } from "../actors/handoff/hint_store.ts";
 import type { GossiperProtocol } from "../actors/gossiper/protocol.ts";
 import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
 import { ANTI_ENTROPY_CORE } from "../actors/repair/anti_entropy.ts";
-import { MOVER_CORE } from "../actors/repair/mover.ts";
+import { MOVER_CORE, type MoverProtocol } from "../actors/repair/mover.ts";
 import { REFILLER_CORE } from "../actors/repair/refiller.ts";
 import { REPLICA_STORE_CORE } from "../actors/replica_store/replica_store.ts";
+import { isLeaving } from "../actors/ring_manager/moves.ts";
 import { RING_MANAGER_CORE } from "../actors/ring_manager/ring_manager.ts";
 import type { Endpoint, Environment, Listener } from "../actors/runtime/environment.ts";
 import { ActorSystem, type AnyActorSpec } from "../actors/runtime/mod.ts";
@@ -61,8 +62,14 @@ export const VERSION = "0.1.0";
 /** Why a node ended that is no member any more. */
 export const REMOVED = "it was removed from the cluster; start it with an empty directory to join anew";
 
+/** Why a node ended that has left. */
+export const LEFT = "it has left the cluster, and holds nothing any more";
+
 /** How often a stopping node looks whether what was under way has ended. */
 const DRAIN_POLL_MS = 20;
+/** Requests that were under way are waited for so long. */
+const DRAIN_MS = 5_000;
+const ASK = { timeoutMs: 5_000 };
 
 /**
  * A running node.
@@ -164,34 +171,50 @@ export class Node implements AsyncDisposable {
    * Stop: requests under way are answered (for at most `drainMs`), everything acknowledged is on disk, the
    * directory is let go. Stopping twice does nothing.
    */
-  stop(drainMs = 5_000): Promise<void> {
+  stop(drainMs = DRAIN_MS): Promise<void> {
     this.#stopping ??= this.#stop(drainMs);
     return this.#stopping;
   }
 
   async #stop(drainMs: number): Promise<void> {
-    this.#life.condition = "draining";
-    await this.#drain(drainMs);
+    await drain(this.#life, this.#system, drainMs);
     await this.#system.stop();
     await this.terminated;
-  }
-
-  /** Let what is under way end, for so long. */
-  async #drain(drainMs: number): Promise<void> {
-    const { clock } = this.#life.environment;
-    const door = this.#system.ref<ListenerProtocol>("listener");
-    const until = clock.now() + drainMs;
-    while (clock.now() < until) {
-      const drained = await door.ask("drain", {}, { timeoutMs: drainMs }).catch(() => null);
-      if (drained === null || drained.waiting === 0) return;
-      await new Promise<void>((resolve) => void clock.after(DRAIN_POLL_MS, resolve));
-    }
   }
 
   /** See {@link Node.stop}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+/** Let what is under way end, for so long. */
+async function drain(life: Life, system: ActorSystem, drainMs: number): Promise<void> {
+  life.condition = "draining";
+  const { clock } = life.environment;
+  const door = system.ref<ListenerProtocol>("listener");
+  const until = clock.now() + drainMs;
+  while (clock.now() < until) {
+    const drained = await door.ask("drain", {}, { timeoutMs: drainMs }).catch(() => null);
+    if (drained === null || drained.waiting === 0) return;
+    await new Promise<void>((resolve) => void clock.after(DRAIN_POLL_MS, resolve));
+  }
+}
+
+/**
+ * The ring has this node no more. If it was leaving and holds nothing, that was its own wish, and nobody who talks to
+ * it need notice; if it holds something yet, somebody has removed it by force.
+ */
+async function depart({ env, life, system }: Materials): Promise<void> {
+  if (life.isDeparting) return;
+  life.isDeparting = true;
+  const { isEmpty } = await system.ref<MoverProtocol>("mover").ask("isEmpty", {}, ASK)
+    .catch(() => ({ isEmpty: false }));
+  life.fenced = isEmpty ? LEFT : REMOVED;
+  if (isEmpty) env.log.info("this node has left the cluster and ends");
+  else env.log.error("this node is fenced and ends", { reason: REMOVED });
+  if (isEmpty) await drain(life, system, DRAIN_MS);
+  await system.stop();
 }
 
 /** What there is when the tree is put together. */
@@ -219,7 +242,7 @@ function partsOf(materials: Materials): NodeParts {
     env.log.error("this node is fenced and ends", { reason });
     void system.stop();
   };
-  const onRemoved = () => end(REMOVED);
+  const onRemoved = (wasLeaving: boolean) => wasLeaving ? void depart(materials) : end(REMOVED);
   const twin = `another process lives under the id ${node} of this node`;
   const onForgotten = (known: ProcessLife) => void outlive(materials, known);
   return {
@@ -374,7 +397,7 @@ async function outlive({ env, journal, life, system }: Materials, known: Process
 
 /** What sockets tell of this node. */
 interface SocketEvents {
-  readonly onRemoved: () => void;
+  readonly onRemoved: (wasLeaving: boolean) => void;
   readonly onForgotten: (known: ProcessLife) => void;
   readonly onTwin: (member: string) => void;
 }
@@ -399,7 +422,7 @@ function socketsOf(
         if (life.isTwin(member, code)) onTwin(member);
         if (forgotten !== null) onForgotten(forgotten);
         // Nobody sends a new ring to one who is not in it: a member that was removed while away hears it here.
-        if (code === "removed") onRemoved();
+        if (code === "removed") onRemoved(isLeaving(life.ring, facts.nodeId));
         if (event === "connected") return life.onLetIn(member);
         system.ref<CoordinatorProtocol>("coordinator").tell("peerLost", { node: member });
       },

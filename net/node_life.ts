@@ -35,6 +35,8 @@ export class Life {
   silentMs: (node: NodeId) => number = () => Infinity;
   /** Why the node had to end itself. */
   fenced: string | null = null;
+  /** It was about to leave, and is no member any more. */
+  isDeparting = false;
   /** Its directory is older than what it has promised: see `outlive` in `node.ts`. */
   isOlderCopy = false;
   /** What keeps it from simply serving. */

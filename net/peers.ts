@@ -8,6 +8,9 @@
  * refused, so that a coordinator turns to another replica at once instead of at its deadline. Nothing is sent
  * twice: what was handed to a connection that broke is lost, and `onPeer` says so.
  *
+ * One that has left still has requests under way, which it was asked before anybody knew that it was gone: it is
+ * answered for a while, over the connection there is.
+ *
  * @module
  */
 
@@ -130,10 +133,14 @@ class Peers implements Transport {
       if (id === this.#options.facts.nodeId || isReplaced(id, address)) continue;
       this.#addresses.set(id, address);
     }
+    const isTaken = (address: string) => members.some((other) => other.address === address);
     for (const [node, peer] of this.#peers) {
       if (this.#addresses.get(node) === peer.address) continue;
-      this.#peers.delete(node);
-      peer.close();
+      if (ring.removed.includes(node) && !isTaken(peer.address)) peer.part(() => this.#peers.delete(node));
+      else {
+        this.#peers.delete(node);
+        peer.close();
+      }
     }
   }
 
@@ -178,6 +185,8 @@ class Peer {
   /** The channel in its handshake. */
   #shaking: Channel | null = null;
   #redial: Timer | null = null;
+  /** It is no member any more, and answered until then. */
+  #parting: Timer | null = null;
   #failures = 0;
   /** Why the last dial failed, as it was logged: the same reason is logged once. */
   #complaint = "";
@@ -220,7 +229,7 @@ class Peer {
 
   /** Dial now, unless connected or dialling. */
   dial(): void {
-    if (this.#channel || this.#early || this.#closed) return;
+    if (this.#channel || this.#early || this.#closed || this.#parting) return;
     this.#redial?.cancel();
     this.#redial = null;
     this.#early = new FrameWriter(LIMITS.frameBytes, LIMITS.messageBytes);
@@ -246,9 +255,19 @@ class Peer {
     return this.#context.environment.clock.now() - channel.aliveAt;
   }
 
+  /** It has left: close in a while, and do not dial it again. */
+  part(then: () => void): void {
+    this.#redial?.cancel();
+    this.#parting ??= this.#context.environment.clock.after(LIMITS.partingMs, () => {
+      this.close();
+      then();
+    });
+  }
+
   close(): void {
     this.#closed = true;
     this.#redial?.cancel();
+    this.#parting?.cancel();
     this.#shaking?.close("not wanted any more");
     this.#channel?.close("not wanted any more");
   }
@@ -313,7 +332,7 @@ class Peer {
     this.#sent -= this.#earlyCount;
     this.#earlyCount = 0;
     this.#early = null;
-    if (this.#closed) return;
+    if (this.#closed || this.#parting) return;
     const { clock, random } = this.#context.environment;
     const longest = event === "refused"
       ? LIMITS.redialMaxMs

@@ -300,9 +300,32 @@ Deno.test("FAULTS 57: a removed node that returns is refused, and one that is co
   await simulation.runFor(10);
   assertEquals(b.events.at(-1)![1], "connected");
   removed.add(idOf(2));
-  await simulation.runFor(LIMITS.pingMs + 500);
+  await simulation.runFor(LIMITS.pingMs - 500);
+  b.send(1, "replica_store", "read", read);
+  await simulation.runFor(1_000);
+  assertEquals(a.heard("replica_store.read").length, 2, "what it had under way comes to its end");
+  await simulation.runFor(LIMITS.pingMs);
   assertEquals(b.events.at(-1), [idOf(1), "refused", "removed"]);
-  assertEquals(a.heard("replica_store.read").length, 1);
+  b.send(1, "replica_store", "read", read);
+  await simulation.runFor(10);
+  assertEquals(a.heard("replica_store.read").length, 2);
+});
+
+Deno.test("one that has left is answered for a while, and not dialled again", async () => {
+  const simulation = new Simulation({ seed: 1 });
+  const { nodes: [a, b] } = await cluster(2, simulation);
+  const answer = { ticket: 1, replica: idOf(1), answer: { ok: true, object: null } };
+  a!.send(2, "coordinator", "replicaRead", answer);
+  await simulation.runFor(10);
+  const ring = ringOf(2);
+  a!.peers.tell("ring", { ring: { ...ring, members: ring.members.slice(0, 1), removed: [idOf(2)] } });
+  await simulation.runFor(LIMITS.partingMs - 500);
+  a!.send(2, "coordinator", "replicaRead", answer);
+  await simulation.runFor(10);
+  assertEquals(b!.heard("coordinator.replicaRead").length, 2);
+  await simulation.runFor(1_000);
+  assertEquals(a!.send(2, "coordinator", "replicaRead", answer), false);
+  assertEquals(await simulation.complete(a!.peers.ask("describe", {}, { timeoutMs: 100 })), []);
 });
 
 Deno.test("FAULTS 52: two live nodes with one id: the second is refused, and there is an alarm", async () => {

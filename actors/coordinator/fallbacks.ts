@@ -12,7 +12,8 @@ import type { NodeId } from "../replica_store/protocol.ts";
 import { ownersOf, preferenceList, type Ring } from "../ring_manager/ring.ts";
 
 /**
- * The members that have no part in a partition, in the order in which they stand in for those that do.
+ * The members that have no part in a partition, in the order in which they stand in for those that do. One that leaves
+ * is none of them: it would have to hand on what it is given.
  *
  * @example
  * ```ts
@@ -35,7 +36,7 @@ export function fallbacksOf(ring: Ring, partition: number): NodeId[] {
     for (const { id } of preferenceList(ring, (partition + step) % ring.partitions)) seen.add(id);
   }
   for (const { id } of ring.members) seen.add(id);
-  return [...seen].slice(primaries);
+  return [...seen].slice(primaries).filter((id) => id !== ring.change?.leaving);
 }
 
 /** What is known when somebody is looked for to stand in. */

@@ -28,8 +28,6 @@ const LATER_MS = 5_000;
 export const REBALLOT_MS = 300;
 const ASK = { timeoutMs: 5_000 };
 const WEIGH = { timeoutMs: 1_000 };
-/** What a copy is assumed to take when nobody knows: 20 MiB a second. */
-const BYTES_PER_MS = 20 * 2 ** 20 / 1_000;
 
 /** A refusal. */
 export function refusal(code: string, message: string): Refusal {
@@ -151,8 +149,12 @@ export async function isAway(context: Context, id: NodeId): Promise<boolean> {
   return news.find(({ node }) => node === id)?.liveness !== "alive";
 }
 
-/** What a change would mean; nothing is done. */
-export async function preview(context: Context, change: Change): Promise<Preview> {
+/**
+ * What a change would mean; nothing is done.
+ *
+ * @param bytesPerS what the budget of this node gives just now: about what those who copy will have
+ */
+export async function preview(context: Context, change: Change, bytesPerS: number): Promise<Preview> {
   const ring = await currentRing(context);
   const planned = plan(ring, change);
   if (!planned.ok) return refusal(planned.code, planned.message);
@@ -165,7 +167,7 @@ export async function preview(context: Context, change: Change): Promise<Preview
     members: planned.next.members.length,
     moves: planned.moves,
     bytes,
-    estimateMs: Math.ceil(bytes / BYTES_PER_MS / Math.max(1, receivers)),
+    estimateMs: Math.ceil(1000 * bytes / Math.max(1, bytesPerS) / Math.max(1, receivers)),
     violations: planned.violations.map(inWords),
   };
 }

@@ -219,7 +219,7 @@ async function status(
 
 /** A node that is no member yet asks one. */
 async function previewOf(
-  { node, member, administer }: OperatorOptions,
+  { node, member, administer, budget }: OperatorOptions,
   context: Context,
   request: PreviewRequest,
 ): Promise<Preview> {
@@ -232,9 +232,11 @@ async function previewOf(
   }
   const id = asked.id ?? node;
   const newcomer = asked.member ?? member;
-  if (kind === "join") return await preview(context, { kind, member: newcomer });
-  if (kind !== "replace") return await preview(context, { kind, id });
-  return await preview(context, { kind, id, member: newcomer, isGone: await isAway(context, id) });
+  const { bytesPerS } = budget.status();
+  if (kind === "join") return await preview(context, { kind, member: newcomer }, bytesPerS);
+  if (kind !== "replace") return await preview(context, { kind, id }, bytesPerS);
+  const isGone = await isAway(context, id);
+  return await preview(context, { kind, id, member: newcomer, isGone }, bytesPerS);
 }
 
 async function clusterState(options: OperatorOptions, context: Context): Promise<ClusterState> {

@@ -7,10 +7,10 @@
 
 import type { ConflictPolicy } from "../replica_store/conflicts.ts";
 import type { BudgetSettings, BudgetStatus } from "../repair/budget.ts";
+import type { CopyStatus } from "../repair/refiller.ts";
 import type { CoordinatorStatus, Explanation, Liveness } from "../coordinator/protocol.ts";
 import type { NodeId, ReplicaStoreStatus } from "../replica_store/protocol.ts";
 import type { PartitionHealth, RepairStatus } from "../repair/anti_entropy.ts";
-import type { CopyStatus } from "../repair/refiller.ts";
 import type { HintStoreStatus } from "../handoff/protocol.ts";
 import type { Move } from "../ring_manager/plan.ts";
 import type { Member } from "../ring_manager/ring.ts";

@@ -6,7 +6,10 @@
  * When that one dies the next goes on where the ring stands. Two that believe to be the first propose the same rings,
  * and one of them loses a vote.
  *
- * The copies are made by their receivers (`refiller.ts`).
+ * The copies are made by their receivers (`refiller.ts`). The last step, in which a member that leaves is none any
+ * more, waits until that one holds nothing: no partition, for all it had are dropped by then, and no hint, for a hint
+ * is an acknowledged write and may be the only copy of it that there is. What it keeps for one that is away it must
+ * get rid of while it may still send; and it is given no more (`actors/coordinator/fallbacks.ts`).
  *
  * @module
  */
@@ -14,6 +17,7 @@
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import { AskError } from "../runtime/protocol.ts";
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
+import type { HintStoreProtocol } from "../handoff/protocol.ts";
 import type { NodeId, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
 import type { Ballot } from "../ring_manager/commit.ts";
 import { isGone, type MoveReport, MOVES_CORE, type MovesCore, nextRing } from "../ring_manager/moves.ts";
@@ -25,6 +29,8 @@ import { propose } from "../ring_manager/vote.ts";
 export type MoverProtocol = {
   /** Look whether anything can be done. Own timer. */
   drive: [Record<never, never>, void];
+  /** Whether this node holds nothing, neither partitions nor hints. */
+  isEmpty: [Record<never, never>, { readonly isEmpty: boolean }];
 };
 
 /** The decisions the mover leaves to pure functions; a test plants a bug by substituting one. */
@@ -58,6 +64,8 @@ const ASK = { timeoutMs: 2_000 };
 export function mover(options: MoverOptions): ActorSpec<MoverProtocol> {
   return {
     name: "mover",
+    // Another node's mover may ask while this one waits for its own reports.
+    reentrant: true,
     start(context) {
       const votes: Votes = { outbid: null };
       context.after(0, "drive", {});
@@ -68,6 +76,7 @@ export function mover(options: MoverOptions): ActorSpec<MoverProtocol> {
           const nextMs = isMoving ? DRIVE_MS * (0.5 + context.environment.random.next()) : IDLE_MS;
           context.after(nextMs, "drive", {});
         },
+        isEmpty: async () => ({ isEmpty: await holdsNothing(context) }),
       };
     },
   };
@@ -88,7 +97,9 @@ async function drive(context: Context, { node, core }: MoverOptions, votes: Vote
     const news = await context.ref<GossiperProtocol>("gossiper").ask("describe", {}, ASK);
     const alive = news.filter(({ liveness }) => liveness === "alive").map((member) => member.node);
     if (core.driverOf(ring, alive) !== node) return true;
-    const next = nextRing(ring, await reportsOf(context, ring), core);
+    const reports = await reportsOf(context, ring);
+    if (ring.change.motions.length === 0) await askLeaver(context, ring, reports);
+    const next = nextRing(ring, reports, core);
     if (next === null) return true;
     const outcome = await propose(context, { ring, next, fence: false }, votes.outbid);
     votes.outbid = outcome.kind === "outbid" ? outcome.promised : null;
@@ -99,6 +110,28 @@ async function drive(context: Context, { node, core }: MoverOptions, votes: Vote
     if (!(error instanceof AskError)) throw error; // one of this node's own actors is on its way back
     return true;
   }
+}
+
+/** Whether this node holds nothing; false also while that cannot be told. */
+async function holdsNothing(context: Context): Promise<boolean> {
+  const store = context.ref<ReplicaStoreProtocol>("replica_store");
+  const hints = context.ref<HintStoreProtocol>("hint_store");
+  const { partitions } = await store.ask("weigh", {}, ASK).catch(() => ({ partitions: [NaN] }));
+  if (partitions.length > 0) return false;
+  const { count } = await hints.ask("describe", {}, ASK).catch(() => ({ count: Infinity }));
+  // While hints have not been counted, any partition may have some.
+  const held = await hints.ask("held", { partition: 0 }, ASK).catch(() => ({ count: Infinity }));
+  return count + held.count === 0;
+}
+
+/** Nothing moves any more: ask who leaves whether it holds anything yet. */
+async function askLeaver(context: Context, ring: Ring, reports: Map<NodeId, MoveReport>): Promise<void> {
+  const leaving = ring.change?.leaving ?? null;
+  const report = leaving === null ? undefined : reports.get(leaving);
+  if (leaving === null || report === undefined) return;
+  const theirs = context.ref<MoverProtocol>({ node: leaving, actor: "mover" });
+  const { isEmpty } = await theirs.ask("isEmpty", {}, ASK).catch(() => ({ isEmpty: false }));
+  reports.set(leaving, { ...report, isEmptied: isEmpty });
 }
 
 /** What every member says of the change, as far as it says anything. */

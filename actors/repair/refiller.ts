@@ -83,17 +83,26 @@ const ASK = { timeoutMs: 5_000 };
 export function refiller(options: RefillerOptions): ActorSpec<RefillerProtocol> {
   return {
     name: "refiller",
-    reentrant: true,
+    reentrant: true, // it is asked how far it is
     start(context) {
       const copies = new Copies(context, options);
       let isBusy = false;
+      let isWanted = false;
       let timer = context.after(0, "refill", {});
       return {
         async refill() {
           timer.cancel();
+          isWanted = true;
           if (isBusy) return;
           isBusy = true;
-          await refillAll(context, options, copies).finally(() => isBusy = false);
+          try {
+            while (isWanted) {
+              isWanted = false;
+              await refillAll(context, options, copies);
+            }
+          } finally {
+            isBusy = false;
+          }
           timer = context.after(REFILL_MS, "refill", {});
         },
         describe: () => ({ fetchedBytes: copies.fetchedBytes }),

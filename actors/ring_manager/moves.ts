@@ -43,6 +43,10 @@
  *
  * Copying can be cancelled at any moment: a write that reached both lists reached the old one.
  *
+ * A member that leaves stays one until it holds nothing any more: its last partitions are dropped once they are at
+ * rest, and hints that it keeps for others are on their way for as long as it may send them. So there may be a change
+ * in which nothing moves, and that waits for its leaver.
+ *
  * A member that is `gone` (force-remove, or replace of one that does not answer) is neither copied from nor waited
  * for, in whatever change is under way. It keeps its place in the lists until the moves are over, so that W goes on
  * meaning what it meant.
@@ -67,6 +71,8 @@ export interface MoveReport {
   readonly since: number;
   /** Partitions that it is to own and has a verified, durable copy of. */
   readonly ready: readonly number[];
+  /** Of a member that leaves: it holds nothing any more, neither partitions nor hints. */
+  readonly isEmptied?: boolean;
 }
 
 /** What is known of each member, as far as it has said. */
@@ -74,7 +80,7 @@ export type MoveReports = ReadonlyMap<NodeId, MoveReport>;
 
 /**
  * The first ring of a change that ends in `next`: its members are those of both, and what moves is being copied.
- * Where nothing has to move it is `next` itself.
+ * Where nothing has to move, and nobody has to be waited for, it is `next` itself.
  *
  * @example
  * ```ts
@@ -113,8 +119,9 @@ export function beginChange(ring: Ring, next: Ring, transition: Transition): Rin
     motions.push({ partition, phase: "copying", others });
     return list;
   });
-  if (motions.length === 0) return { ...next, epoch: ring.epoch + 1, change: null };
   const epoch = ring.epoch + 1;
+  const isOver = transition.leaving === null || transition.gone.includes(transition.leaving);
+  if (motions.length === 0 && isOver) return { ...next, epoch, change: null };
   return { ...ring, epoch, members, owners, change: { since: epoch, ...transition, motions } };
 }
 
@@ -124,10 +131,12 @@ export interface MovesCore {
   isCopied(ring: Ring, motion: Motion, reports: MoveReports): boolean;
   /** Whether every owner of both lists goes by this ring, or is gone. */
   isSettled(ring: Ring, motion: Motion, reports: MoveReports): boolean;
+  /** Whether the member that leaves, if there is one, may go. */
+  isEmptied(ring: Ring, reports: MoveReports): boolean;
 }
 
 /** See {@link MovesCore}. */
-export const MOVES_CORE: MovesCore = { isCopied, isSettled };
+export const MOVES_CORE: MovesCore = { isCopied, isSettled, isEmptied };
 
 /** The ring that may follow, as far as owners have said; null: nothing can be done yet. */
 export function nextRing(ring: Ring, reports: MoveReports, core: MovesCore = MOVES_CORE): Ring | null {
@@ -145,9 +154,11 @@ export function nextRing(ring: Ring, reports: MoveReports, core: MovesCore = MOV
       isNew = true;
     } else motions.push(motion);
   }
-  if (!isNew) return null;
   const epoch = ring.epoch + 1;
-  if (motions.length === 0) return without({ ...ring, epoch, owners, change: null }, ring.change.leaving);
+  if (motions.length === 0 && core.isEmptied(ring, reports)) {
+    return without({ ...ring, epoch, owners, change: null }, ring.change.leaving);
+  }
+  if (!isNew) return null;
   return { ...ring, epoch, owners, change: { ...ring.change, motions } };
 }
 
@@ -165,6 +176,15 @@ function isSettled(ring: Ring, { partition, others }: Motion, reports: MoveRepor
   });
 }
 
+function isEmptied(ring: Ring, reports: MoveReports): boolean {
+  const leaving = ring.change?.leaving ?? null;
+  if (leaving === null || isGone(ring, leaving)) return true;
+  // Its last partitions are dropped when it has heard that they are at rest.
+  const report = reports.get(leaving);
+  return ring.change?.motions.length === 0 && report !== undefined && report.epoch >= ring.epoch &&
+    report.isEmptied === true;
+}
+
 /** Who has to copy a partition before it flips: who is to own it and does not, and everyone where owners get fewer. */
 export function receiversOf(ring: Ring, motion: Motion): NodeId[] {
   const { partition, phase, others } = motion;
@@ -179,6 +199,11 @@ export function incomingOf(ring: Ring, { partition, phase, others }: Motion): No
   if (phase === "settling") return [];
   const owners = ring.owners[partition]!;
   return others.filter((index) => !owners.includes(index)).map((index) => ring.members[index]!.id);
+}
+
+/** Whether a member is about to leave, handing over what it has. */
+export function isLeaving(ring: Ring, id: NodeId): boolean {
+  return ring.change?.leaving === id && !isGone(ring, id);
 }
 
 /** Whether a member goes without answering. */

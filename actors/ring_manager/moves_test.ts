@@ -28,7 +28,9 @@ function reports(ring: Ring, isHeard: (id: string) => boolean): Map<string, Move
   const ready = Array.from({ length: ring.partitions }, (_, p) => p);
   const since = ring.change?.since ?? 1;
   return new Map(
-    ring.members.filter((m) => isHeard(m.id)).map((m) => [m.id, { epoch: ring.epoch, since, ready }]),
+    ring.members.filter((m) => isHeard(m.id)).map((m) =>
+      [m.id, { epoch: ring.epoch, since, ready, isEmptied: true }] as const
+    ),
   );
 }
 
@@ -176,6 +178,36 @@ Deno.test("moves: one that is gone is neither read nor waited for", () => {
   assertEquals(nextRing(settling, reports(settling, (one) => one !== id(2))), null, "it is waited for");
   const given = giveUp(settling, id(2))!;
   assertEquals(nextRing(given, reports(given, (one) => one !== id(2)))?.members.length, 3);
+});
+
+Deno.test("moves: one that leaves goes when it says that it holds nothing, having heard that all is at rest", () => {
+  const ring = [2, 3, 4].reduce((before, i) => {
+    const planned = plan(before, { kind: "join", member: member(i) });
+    assert(planned.ok);
+    return finish(planned.begun);
+  }, first);
+  const leave = plan(ring, { kind: "leave", id: id(2) });
+  assert(leave.ok);
+  let now = leave.begun;
+  while (now.change!.motions.length > 0) now = nextRing(now, reports(now, () => true))!;
+  assertEquals([checkRing(now), now.change!.leaving, now.members.length], [null, id(2), 4]);
+  const says = (part: Partial<MoveReport>) => {
+    const all = reports(now, () => true);
+    return nextRing(now, all.set(id(2), { ...all.get(id(2))!, ...part }));
+  };
+  assertEquals(says({ isEmptied: false }), null, "it keeps something");
+  assertEquals(says({ epoch: now.epoch - 1 }), null, "it has not heard yet, and may be given more");
+  assertEquals(says({})?.members.length, 3);
+  assert(nextRing(now, new Map(), { ...MOVES_CORE, isEmptied: () => true }) !== null, "a planted bug");
+  // It stays after all, with nothing; what has moved stays where it is.
+  const stays = cancelChange(now);
+  assert(stays.ok && stays.next.change === null && stays.next.members.length === 4);
+  const given = giveUp(now, id(2))!;
+  assertEquals(nextRing(given, new Map())?.removed, [id(2)]);
+  // One that owns nothing is waited for, too: it may keep hints for others.
+  const again = plan(stays.next, { kind: "leave", id: id(2) });
+  assert(again.ok);
+  assertEquals([again.begun.change?.leaving, again.moves], [id(2), []]);
 });
 
 Deno.test("moves: what is cancelled before anything flipped is undone, and who was joining is gone for good", () => {

@@ -24,6 +24,7 @@ import {
 } from "./commit.ts";
 import { encodeAcceptor } from "./commit_codec.ts";
 import type { CurrentRing, RingManagerProtocol } from "./protocol.ts";
+import { isLeaving } from "./moves.ts";
 import type { Ring } from "./ring.ts";
 import { decodeRing, encodeRing } from "./ring_codec.ts";
 
@@ -45,8 +46,8 @@ export interface RingManagerOptions {
   save(vote: Uint8Array): Promise<void>;
   /** Hears of every ring and fence before anyone else on this node. */
   readonly onCurrent: (current: CurrentRing) => void;
-  /** Hears that the ring no longer has this node. */
-  readonly onRemoved: () => void;
+  /** Hears that the ring no longer has this node; `wasLeaving`: as far as this node knew, it was about to leave. */
+  readonly onRemoved: (wasLeaving: boolean) => void;
   /** See {@link RING_MANAGER_CORE}. */
   readonly core: RingManagerCore;
 }
@@ -189,15 +190,15 @@ class RingManager {
     this.#fence.follow(vote, this.#now());
     this.#options.onCurrent(this.#current());
     if (before.fenced !== vote.fenced) this.#setFence();
-    if (before.ring !== vote.ring) this.#announce(vote.ring);
+    if (before.ring !== vote.ring) this.#announce(vote.ring, isLeaving(before.ring, this.#options.node));
     return true;
   }
 
-  #announce(ring: Ring): void {
+  #announce(ring: Ring, wasLeaving: boolean): void {
     const { cluster, epoch, members } = ring;
     this.#context.log.info("the ring changed", { cluster, epoch, members: members.length });
     this.#tellSubscribers();
-    if (ring.removed.includes(this.#options.node)) this.#options.onRemoved();
+    if (ring.removed.includes(this.#options.node)) this.#options.onRemoved(wasLeaving);
   }
 
   #tellSubscribers(): void {

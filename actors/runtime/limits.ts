@@ -125,6 +125,8 @@ export const LIMITS = {
   pingMs: 2_000,
   /** A connection to a peer that has said nothing for so long, not even to a ping, does not pass for one. */
   peerMuteMs: 5_000,
+  /** A member that has left is still answered for so long. */
+  partingMs: 5_000,
   /** A peer that has said nothing for so long, not even to a ping, is disconnected. */
   peerSilentMs: 10_000,
   /** Bytes of requests one client may have under way; past it the node stops reading from it. */

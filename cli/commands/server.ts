@@ -5,7 +5,7 @@
  */
 
 import { type Command, command, type Context, EXIT, type RunningNode } from "../command.ts";
-import type { NodeOptions } from "../../net/node.ts";
+import { LEFT, type NodeOptions } from "../../net/node.ts";
 import * as settings from "../config.ts";
 import { type Flags, optional, toggled } from "../flags.ts";
 import * as kind from "../kinds.ts";
@@ -16,7 +16,7 @@ export const server: Command<Flags> = command({
   summary: "Run a node; without a configuration, a single usable one",
   details: "Every field of the file is also a flag and a DENAMO_* variable: quorum.n is --quorum-n and\n" +
     "DENAMO_QUORUM_N. Flags beat variables, which beat the file, which beats defaults.\n" +
-    "SIGTERM and SIGINT drain and exit 0; a second one forces.",
+    "SIGTERM and SIGINT drain and exit 0; a second one forces. A node that has left ends by itself, and exits 0.",
   examples: ["server", "server --config-path cli/conf/node_1.json", "server -p 3002 --seeds 127.0.0.1:3001"],
   flags: {
     "config-path": optional(kind.name("FILE"), "A JSON file (DENAMO_CONFIG_PATH)"),
@@ -46,6 +46,10 @@ export const server: Command<Flags> = command({
     const { host, port } = node.endpoint;
     context.terminal.out(`denamo: serving on ${host.includes(":") ? `[${host}]` : host}:${port}\n`);
     const end = await Promise.race([stopped, node.terminated]);
+    if (end?.reason === LEFT) {
+      say(end.reason);
+      return EXIT.done;
+    }
     if (end) {
       say(`gives up: ${end.reason}`);
       return EXIT.failed;

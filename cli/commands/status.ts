@@ -52,7 +52,7 @@ export function showStatus(status: NodeStatus, paint: Paint): string {
 }
 
 function facts(status: NodeStatus, paint: Paint): [name: string, text: string][] {
-  const { coordinator, store, repair, messages, connections } = status;
+  const { coordinator, store, copies, repair, messages, connections } = status;
   const { engine } = store;
   const alarm = (count: number, text: string) => count > 0 ? "  " + paint.red(text) : "";
   const failures = Object.entries(coordinator.failures).filter(([, count]) => count > 0);
@@ -78,6 +78,7 @@ function facts(status: NodeStatus, paint: Paint): [name: string, text: string][]
       alarm(store.alarms, counted(store.alarms, "alarm")) +
       alarm(store.trees.wrong, counted(store.trees.wrong, "wrong hash tree")),
     ],
+    ["copies", `${size(copies.fetchedBytes)} fetched from other owners`],
     ["repair", repaired(repair)],
     ["disk", disk(engine)],
     ...status.moves === null ? [] : [["moves", paint.yellow(movesInWords(status.moves))] as [string, string]],

@@ -17,6 +17,7 @@ import { NOTICES } from "./flip_verdict.ts";
 import { killCampaign, killsOf, type KillTotals } from "./kill_campaign.ts";
 import { FATES } from "./elements.ts";
 import { type SetOutcome, setRun, sumFates, type Trouble, TROUBLES } from "./set_campaign.ts";
+import { absence, grow, REAL_FLAGS } from "./real_main.ts";
 import { storyCampaign } from "./story_campaign.ts";
 import { CALLS, whyNotTraced } from "./strace.ts";
 
@@ -35,10 +36,11 @@ const FLAGS = {
   bits: optional(kind.integer(1, 100_000_000), "flip: at most so many bits of each file (default: all)"),
   runs: defaulted(kind.integer(1, 1000), 12, "sets: how many, each with another kind of trouble"),
   seconds: defaulted(kind.integer(1, 3600), 60, "sets: how long a run's clients are at work"),
-  nodes: defaulted(kind.integer(2, 9), 5, "sets: how many nodes"),
+  nodes: optional(kind.integer(2, 9), "sets, absence: how many nodes (default: 5; 3)"),
   r: optional(kind.integer(1, 9), "sets: R of every read (default: the cluster's)"),
   w: optional(kind.integer(1, 9), "sets: W of every write (default: the cluster's)"),
-  node: defaulted(kind.text("FLAGS"), "", "sets: more flags of every node, with spaces between"),
+  node: defaulted(kind.text("FLAGS"), "", "sets, absence, grow: more flags of every node, spaces between"),
+  ...REAL_FLAGS,
   workers: defaulted(kind.integer(1, 256), navigator.hardwareConcurrency, "Cores to be used"),
 };
 
@@ -50,6 +52,8 @@ const HELP = `deno task campaign kill     processes are killed at system calls w
 deno task campaign flip     every bit of files of each kind is flipped, one at a time
 deno task campaign stories  everything befalls simulated stores, in random order
 deno task campaign sets     real nodes are cut off, paused and killed under load; every element is looked for
+deno task campaign absence  a real node is away under load, and returns; then its disk is lost, and it is replaced
+deno task campaign grow     real nodes join and leave a cluster of many keys under load; what moves is measured
 `;
 
 const CAMPAIGNS: Readonly<Record<string, (flags: Flagged, terminal: Terminal) => Promise<number>>> = {
@@ -57,6 +61,8 @@ const CAMPAIGNS: Readonly<Record<string, (flags: Flagged, terminal: Terminal) =>
   flip,
   stories: tell,
   sets,
+  absence: (flags, terminal) => judged(absence, flags, terminal),
+  grow: (flags, terminal) => judged(grow, flags, terminal),
 };
 
 /** Run a command line; the result is the exit code: 0 all is well, 1 something is wrong, 2 usage. */
@@ -151,7 +157,7 @@ async function tell({ engine, stories, seed }: Flagged, terminal: Terminal): Pro
 }
 
 async function sets(flags: Flagged, terminal: Terminal): Promise<number> {
-  const { runs, seconds, nodes, r, w, node } = flags;
+  const { runs, seconds, nodes = 5, r, w, node } = flags;
   const start = performance.now();
   const progress = new Progress(terminal);
   const byTrouble = new Map<Trouble, SetOutcome[]>();
@@ -183,6 +189,15 @@ async function sets(flags: Flagged, terminal: Terminal): Promise<number> {
   const { lost, resurrected } = sumFates(all.map(({ fates }) => fates));
   const problems = lost + resurrected === 0 ? [] : [`${lost} lost, ${resurrected} resurrected`];
   return sumUp(problems, start, terminal);
+}
+
+async function judged(
+  campaign: (flags: Flagged, terminal: Terminal) => Promise<string[]>,
+  flags: Flagged,
+  terminal: Terminal,
+): Promise<number> {
+  const start = performance.now();
+  return sumUp(await campaign(flags, terminal), start, terminal);
 }
 
 /** A column of numbers. */

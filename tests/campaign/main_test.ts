@@ -21,9 +21,9 @@ async function run(line: string) {
 Deno.test("what makes no sense is said, with exit code 2", async () => {
   for (
     const [line, why] of [
-      ["--kills 5", /say which: kill, flip, stories, sets/],
-      ["burn", /say which: kill, flip, stories, sets/],
-      ["kill flip", /say which: kill, flip, stories, sets/],
+      ["--kills 5", /say which: kill, flip, stories, sets, absence, grow/],
+      ["burn", /say which: kill, flip, stories, sets, absence, grow/],
+      ["kill flip", /say which: kill, flip, stories, sets, absence, grow/],
       ["kill --engine paper", /--engine: expected one of "memory", "bitcask", "lsm", "node", not "paper"/],
       ["flip --bits 0", /--bits: expected an integer from 1 to/],
     ] as const

@@ -142,7 +142,7 @@ Deno.test("55: a member leaves while clients write, and its process ends by itse
       const left = await own.admin("leave", {});
       assert(left.ok && left.partitions > 0, JSON.stringify(left));
       const { reason } = await leaver.terminated;
-      assert(reason.includes("removed"), reason);
+      assert(reason.includes("left"), reason);
       await until(() => isAtRest(client, 3));
       return client;
     });
