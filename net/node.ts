@@ -274,7 +274,12 @@ function partsOf(materials: Materials): NodeParts {
       quorum: settings.quorum,
       core: { ...COORDINATOR_CORE, ...cores.coordinator },
     },
-    antiEntropy: { node, ring: () => life.ring, core: { ...ANTI_ENTROPY_CORE, ...cores.antiEntropy } },
+    antiEntropy: {
+      node,
+      ring: () => life.ring,
+      budget,
+      core: { ...ANTI_ENTROPY_CORE, ...cores.antiEntropy },
+    },
     operator: {
       node,
       version: VERSION,
@@ -294,7 +299,7 @@ function partsOf(materials: Materials): NodeParts {
 /** Open the store: what that has to mend may take what is kept for a full disk; what clients write later may not. */
 async function openReservedStore({ settings, env, cores, journal, reserve, budget }: Materials) {
   const disk = new ReserveDisk(env.disk, reserve);
-  const opened = await openStore(settings, { ...env, disk, pace: budget }, journal, {
+  const opened = await openStore(settings, { ...env, disk, pace: budget.asker() }, journal, {
     ...NODE_MEMORY_CORE,
     ...cores.memory,
   });
@@ -308,7 +313,7 @@ function hintsOf(
   materials: Materials,
   wallMs: () => number | null,
 ): Pick<NodeParts, "hintStore" | "handoff"> {
-  const { cores, life, settings: { conflicts } } = materials;
+  const { cores, life, budget, settings: { conflicts } } = materials;
   return {
     hintStore: {
       node: life.facts.nodeId,
@@ -318,15 +323,15 @@ function hintsOf(
       wallMs,
       core: { ...HINT_STORE_CORE, ...cores.hintStore },
     },
-    handoff: { core: { ...HANDOFF_CORE, ...cores.handoff } },
+    handoff: { budget, core: { ...HANDOFF_CORE, ...cores.handoff } },
   };
 }
 
 /** Open the hints, as the store is opened. */
-async function openReservedHints({ settings, env, cores, journal, reserve }: Materials) {
+async function openReservedHints({ settings, env, cores, journal, reserve, budget }: Materials) {
   const disk = new ReserveDisk(env.disk, reserve);
   const core = { ...HINT_MEMORY_CORE, ...cores.hints };
-  const opened = await openHintStore(settings, { ...env, disk }, journal, core);
+  const opened = await openHintStore(settings, { ...env, disk, pace: budget.asker() }, journal, core);
   disk.isForLogs = false;
   return opened;
 }

@@ -16,14 +16,14 @@
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import type { CoordinatorProtocol } from "../coordinator/protocol.ts";
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
+import type { Budget } from "../repair/budget.ts";
 import type { NodeId } from "../replica_store/protocol.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import { ownersOf, type Ring } from "../ring_manager/ring.ts";
-import { LIMITS } from "../runtime/limits.ts";
 import type { HandoffProtocol, Hint, HintPage, HintStoreProtocol } from "./protocol.ts";
 
 /** The decisions the handoff leaves to pure functions; a test plants a bug by substituting one. */
-export const HANDOFF_CORE = { recipientsOf, isDelivered };
+export const HANDOFF_CORE = { recipientsOf, isDelivered, costOf };
 
 /** See {@link HANDOFF_CORE}. */
 export type HandoffCore = typeof HANDOFF_CORE;
@@ -43,8 +43,15 @@ function isDelivered(ok: boolean): boolean {
   return ok;
 }
 
+/** What it costs to send hints, in bytes. */
+function costOf(hints: readonly Hint[]): number {
+  return hints.reduce((sum, { key, object }) => sum + key.length + object.length, 0);
+}
+
 /** What the handoff is composed of. */
 export interface HandoffOptions {
+  /** What is sent is paid from it. */
+  readonly budget: Pick<Budget, "spend">;
   /** See {@link HANDOFF_CORE}. */
   readonly core: HandoffCore;
 }
@@ -83,8 +90,6 @@ class Handoff {
   readonly #waiting = new Map<number, (ok: boolean) => void>();
   #nextTicket: number;
   #isBusy = false;
-  /** Not before then is more sent. */
-  #freeAt = 0;
   #timer;
 
   constructor(options: HandoffOptions, context: ActorContext<HandoffProtocol>) {
@@ -131,7 +136,7 @@ class Handoff {
     do {
       const page: HintPage | null = await store.ask("page", { target, after }, ASK).catch(() => null);
       if (page === null) break;
-      await this.#pace(page);
+      await this.#options.budget.spend(this.#options.core.costOf(page.hints));
       const arrived = await Promise.all(page.hints.map((hint) => this.#deliver(target, hint, known)));
       const hints = page.hints.filter((_, index) => this.#options.core.isDelivered(arrived[index]!));
       if (hints.length > 0) store.tell("discard", { target, hints });
@@ -160,15 +165,5 @@ class Handoff {
       const sent = this.#context.ref<CoordinatorProtocol>("coordinator").tell("deliver", delivery);
       if (sent !== "sent") settle(false);
     });
-  }
-
-  /** Wait until this batch may be sent. */
-  async #pace({ hints }: HintPage): Promise<void> {
-    const { clock } = this.#context.environment;
-    const sizeBytes = hints.reduce((sum, { key, object }) => sum + key.length + object.length, 0);
-    const startMs = Math.max(clock.now(), this.#freeAt);
-    this.#freeAt = startMs + sizeBytes * 1_000 / LIMITS.handoffBytesPerSecond;
-    const waitMs = startMs - clock.now();
-    if (waitMs > 0) await new Promise<void>((resolve) => void clock.after(waitMs, resolve));
   }
 }
