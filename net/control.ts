@@ -99,6 +99,9 @@ export const CONTROL: ControlRegistry = {
     prepare: { body: prepareRequest, reply: prepareReply },
     accept: { body: acceptRequest, reply: acceptReply },
   },
+  hint_store: {
+    left: { body: record({}), reply: record({ epoch: integer(1), count: nullable(integer(0)) }) },
+  },
   replica_store: {
     progress: {
       body: record({}),

@@ -262,9 +262,8 @@ function partsOf(materials: Materials): NodeParts {
       onDuplicate: () => end(twin),
       core: { ...GOSSIPER_CORE, ...cores.gossiper },
     },
-    expirer: { node, wallMs, budget, core: { ...EXPIRER_CORE, ...cores.expirer } },
-    refiller: { node, budget, core: { ...REFILLER_CORE, ...cores.refiller } },
     mover: { node, core: { ...MOVER_CORE, ...cores.mover } },
+    ...repairOf(materials, wallMs),
     ...hintsOf(materials, wallMs),
     coordinator: {
       node,
@@ -273,12 +272,6 @@ function partsOf(materials: Materials): NodeParts {
       budget,
       quorum: settings.quorum,
       core: { ...COORDINATOR_CORE, ...cores.coordinator },
-    },
-    antiEntropy: {
-      node,
-      ring: () => life.ring,
-      budget,
-      core: { ...ANTI_ENTROPY_CORE, ...cores.antiEntropy },
     },
     operator: {
       node,
@@ -308,6 +301,20 @@ async function openReservedStore({ settings, env, cores, journal, reserve, budge
   return opened;
 }
 
+/** The actors that put right what this node lacks, or has too long. */
+function repairOf(
+  { cores, life, budget }: Materials,
+  wallMs: () => number | null,
+): Pick<NodeParts, "expirer" | "refiller" | "antiEntropy"> {
+  const node = life.facts.nodeId;
+  const ring = () => life.ring;
+  return {
+    expirer: { node, wallMs, budget, core: { ...EXPIRER_CORE, ...cores.expirer } },
+    refiller: { node, budget, core: { ...REFILLER_CORE, ...cores.refiller } },
+    antiEntropy: { node, ring, budget, core: { ...ANTI_ENTROPY_CORE, ...cores.antiEntropy } },
+  };
+}
+
 /** The actors that keep what others are to have, and give it back. */
 function hintsOf(
   materials: Materials,
@@ -323,7 +330,7 @@ function hintsOf(
       wallMs,
       core: { ...HINT_STORE_CORE, ...cores.hintStore },
     },
-    handoff: { budget, core: { ...HANDOFF_CORE, ...cores.handoff } },
+    handoff: { node: life.facts.nodeId, budget, core: { ...HANDOFF_CORE, ...cores.handoff } },
   };
 }
 

@@ -9,6 +9,7 @@
  */
 
 import type { NodeId } from "../replica_store/protocol.ts";
+import { isStaying } from "../ring_manager/moves.ts";
 import { ownersOf, preferenceList, type Ring } from "../ring_manager/ring.ts";
 
 /**
@@ -38,13 +39,18 @@ export function fallbacksOf(ring: Ring, partition: number): NodeId[] {
   return [...seen].slice(primaries);
 }
 
+/** Those of them that may be given something to keep: not who leaves, nor who joins and may be sent away again. */
+export function keepersOf(ring: Ring, partition: number): NodeId[] {
+  return fallbacksOf(ring, partition).filter((id) => isStaying(ring, id));
+}
+
 /** What is known when somebody is looked for to stand in. */
 export interface StandInSearch {
   /** The replica that is away. */
   readonly primary: NodeId;
   /** The replicas of the key. */
   readonly primaries: readonly NodeId[];
-  /** See {@link fallbacksOf}. */
+  /** See {@link keepersOf}. */
   readonly fallbacks: readonly NodeId[];
   /** Those that stand in already, or were asked to. */
   readonly used: readonly NodeId[];

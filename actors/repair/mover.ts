@@ -14,6 +14,7 @@
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import { AskError } from "../runtime/protocol.ts";
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
+import type { HintStoreProtocol } from "../handoff/protocol.ts";
 import type { NodeId, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
 import type { Ballot } from "../ring_manager/commit.ts";
 import { isGone, type MoveReport, MOVES_CORE, type MovesCore, nextRing } from "../ring_manager/moves.ts";
@@ -108,8 +109,17 @@ async function reportsOf(context: Context, ring: Ring): Promise<Map<NodeId, Move
     ring.members.filter(({ id }) => !isGone(ring, id)).map(async ({ id }) => {
       const store = context.ref<ReplicaStoreProtocol>({ node: id, actor: "replica_store" });
       const report = await store.ask("progress", {}, ASK).catch(() => null);
-      if (report !== null) reports.set(id, report);
+      if (report === null) return;
+      const hints = id === ring.change?.leaving ? await hintsOf(context, ring, id) : null;
+      reports.set(id, hints === null ? report : { ...report, hints });
     }),
   );
   return reports;
+}
+
+/** How many hints a member that leaves still keeps; null: it does not say, or more may come. */
+async function hintsOf(context: Context, { change }: Ring, node: NodeId): Promise<number | null> {
+  const store = context.ref<HintStoreProtocol>({ node, actor: "hint_store" });
+  const left = await store.ask("left", {}, ASK).catch(() => null);
+  return left !== null && change !== null && left.epoch >= change.since ? left.count : null;
 }

@@ -43,6 +43,10 @@
  *
  * Copying can be cancelled at any moment: a write that reached both lists reached the old one.
  *
+ * A member that leaves may keep hints, which were promised to somebody, and perhaps are all there is of a write. From
+ * the first ring of the change on it takes no more of them; it gives back what it can, and hands the rest to others
+ * that stay (`actors/handoff/handoff.ts`). When nothing moves any more it is waited for until it keeps none.
+ *
  * A member that is `gone` (force-remove, or replace of one that does not answer) is neither copied from nor waited
  * for, in whatever change is under way. It keeps its place in the lists until the moves are over, so that W goes on
  * meaning what it meant.
@@ -67,6 +71,8 @@ export interface MoveReport {
   readonly since: number;
   /** Partitions that it is to own and has a verified, durable copy of. */
   readonly ready: readonly number[];
+  /** Of one that leaves: hints that it still keeps, and no more will come. Absent: that is not known. */
+  readonly hints?: number;
 }
 
 /** What is known of each member, as far as it has said. */
@@ -74,7 +80,7 @@ export type MoveReports = ReadonlyMap<NodeId, MoveReport>;
 
 /**
  * The first ring of a change that ends in `next`: its members are those of both, and what moves is being copied.
- * Where nothing has to move it is `next` itself.
+ * Where nothing has to move, and nobody leaves who may keep hints, it is `next` itself.
  *
  * @example
  * ```ts
@@ -113,8 +119,10 @@ export function beginChange(ring: Ring, next: Ring, transition: Transition): Rin
     motions.push({ partition, phase: "copying", others });
     return list;
   });
-  if (motions.length === 0) return { ...next, epoch: ring.epoch + 1, change: null };
+  const { leaving, gone } = transition;
+  const mayKeepHints = leaving !== null && !gone.includes(leaving);
   const epoch = ring.epoch + 1;
+  if (motions.length === 0 && !mayKeepHints) return { ...next, epoch, change: null };
   return { ...ring, epoch, members, owners, change: { since: epoch, ...transition, motions } };
 }
 
@@ -124,10 +132,12 @@ export interface MovesCore {
   isCopied(ring: Ring, motion: Motion, reports: MoveReports): boolean;
   /** Whether every owner of both lists goes by this ring, or is gone. */
   isSettled(ring: Ring, motion: Motion, reports: MoveReports): boolean;
+  /** Whether nobody leaves who still keeps hints, unless that one is gone. */
+  isRelieved(ring: Ring, reports: MoveReports): boolean;
 }
 
 /** See {@link MovesCore}. */
-export const MOVES_CORE: MovesCore = { isCopied, isSettled };
+export const MOVES_CORE: MovesCore = { isCopied, isSettled, isRelieved };
 
 /** The ring that may follow, as far as owners have said; null: nothing can be done yet. */
 export function nextRing(ring: Ring, reports: MoveReports, core: MovesCore = MOVES_CORE): Ring | null {
@@ -145,10 +155,11 @@ export function nextRing(ring: Ring, reports: MoveReports, core: MovesCore = MOV
       isNew = true;
     } else motions.push(motion);
   }
-  if (!isNew) return null;
   const epoch = ring.epoch + 1;
-  if (motions.length === 0) return without({ ...ring, epoch, owners, change: null }, ring.change.leaving);
-  return { ...ring, epoch, owners, change: { ...ring.change, motions } };
+  if (motions.length === 0 && core.isRelieved(ring, reports)) {
+    return without({ ...ring, epoch, owners, change: null }, ring.change.leaving);
+  }
+  return isNew ? { ...ring, epoch, owners, change: { ...ring.change, motions } } : null;
 }
 
 function isCopied(ring: Ring, motion: Motion, reports: MoveReports): boolean {
@@ -163,6 +174,18 @@ function isSettled(ring: Ring, { partition, others }: Motion, reports: MoveRepor
     const { id } = ring.members[index]!;
     return isGone(ring, id) || (reports.get(id)?.epoch ?? 0) >= ring.epoch;
   });
+}
+
+function isRelieved({ change }: Ring, reports: MoveReports): boolean {
+  const leaver = change?.leaving ?? null;
+  if (change === null || leaver === null || change.gone.includes(leaver)) return true;
+  const report = reports.get(leaver);
+  return report?.since === change.since && report.hints === 0;
+}
+
+/** Whether a member is to be one after the change under way, if there is one, and whatever becomes of that. */
+export function isStaying({ change }: Ring, id: NodeId): boolean {
+  return change === null || ![change.joining, change.leaving, ...change.gone].includes(id);
 }
 
 /** Who has to copy a partition before it flips: who is to own it and does not, and everyone where owners get fewer. */

@@ -50,7 +50,7 @@ export interface RingChange {
   readonly leaving: NodeId | null;
   /** Members that will not answer, sorted: they are neither copied from nor waited for. */
   readonly gone: readonly NodeId[];
-  /** What has still to move, by partition. */
+  /** What has still to move, by partition; nothing: who leaves still keeps hints. */
   readonly motions: readonly Motion[];
 }
 
@@ -284,7 +284,7 @@ function checkChange(ring: Ring): string | null {
   if (stranger !== undefined) return `${stranger} is gone and was no member`;
   if (!isAscending(gone)) return "those who are gone are not sorted, each once";
   if (joining !== null && joining === leaving) return `${joining} joins and leaves`;
-  if (motions.length === 0) return "a change with nothing to move";
+  if (motions.length === 0 && leaving === null) return "a change with nothing to move";
   const copies = copiesOf(ring);
   const moving = new Set<number>();
   let last = -1;
