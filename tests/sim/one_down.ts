@@ -50,7 +50,7 @@ export async function withOneDown(
   return failed;
 }
 
-/** As clients do: who says that it is overloaded (a large object fills the small stores of a history) is asked again. */
+/** As clients do: who is overloaded (a large object fills the small stores of a history) is asked again. */
 async function patiently(cluster: Cluster, call: () => Promise<unknown>): Promise<void> {
   for (let left = AGAIN;; left--) {
     const error = await call().then(() => null, (error: unknown) => error);
