@@ -94,13 +94,14 @@ export async function untilOver(door: Door, { terminal }: Context, endsWith = fa
 
 /** How far a change is, for people. */
 export function movesInWords(moves: MovesView): string {
-  const { joining, leaving, isGone, copying, settling, bytesLeft } = moves;
+  const { joining, leaving, isGone, copying, settling, bytesLeft, hintsLeft } = moves;
   const who = [
     ...joining === null ? [] : [`${brief(joining)} joins`],
     ...leaving === null ? [] : [`${brief(leaving)} ${isGone ? "is removed" : "leaves"}`],
   ];
   return `${who.length === 0 ? "a change is wound up" : who.join(", ")}: ` +
-    `${counted(copying, "partition")} to copy, about ${size(bytesLeft)}, ${settling} settling`;
+    `${counted(copying, "partition")} to copy, about ${size(bytesLeft)}, ${settling} settling` +
+    (hintsLeft === null || hintsLeft === 0 ? "" : `, ${counted(hintsLeft, "hint")} to hand over`);
 }
 
 /** Report a refusal; the result is the exit code. */

@@ -91,9 +91,6 @@ const TREES: ControlRegistry[string] = {
 
 /** See the module. */
 export const CONTROL: ControlRegistry = {
-  mover: {
-    isEmpty: { body: record({}), reply: record({ isEmpty: flag }) },
-  },
   gossiper: {
     gossip: { body: record({ message: bytes(GOSSIP_BYTES), wallMs: integer(0) }) },
   },
@@ -101,6 +98,9 @@ export const CONTROL: ControlRegistry = {
     learn: { body: record({ ring: bytes(LIMITS.frameBytes) }) },
     prepare: { body: prepareRequest, reply: prepareReply },
     accept: { body: acceptRequest, reply: acceptReply },
+  },
+  hint_store: {
+    left: { body: record({}), reply: record({ epoch: integer(1), count: nullable(integer(0)) }) },
   },
   replica_store: {
     progress: {

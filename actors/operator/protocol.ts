@@ -231,6 +231,8 @@ export interface MovesView {
   readonly settling: number;
   /** Bytes to be copied, about. */
   readonly bytesLeft: number;
+  /** Hints that who leaves still has to hand over; null: nobody leaves, or that one does not say. */
+  readonly hintsLeft: number | null;
 }
 
 /** Answer to `admit`: the new ring, encoded by `ring_codec.ts`. */

@@ -161,19 +161,12 @@ export class Copies {
 
   async #fetchDifferences({ owner, partition, epoch }: CopyTask): Promise<boolean> {
     const { core, budget } = this.#options;
-    const theirs = this.#side(owner);
-    const paid: Side = {
-      async ask(kind, body) {
-        const answer = await theirs.ask(kind, body);
-        if (kind === "treeObjects") await budget.spend(sizeOf(answer as Reply<TreeProtocol, "treeObjects">));
-        return answer;
-      },
-    };
     const outcome = await core.exchange({
       placement: { partition, epoch },
       mine: this.#side(null),
-      theirs: paid,
+      theirs: this.#side(owner),
       isOneWay: true,
+      spend: (sizeBytes) => budget.spend(sizeBytes),
       pause: () => this.#pause(),
     });
     this.fetchedBytes += outcome.bytes;
@@ -205,8 +198,4 @@ export class Copies {
         store.ask(kind as never, body as never, ASK) as Promise<Reply<TreeProtocol, K>>,
     };
   }
-}
-
-function sizeOf({ entries }: Reply<TreeProtocol, "treeObjects">): number {
-  return entries.reduce((sum, { key, object }) => sum + key.length + object.length, 0);
 }

@@ -46,6 +46,8 @@ export interface ExchangeOptions {
   readonly isOneWay?: boolean;
   /** Let a store that has not made the last objects durable have time for it. */
   pause(): Promise<void>;
+  /** Resolves when so many bytes may travel. */
+  spend(sizeBytes: number): Promise<void>;
 }
 
 /** What came of an exchange. */
@@ -66,6 +68,8 @@ export interface Outcome {
 export const FAN_OUT = 16;
 /** Keys whose objects are exchanged at a time. */
 const BATCH_KEYS = 100;
+/** What is paid for a leaf that both sides read from their disks, besides what travels. */
+const LEAF_BYTES = 16 * 1024;
 
 /** Why an exchange ended before its time. */
 class Broken extends Error {
@@ -91,6 +95,7 @@ class Exchange {
   repaired = 0;
   bytes = 0;
   isDamaged = false;
+  #paid = 0;
   readonly #options: ExchangeOptions;
 
   constructor(options: ExchangeOptions) {
@@ -106,6 +111,7 @@ class Exchange {
   async #divide(whole: Difference): Promise<readonly Difference[]> {
     const { placement, mine, theirs } = this.#options;
     const { after, upTo } = whole;
+    await this.#pay();
     const pieces = await mine.ask("treePieces", { ...placement, after, upTo, most: FAN_OUT });
     this.#check(pieces.ok, "the own tree cannot be asked");
     const { cuts, digests } = pieces;
@@ -127,6 +133,7 @@ class Exchange {
     let at: Cut = after;
     do {
       const stretch = { ...placement, after: at, upTo };
+      await this.#pay(LEAF_BYTES);
       const theirPage = await theirs.ask("treeKeys", stretch);
       this.#check(theirPage.ok, "the other side cannot list its keys");
       for (const { key, hash } of theirPage.keys) this.bytes += key.length + hash.length;
@@ -175,6 +182,7 @@ class Exchange {
     const { placement } = this.#options;
     let had = 0;
     for (let rest = keys; rest.length > 0;) {
+      await this.#pay();
       const page = await from.ask("treeObjects", { ...placement, keys: rest });
       this.#check(page.ok && page.done > 0, "objects cannot be read");
       had += page.entries.length;
@@ -197,6 +205,13 @@ class Exchange {
       }
       await pause();
     }
+  }
+
+  /** Pay for what has travelled, before more does: how much it will be nobody knows beforehand. */
+  async #pay(moreBytes = 0): Promise<void> {
+    const owed = this.bytes - this.#paid + moreBytes;
+    this.#paid = this.bytes;
+    if (owed > 0) await this.#options.spend(owed);
   }
 
   #count(parts: readonly Cut[]): void {
