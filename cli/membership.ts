@@ -99,8 +99,10 @@ export function movesInWords(moves: MovesView): string {
     ...joining === null ? [] : [`${brief(joining)} joins`],
     ...leaving === null ? [] : [`${brief(leaving)} ${isGone ? "is removed" : "leaves"}`],
   ];
-  return `${who.length === 0 ? "a change is wound up" : who.join(", ")}: ` +
-    `${counted(copying, "partition")} to copy, about ${size(bytesLeft)}, ${settling} settling`;
+  const left = copying + settling === 0
+    ? "all has moved, the leaver gives back the hints that it keeps"
+    : `${counted(copying, "partition")} to copy, about ${size(bytesLeft)}, ${settling} settling`;
+  return `${who.length === 0 ? "a change is wound up" : who.join(", ")}: ${left}`;
 }
 
 /** Report a refusal; the result is the exit code. */
