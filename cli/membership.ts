@@ -99,9 +99,11 @@ export function movesInWords(moves: MovesView): string {
     ...joining === null ? [] : [`${brief(joining)} joins`],
     ...leaving === null ? [] : [`${brief(leaving)} ${isGone ? "is removed" : "leaves"}`],
   ];
-  return `${who.length === 0 ? "a change is wound up" : who.join(", ")}: ` +
-    `${counted(copying, "partition")} to copy, about ${size(bytesLeft)}, ${settling} settling` +
-    (hintsLeft === null || hintsLeft === 0 ? "" : `, ${counted(hintsLeft, "hint")} to hand over`);
+  const left = copying + settling === 0
+    ? "all has moved"
+    : `${counted(copying, "partition")} to copy, about ${size(bytesLeft)}, ${settling} settling`;
+  const hints = hintsLeft === null || hintsLeft === 0 ? "" : `, ${counted(hintsLeft, "hint")} to hand over`;
+  return `${who.length === 0 ? "a change is wound up" : who.join(", ")}: ${left}${hints}`;
 }
 
 /** Report a refusal; the result is the exit code. */

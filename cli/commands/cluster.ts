@@ -44,13 +44,19 @@ export const cluster: Command<Flags> = command({
       const first = await Promise.race([stopped, up]);
       if (first === null) return EXIT.done;
       context.terminal.out(welcome(nodes, directory, flags.data === undefined, colours));
-      const ends = nodes.map((node) => node.ended.then((code) => ({ node, code })));
-      const end = await Promise.race([stopped, ...ends]);
-      if (end === null) return EXIT.done;
-      context.terminal.err(`denamo cluster: ${end.node.name} ended with code ${end.code}\n`);
-      // The others go on: that is what they are for.
+      // When one ends the others go on: that is what they are for. One that has left ends with code 0.
+      const codes: number[] = [];
+      let isStopping = false;
+      for (const node of nodes) {
+        void node.ended.then((code) => {
+          if (isStopping) return;
+          codes.push(code);
+          context.terminal.err(`denamo cluster: ${node.name} ended with code ${code}\n`);
+        });
+      }
       await stopped;
-      return EXIT.failed;
+      isStopping = true;
+      return codes.every((code) => code === EXIT.done) ? EXIT.done : EXIT.failed;
     } catch (error) {
       context.terminal.err(`denamo cluster: ${error instanceof Error ? error.message : error}\n`);
       return EXIT.failed;

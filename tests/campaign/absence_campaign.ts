@@ -48,12 +48,12 @@ export async function absenceRun(run: AbsenceRun, terminal: Terminal): Promise<s
   await customers.writeAll(fleet.addresses, (share) => watch.show(share, "keys are written"));
   watch.say(`${counted(run.keys, "key")} of ${counted(run.valueBytes, "byte")} written`);
   await open(stage);
-  await watch.forMs(run.calmMs, "all are there");
+  await watch.calm(run, "all are there");
   const problems = await absence(stage);
   await settle(stage, "after the absence");
   await open(stage);
   await replacement(stage);
-  await watch.forMs(run.calmMs, "all are there again");
+  await watch.calm(run, "all are there again");
   await settle(stage, "after the replacement");
   watch.say(
     `${customers.done} requests, ${customers.failed} failed; tried again: ${customers.retriesInWords}`,
@@ -65,7 +65,7 @@ export async function absenceRun(run: AbsenceRun, terminal: Terminal): Promise<s
 async function absence({ run, fleet, watch, n, victim }: Stage): Promise<string[]> {
   watch.say(`kill -9 of ${fleet.address(victim)}`);
   await fleet.kill(victim);
-  await watch.forMs(run.secondsAway * 1000, "one is away");
+  await watch.calm(run, "one is away", run.secondsAway * 1000);
   const kept = await total(fleet, ({ hints }) => hints.count);
   watch.say(
     run.nodes > n

@@ -52,12 +52,12 @@ export async function growRun(run: GrowRun, terminal: Terminal): Promise<string[
   const took = duration(performance.now() - startedAt);
   watch.say(`${counted(run.keys, "key")} of ${counted(run.valueBytes, "byte")} written in ${took}`);
   for (let place = 0; place < run.from; place++) await come(stage, place);
-  await watch.forMs(run.calmMs, `${run.from} nodes`);
+  await watch.calm(run, `${run.from} nodes`);
   const problems: string[] = [];
   for (let place = run.from; place < run.to; place++) problems.push(...await grow(stage, place));
-  await watch.forMs(run.calmMs, `${run.to} nodes`);
+  await watch.calm(run, `${run.to} nodes`);
   for (let place = run.to - 1; place >= run.from; place--) problems.push(...await shrink(stage, place));
-  await watch.forMs(run.calmMs, `${run.from} nodes again`);
+  await watch.calm(run, `${run.from} nodes again`);
   await customers.stop();
   await customers.readAll(fleet.addresses, (share) => watch.show(share, "every key is read"));
   watch.say(

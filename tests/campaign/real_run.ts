@@ -20,6 +20,8 @@ export interface RealRun {
   readonly everyMs: number;
   /** How long nothing happens before, between and after what happens. */
   readonly calmMs: number;
+  /** Then not for so long, but until so many requests were answered each time: what a test waits for. */
+  readonly calmRequests?: number;
   /** What has not come true after so long never will. */
   readonly limitMs: number;
 }

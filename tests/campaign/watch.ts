@@ -11,6 +11,7 @@ import type { Terminal } from "../../cli/terminal.ts";
 import { sleep } from "../outside/harness.ts";
 import type { Customers } from "./customers.ts";
 import type { Fleet } from "./fleet.ts";
+import type { RealRun } from "./real_run.ts";
 
 /** How often nodes are asked. */
 const LOOK_MS = 500;
@@ -61,12 +62,15 @@ export class Watch {
     this.#progress.show(share, text);
   }
 
-  /** Look on for so long. */
-  async forMs(ms: number, text: string): Promise<void> {
+  /** Look on for so long, or where it says so, for so many requests. */
+  async calm({ calmMs, calmRequests, limitMs }: RealRun, text: string, forMs = calmMs): Promise<void> {
     const startedAt = performance.now();
-    await this.until(text, () => performance.now() - startedAt >= ms, ms + 60_000, () => {
-      return (performance.now() - startedAt) / ms;
-    });
+    const { done } = this.#customers;
+    const share = () =>
+      calmRequests === undefined
+        ? (performance.now() - startedAt) / forMs
+        : (this.#customers.done - done) / calmRequests;
+    await this.until(text, () => share() >= 1, forMs + limitMs, share);
   }
 
   /**

@@ -1,5 +1,6 @@
 /**
- * What RLDB's README shows, typed at denamo: the same commands, flags, files and answers.
+ * What RLDB's README shows, typed at denamo: the same commands, flags, files and answers; and what denamo's own README
+ * shows of growing, shrinking and replacing.
  *
  * @module
  */
@@ -134,5 +135,107 @@ Deno.test("RLDB's transcript: its files, commands, flags, answers and checksums;
     assertEquals([got.code, got.out], [5, ""]);
     const nobody = await denamo(["get", "-p", two, "-k", "foo2"]);
     assertEquals([nobody.code, errorOf(nobody.err).code], [6, "connect"]);
+  });
+});
+
+interface Change {
+  readonly message: string;
+  readonly epoch: number;
+}
+
+Deno.test("README, growing, shrinking, replacing: as typed", async (t) => {
+  using scratch = new Scratch();
+  const ports = freePorts(4).map(String);
+  const [one, two, three, four] = ports as [string, string, string, string];
+  await using stack = new AsyncDisposableStack();
+  const directory = (port: string) => `${scratch.path}/${port}`;
+  const serve = async (port: string) => {
+    const server = stack.use(new Server(["-p", port, "--storage-path", directory(port)]));
+    await server.serving();
+    return server;
+  };
+  const known = ["--known-cluster-node", `127.0.0.1:${one}`];
+  const join = async (port: string) =>
+    await until(
+      `${port} to join`,
+      async () => (await denamo(["join-cluster", "-p", port, ...known])).code === 0,
+    );
+  const [, , third] = await Promise.all([serve(one), serve(two), serve(three)]);
+  for (const port of [two, three]) await join(port);
+  for (const key of ["a", "b", "c", "d"]) await answer("put", "-p", two, "-k", key, "-v", key);
+  let fourth = await serve(four);
+  const members = async () =>
+    (await answer<{ members: unknown[] }>("cluster-state", "-p", one)).members.length;
+
+  await t.step(
+    "--plan shows what would move; a change goes on by itself, and is given up by cancel",
+    async () => {
+      const plan = await answer<{ moves: unknown[]; members: number; violations: string[] }>(
+        ...["join-cluster", "-p", four, ...known, "--plan"],
+      );
+      assertEquals([plan.moves.length, plan.members, plan.violations], [192, 4, []]);
+      assertEquals(await members(), 3);
+      await answer("background", "-p", four, "--pause");
+      await join(four);
+      const status = await answer<{ state: string; moves: { copying: number } }>("status", "-p", four);
+      assertEquals([status.state, status.moves.copying], ["moving", 192]);
+      assertEquals((await answer<Change>("cancel", "-p", one, "--wait")).message, "Ok");
+      assertEquals(await fourth.ended, 1);
+      assertMatch(
+        fourth.err.at(-1)!,
+        /gives up: it was removed from the cluster; start it with an empty directory/,
+      );
+      assertEquals(await members(), 3);
+    },
+  );
+
+  await t.step("join-cluster --wait: a member that has its share", async () => {
+    Deno.removeSync(directory(four), { recursive: true });
+    fourth = await serve(four);
+    await answer("join-cluster", "-p", four, ...known, "--wait");
+    const { owners } = await answer<{ owners: number[][] }>("ring", "-p", one, "--json");
+    assertEquals([0, 1, 2, 3].map((index) => owners.filter((list) => list.includes(index)).length), [
+      192,
+      192,
+      192,
+      192,
+    ]);
+  });
+
+  await t.step("a disk is lost: join-cluster says what to do, replace does it", async () => {
+    await fourth.kill();
+    Deno.removeSync(directory(four), { recursive: true });
+    fourth = await serve(four);
+    const refused = await denamo(["join-cluster", "-p", four, ...known]);
+    assertEquals(refused.code, 1);
+    assertEquals(errorOf(refused.err).code, "address-taken");
+    assertMatch(errorOf(refused.err).message, /a member whose disk was lost is replaced: denamo replace$/);
+    await until("the others to see that it is down", async () => {
+      const words = ["replace", `127.0.0.1:${four}`, "-p", four, ...known, "--wait"];
+      return (await denamo(words)).code === 0;
+    });
+    assertEquals(await members(), 4);
+    assertEquals((await answer<{ state: string }>("status", "-p", four)).state, "serving");
+  });
+
+  await t.step("leave: it hands over what it has, and its process ends by itself, exit code 0", async () => {
+    assertEquals((await answer<Change>("leave", "-p", four, "--wait")).message, "Ok");
+    assertEquals(await fourth.ended, 0);
+    assertEquals(fourth.err.at(-1), "denamo server: it has left the cluster, and holds nothing any more");
+    const { stores } = await answer<{ stores: { keys: number }[] }>("storage", "stats", directory(four));
+    assertEquals(stores.map(({ keys }) => keys), stores.map(() => 0), "nothing is left in its directory");
+    assertEquals(await members(), 3);
+  });
+
+  await t.step("force-remove: the others go on without one that will not come back", async () => {
+    await third.kill();
+    const words = ["force-remove", `127.0.0.1:${three}`, "-p", one, "--wait"];
+    assertEquals((await answer<Change>(...words)).message, "Ok");
+    assertEquals(await members(), 2);
+    for (const key of ["a", "b", "c", "d"]) {
+      assertEquals((await answer<Found>("get", "-p", two, "-k", key)).values.map(({ value }) => value), [
+        key,
+      ]);
+    }
   });
 });

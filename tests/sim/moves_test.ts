@@ -203,6 +203,40 @@ Deno.test("51: a wiped directory under an old address: a new identity, which tak
     assertEquals(lost, []);
   }));
 
+Deno.test("59: a member that leaves stays one for as long as it keeps hints, and is given no more", () =>
+  onStage({ nodes: 5, cores: { handoff: { isDelivered: () => false } } }, async (stage) => {
+    const { cluster, until, sleep } = stage;
+    const client = await cluster.connect({ to: [0] });
+    for (const key of KEYS) await client.put(key, "first");
+    cluster.kill(4);
+    await sleep(10_000); // it is known to be away
+    for (const key of KEYS) await client.put(key, "second", { context: (await client.get(key)).context });
+    const doors = await Promise.all([1, 2, 3].map((index) => cluster.connect({ to: [index] })));
+    const all = await Promise.all(doors.map((door) => door.admin("status", {})));
+    const at = all.findIndex(({ hints }) => hints.count > 0);
+    assert(at >= 0, "somebody stands in");
+    const [leaver, { hints: { taken }, node }] = [doors[at]!, all[at]!];
+    assert((await leaver.admin("leave", {})).ok);
+    for (const key of KEYS) await client.put(key, "third", { context: (await client.get(key)).context });
+    await cluster.start(4);
+    await until(async () => {
+      const { moves } = await client.admin("status", {});
+      return moves?.copying === 0 && moves.settling === 0;
+    });
+    await sleep(30_000);
+    const { moves, members } = await client.admin("status", {});
+    const { hints, store } = await leaver.admin("status", {});
+    assertEquals([moves?.leaving, members], [node, 5]);
+    assertEquals([store.engine.keys, hints.taken, hints.count > 0], [0, taken, true]);
+    // Whoever knows better removes it, and then its process does not end well.
+    const ended = cluster.node(1 + at).terminated;
+    const removed = await client.admin("forceRemove", { id: node });
+    assert(removed.ok, JSON.stringify(removed));
+    const { reason } = await ended;
+    assert(reason.includes("removed"), reason);
+    await until(() => isAtRest(client, 4));
+  }));
+
 Deno.test("55: a member leaves, dies of it, and is removed by force: the change goes on without it", () =>
   onStage({ nodes: 4 }, async (stage) => {
     const { cluster, until } = stage;
