@@ -6,6 +6,10 @@
  * and it is then still what was sent: what is forgotten earlier is lost with the next crash on either side (Riak's).
  * Nothing of this is remembered: who crashes in the middle sends some hints twice, which does no harm (FAULTS 59).
  *
+ * What all that it is for say may be older than a tombstone that was collected is forgotten, too: no hint is held when
+ * tombstones are collected (`actors/repair/collector.ts`), so it is one that was delivered long ago, and came back with
+ * an older copy of this node's directory.
+ *
  * A hint for one who is no replica of its partition any more, having left or been given other partitions, goes to all
  * that are replicas now. A member that never comes back is waited for until it is removed; meanwhile its hints are
  * bounded by the store (FAULTS 58).
@@ -20,7 +24,7 @@ import type { NodeId } from "../replica_store/protocol.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import { ownersOf, type Ring } from "../ring_manager/ring.ts";
 import { LIMITS } from "../runtime/limits.ts";
-import type { HandoffProtocol, Hint, HintPage, HintStoreProtocol } from "./protocol.ts";
+import type { HandoffProtocol, Hint, HintFate, HintPage, HintStoreProtocol } from "./protocol.ts";
 
 /** The decisions the handoff leaves to pure functions; a test plants a bug by substituting one. */
 export const HANDOFF_CORE = { recipientsOf, isDelivered };
@@ -38,9 +42,9 @@ function recipientsOf(ring: Ring, partition: number, target: NodeId): NodeId[] {
   return others.length === 0 && replicas.includes(target) ? [target] : replicas;
 }
 
-/** Whether a hint may be forgotten: `ok` says that all it was for have acknowledged it. */
-function isDelivered(ok: boolean): boolean {
-  return ok;
+/** Whether a hint may be forgotten for having arrived. */
+function isDelivered(fate: HintFate): boolean {
+  return fate === "arrived";
 }
 
 /** What the handoff is composed of. */
@@ -65,7 +69,7 @@ export function handoff(options: HandoffOptions): ActorSpec<HandoffProtocol> {
       const shell = new Handoff(options, context);
       return {
         round: () => shell.onRound(),
-        delivered: ({ ticket, ok }) => shell.onDelivered(ticket, ok),
+        delivered: ({ ticket, fate }) => shell.onDelivered(ticket, fate),
       };
     },
   };
@@ -80,7 +84,7 @@ interface Known {
 class Handoff {
   readonly #options: HandoffOptions;
   readonly #context: ActorContext<HandoffProtocol>;
-  readonly #waiting = new Map<number, (ok: boolean) => void>();
+  readonly #waiting = new Map<number, (fate: HintFate) => void>();
   #nextTicket: number;
   #isBusy = false;
   /** Not before then is more sent. */
@@ -103,8 +107,8 @@ class Handoff {
     this.#timer = this.#context.after(ROUND_MS, "round", {});
   }
 
-  onDelivered(ticket: number, ok: boolean): void {
-    this.#waiting.get(ticket)?.(ok);
+  onDelivered(ticket: number, fate: HintFate): void {
+    this.#waiting.get(ticket)?.(fate);
   }
 
   async #deliverAll(): Promise<void> {
@@ -128,37 +132,51 @@ class Handoff {
     const store = this.#context.ref<HintStoreProtocol>("hint_store");
     let after: Uint8Array | null = null;
     let delivered = 0;
+    let outdated = 0;
     do {
       const page: HintPage | null = await store.ask("page", { target, after }, ASK).catch(() => null);
       if (page === null) break;
       await this.#pace(page);
-      const arrived = await Promise.all(page.hints.map((hint) => this.#deliver(target, hint, known)));
-      const hints = page.hints.filter((_, index) => this.#options.core.isDelivered(arrived[index]!));
-      if (hints.length > 0) store.tell("discard", { target, hints });
+      const fates = await Promise.all(page.hints.map((hint) => this.#deliver(target, hint, known)));
+      const hints = page.hints.filter((_, index) => this.#options.core.isDelivered(fates[index]!));
+      if (hints.length > 0) store.tell("discard", { target, hints, isOutdated: false });
+      const old = page.hints.filter((hint, index) => fates[index] === "collected" && !hints.includes(hint));
+      if (old.length > 0) store.tell("discard", { target, hints: old, isOutdated: true });
       delivered += hints.length;
-      if (hints.length < page.hints.length) break;
+      outdated += old.length;
+      if (hints.length + old.length < page.hints.length) break;
       after = page.next;
     } while (after !== null);
+    if (outdated > 0) {
+      this.#context.log.warn("hints that may be older than what was collected are forgotten", {
+        target,
+        outdated,
+      });
+    }
     if (delivered > 0) this.#context.log.info("hints were delivered", { target, delivered });
   }
 
-  #deliver(target: NodeId, { key, partition, object }: Hint, { ring, alive }: Known): Promise<boolean> {
+  #deliver(
+    target: NodeId,
+    { key, partition, object, stamp }: Hint,
+    { ring, alive }: Known,
+  ): Promise<HintFate> {
     const recipients = this.#options.core.recipientsOf(ring, partition, target);
-    if (recipients.some((id) => !alive.has(id))) return Promise.resolve(false);
+    if (recipients.some((id) => !alive.has(id))) return Promise.resolve("failed");
     const { clock } = this.#context.environment;
     const ticket = this.#nextTicket++;
     return new Promise((resolve) => {
-      const timer = clock.after(DELIVER_MS + GRACE_MS, () => settle(false));
-      const settle = (ok: boolean) => {
+      const timer = clock.after(DELIVER_MS + GRACE_MS, () => settle("failed"));
+      const settle = (fate: HintFate) => {
         timer.cancel();
         this.#waiting.delete(ticket);
-        resolve(ok);
+        resolve(fate);
       };
       this.#waiting.set(ticket, settle);
       const deadline = clock.now() + DELIVER_MS;
-      const delivery = { ticket, partition, epoch: ring.epoch, key, object, recipients, deadline };
+      const delivery = { ticket, partition, epoch: ring.epoch, key, object, stamp, recipients, deadline };
       const sent = this.#context.ref<CoordinatorProtocol>("coordinator").tell("deliver", delivery);
-      if (sent !== "sent") settle(false);
+      if (sent !== "sent") settle("failed");
     });
   }
 

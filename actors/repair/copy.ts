@@ -107,7 +107,7 @@ export class Copies {
     const { core, budget } = this.#options;
     if (!core.hasCome(page)) return undefined;
     await budget.spend(page.entries.reduce((sum, { key, object }) => sum + key.length + object.length, 0));
-    const taken = await this.#absorb({ partition, lossId, entries: page.entries });
+    const taken = await this.#absorb({ partition, lossId, entries: page.entries, stamp: page.stamp });
     return taken === "taken" ? page.next : undefined;
   }
 

@@ -36,7 +36,7 @@ class Side {
     if (--this.patience < 0) return NO_PAGE;
     const rest = this.entries.filter(({ key }) => after === null || compareBytes(key, after) > 0);
     const entries = rest.slice(0, PER_PAGE);
-    return { ok: true, entries, next: rest.length > PER_PAGE ? entries.at(-1)!.key : null };
+    return { ok: true, entries, next: rest.length > PER_PAGE ? entries.at(-1)!.key : null, stamp: 0 };
   }
 
   answer(kind: string, body: unknown): unknown {

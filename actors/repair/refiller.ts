@@ -26,6 +26,7 @@ import { sourcesOf } from "../ring_manager/moves.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { equalBytes } from "../runtime/bytes.ts";
 import { Copies } from "./copy.ts";
+import { fateOf, resolveSuspects } from "./regression.ts";
 
 /** Messages of the refiller. */
 export type RefillerProtocol = {
@@ -34,7 +35,7 @@ export type RefillerProtocol = {
 };
 
 /** The decisions the refiller leaves to pure functions; a test plants a bug by substituting one. */
-export const REFILLER_CORE = { sourcesOf, hasCome, isSame };
+export const REFILLER_CORE = { sourcesOf, hasCome, isSame, fateOf };
 
 /** See {@link REFILLER_CORE}. */
 export type RefillerCore = typeof REFILLER_CORE;
@@ -75,6 +76,7 @@ export function refiller(options: RefillerOptions): ActorSpec<RefillerProtocol> 
       return {
         async refill() {
           timer.cancel();
+          await resolveSuspects(context, options.node, options.core);
           await refillAll(context, options, copies);
           timer = context.after(REFILL_MS, "refill", {});
         },
