@@ -8,7 +8,7 @@ import type { Pace } from "../storage/engine.ts";
 import { type Acceptor, acceptorOf } from "../actors/ring_manager/commit.ts";
 import type { OperatorOptions } from "../actors/operator/operator.ts";
 import { decodeAcceptor, encodeAcceptor } from "../actors/ring_manager/commit_codec.ts";
-import { type Epochs, NO_EPOCHS, type Said } from "../actors/replica_store/collection.ts";
+import { type Epochs, NO_EPOCHS, type Said, type Trust } from "../actors/replica_store/collection.ts";
 import { putId, putU64, u64At } from "../actors/replica_store/fields.ts";
 import { createRing, type Ring } from "../actors/ring_manager/ring.ts";
 import { decodeUtf8, encodeUtf8, equalBytes, fromHex, toHex } from "../actors/runtime/bytes.ts";
@@ -303,13 +303,14 @@ export function saveSuspects(journal: NodeJournal, partitions: readonly number[]
 export function collectionOf(
   journal: NodeJournal,
   { clusterId, members }: Ring,
-): { readonly known: Epochs; readonly isSure: boolean } {
+): { readonly known: Epochs; readonly trust: Trust } {
   const kept = journal.get(COLLECTION);
-  const isSure = (journal.get(UNSURE)?.length ?? 0) === 0;
-  if (kept === null) return { known: NO_EPOCHS, isSure: isSure && members.length === 1 };
-  if (toHex(kept.subarray(0, 16)) !== clusterId) return { known: NO_EPOCHS, isSure: false };
+  const isDoubted = (journal.get(UNSURE)?.length ?? 0) > 0;
+  if (kept === null || toHex(kept.subarray(0, 16)) !== clusterId) {
+    return { known: NO_EPOCHS, trust: isDoubted ? "doubted" : members.length === 1 ? "sure" : "new" };
+  }
   const known = { announced: u64At(kept, 16), closed: u64At(kept, 24), sealed: u64At(kept, 32) };
-  return { known, isSure };
+  return { known, trust: isDoubted ? "doubted" : "sure" };
 }
 
 /** Remember them; resolves when that is durable. */

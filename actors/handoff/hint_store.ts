@@ -293,7 +293,7 @@ class HintStore {
 
   /** Whether nothing is kept, nor shown, now: what this node knows may be too old. */
   get #isBarred(): boolean {
-    return !this.#options.collection.isSure || !this.#options.isVouchedFor();
+    return !this.#options.collection.mayTake || !this.#options.isVouchedFor();
   }
 
   /**
@@ -375,7 +375,7 @@ class HintStore {
         write: (partition, key, object, waiter) =>
           this.#put({ target, partition, key, stamp, object }, sizes, waiter),
       },
-      isBarred: () => this.#isBarred,
+      isBarred: () => this.#isBarred || !collection.isSure,
       stamp: () => stamp,
       clock: this.#context.environment.clock,
       node,

@@ -6,8 +6,9 @@
  * stamp, a replica store that has **sealed** one takes nothing of a lower stamp. They only grow, in this order, and are
  * durable before they are in force.
  *
- * A node that is not **sure** of them (its journal may be an older one than it should be, or it has just come into the
- * cluster) takes no objects until somebody who is sure has told it, or everybody has.
+ * A node that is not **sure** of them mints nothing until somebody who is sure has told it, or everybody has. It is new
+ * in the cluster: then it holds nothing that is older, and whoever sends it anything knows better. Or its journal may be
+ * older than it should be: then it takes nothing either.
  *
  * @module
  */
@@ -30,14 +31,17 @@ export interface Said extends Epochs {
   readonly isSure: boolean;
 }
 
+/** See {@link CollectionOptions.trust}. */
+export type Trust = "sure" | "new" | "doubted";
+
 /** What {@link Collection} is composed of. */
 export interface CollectionOptions {
   /** This node. */
   readonly node: NodeId;
   /** What it remembers. */
   readonly known: Epochs;
-  /** Whether that may be relied on. */
-  readonly isSure: boolean;
+  /** Whether that may be relied on; `new`: it has never been told. */
+  readonly trust: Trust;
   /** The members now, this node among them. */
   readonly members: () => readonly NodeId[];
   /** Remember; resolves when it is durable. */
@@ -61,7 +65,7 @@ export function isStale(stamp: number, sealed: number): boolean {
  * import { assertEquals } from "@std/assert";
  *
  * const node = "0a".repeat(16);
- * const options = { node, known: NO_EPOCHS, isSure: true, members: () => [node], save: async () => {} };
+ * const options = { node, known: NO_EPOCHS, trust: "sure" as const, members: () => [node], save: async () => {} };
  * const collection = new Collection(options);
  * assertEquals(await collection.announce(1), true);
  * assertEquals(await collection.announce(1), false); // an epoch belongs to one round
@@ -73,7 +77,7 @@ export function isStale(stamp: number, sealed: number): boolean {
 export class Collection {
   readonly #options: CollectionOptions;
   #epochs: Epochs;
-  #isSure: boolean;
+  #trust: Trust;
   /** What others said while this node was not sure. */
   readonly #heard = new Map<NodeId, Said>();
 
@@ -81,7 +85,7 @@ export class Collection {
   constructor(options: CollectionOptions) {
     this.#options = options;
     this.#epochs = options.known;
-    this.#isSure = options.isSure;
+    this.#trust = options.trust;
   }
 
   /** See {@link Epochs}. */
@@ -101,7 +105,12 @@ export class Collection {
 
   /** See the module. Who is alone has nobody to ask, and nobody from whom anything old could come. */
   get isSure(): boolean {
-    return this.#isSure || this.#options.members().every((id) => id === this.#options.node);
+    return this.#trust === "sure" || this.#options.members().every((id) => id === this.#options.node);
+  }
+
+  /** Whether it may take what is not older than it knows of. */
+  get mayTake(): boolean {
+    return this.#trust === "new" || this.isSure;
   }
 
   /** For others. */
@@ -130,7 +139,7 @@ export class Collection {
    * forgotten, and nothing that it holds is older.
    */
   hear(from: NodeId, said: Said): void {
-    if (!this.#isSure) this.#learn(from, said);
+    if (this.#trust !== "sure") this.#learn(from, said);
     const { announced, closed, sealed } = this.#epochs;
     if (said.closed <= announced && said.sealed <= sealed) return;
     this.#raise({
@@ -143,12 +152,13 @@ export class Collection {
   /** The node belongs to another cluster now: it holds nothing, and knows nothing. */
   enter(): void {
     this.#epochs = NO_EPOCHS;
-    this.doubt();
+    this.#trust = "new";
+    this.#heard.clear();
   }
 
   /** What is known may be older than it should be. */
   doubt(): void {
-    this.#isSure = false;
+    this.#trust = "doubted";
     this.#heard.clear();
   }
 
@@ -157,7 +167,7 @@ export class Collection {
     const others = this.#options.members().filter((id) => id !== this.#options.node);
     const heard = others.flatMap((id) => this.#heard.get(id) ?? []);
     if (!heard.some(({ isSure }) => isSure) && heard.length < others.length) return;
-    this.#isSure = true;
+    this.#trust = "sure";
     const most = (of: (epochs: Epochs) => number) =>
       heard.reduce((sum, one) => Math.max(sum, of(one)), of(this.#epochs));
     this.#heard.clear();

@@ -264,7 +264,7 @@ class ReplicaStore {
       conflicts: options.conflicts,
       wallMs: options.wallMs,
       onStored: (...held) => this.#onHeld(...held),
-      isBarred: (partition) => this.#isBarred(partition),
+      isBarred: (partition) => this.#isBarred(partition) || !this.#collection.isSure,
       stamp: () => this.#collection.announced,
       ring: () => this.#ownership.ring,
       isFenced: () => this.#isFenced,
@@ -344,11 +344,8 @@ class ReplicaStore {
         sealed: this.#collection.sealed,
       }),
       suspects: () => ({ ring: this.#ownership.ring, partitions: this.#suspects.list() }),
-      // Not awaited: to drop a partition may take its time.
-      resolve: ({ partition, isRebuilt }) => {
-        if (isRebuilt) void this.#rebuild(partition);
-        else this.#suspects.clear(partition);
-      },
+      resolve: ({ partition, isRebuilt }) =>
+        isRebuilt ? this.#rebuild(partition) : this.#suspects.clear(partition),
     };
   }
 
@@ -435,7 +432,7 @@ class ReplicaStore {
 
   /** Whether nothing is taken into a partition now: what is there may be too old, or what comes. */
   #isBarred(partition: number): boolean {
-    return this.#suspects.has(partition) || !this.#collection.isSure || !this.#options.isVouchedFor();
+    return this.#suspects.has(partition) || !this.#collection.mayTake || !this.#options.isVouchedFor();
   }
 
   /** Whether objects of this stamp may be merged into a partition. */
@@ -460,9 +457,13 @@ class ReplicaStore {
     if (!this.#suspects.has(partition) || this.#dropping.has(partition)) return;
     this.#dots.renew();
     this.#context.log.warn("a copy that may be too old is dropped, to be fetched anew", { partition });
-    if (!await this.#wholeness.lose(partition) || !await this.#drop(partition)) return;
-    this.#suspects.clear(partition);
-    this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
+    if (!await this.#wholeness.lose(partition)) return;
+    // Not awaited: it may take its time. Until it is done nothing is taken.
+    void this.#drop(partition).then((isDropped) => {
+      if (!isDropped) return;
+      this.#suspects.clear(partition);
+      this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
+    });
   }
 
   #takeRing(ring: Ring): void {
@@ -480,7 +481,8 @@ class ReplicaStore {
       this.#ownership.incoming.has(partition) && !wasOwned.has(partition)
     );
     this.#suspects.add(left);
-    for (const partition of left) void this.#rebuild(partition);
+    const self = this.#context.ref<ReplicaStoreProtocol>("replica_store");
+    for (const partition of left) self.tell("resolve", { partition, isRebuilt: true });
     this.#dropStrays();
   }
 

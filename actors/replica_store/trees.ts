@@ -10,7 +10,8 @@
  *
  * A tree says what was written, not what a disk has made of it since. So whenever keys of a stretch are listed for
  * another owner, they are compared with the tree; where they differ, that leaf is surveyed anew. If nothing there was
- * damaged, somebody wrote behind the tree's back: a bug, which is counted and shown.
+ * damaged, nor left out by a survey (a disk may read better later), somebody wrote behind the tree's back: a bug, which
+ * is counted and shown.
  *
  * @module
  */
@@ -92,6 +93,8 @@ export class Trees {
   readonly #trees = new Map<number, HashTree>();
   /** Partitions whose trees are not settled. */
   readonly #unsettled = new Set<number>();
+  /** Partitions of which a survey left out what was damaged. */
+  readonly #leftOut = new Set<number>();
   #wrong = 0;
 
   /** @param desk its store */
@@ -139,6 +142,7 @@ export class Trees {
   forget(partition: number): void {
     this.#trees.delete(partition);
     this.#unsettled.delete(partition);
+    this.#leftOut.delete(partition);
     this.meetAgain(partition);
   }
 
@@ -152,6 +156,7 @@ export class Trees {
       const limit = Math.min(SLICE_ENTRIES, (place.keys ?? SLICE_ENTRIES) + 1);
       const slice = await this.#read({ partition, ...afterOf(place.after), limit, limitBytes: SLICE_BYTES });
       if (slice === null) return "failed";
+      if (slice.isDamaged) this.#leftOut.add(partition);
       if (!tree.learn(place.after, slice.keys, slice.isEnd)) this.#onWrong(partition, slice);
     }
     // Another one's turn, so that none waits for the largest.
@@ -246,7 +251,7 @@ export class Trees {
   }
 
   #onWrong(partition: number, { isDamaged }: Slice): void {
-    if (isDamaged) return;
+    if (isDamaged || this.#leftOut.has(partition)) return;
     this.#wrong++;
     this.#desk.log.error("a hash tree was not that of what is held; it is now", { partition });
   }

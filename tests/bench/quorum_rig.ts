@@ -132,7 +132,7 @@ async function startNode(node: string, answers: Answers): Promise<ActorSystem> {
   const collection = new Collection({
     node,
     known: NO_EPOCHS,
-    isSure: true,
+    trust: "sure",
     members: () => RING.members.map(({ id }) => id),
     save: () => Promise.resolve(),
   });

@@ -94,7 +94,7 @@ export async function storeStage(options: StageOptions = {}): Promise<StoreStage
   const collection = new Collection({
     node: NODE,
     known: NO_EPOCHS,
-    isSure: true,
+    trust: "sure",
     members: () => ring.members.map(({ id }) => id),
     save: () => Promise.resolve(),
   });
