@@ -13,6 +13,7 @@
  *     ├── anti_entropy        finds out where replicas differ, and makes it good
  *     ├── handoff             gives that back
  *     ├── mover               brings membership changes to their end
+ *     ├── collector           has everybody forget what was deleted, once nobody can bring it back
  *     ├── coordinator         every client request, until it is answered
  *     ├── operator            status, explain, membership changes
  *     └── listener            the door: clients and peers come in here         (net/listener.ts)
@@ -33,6 +34,7 @@ import { gossiper, type GossiperOptions } from "./gossiper/gossiper.ts";
 import { handoff, type HandoffOptions } from "./handoff/handoff.ts";
 import { hintStore, type HintStoreOptions } from "./handoff/hint_store.ts";
 import { operator, type OperatorOptions } from "./operator/operator.ts";
+import { collector, type CollectorOptions } from "./repair/collector.ts";
 import { expirer, type ExpirerOptions } from "./repair/expirer.ts";
 import { antiEntropy, type AntiEntropyOptions } from "./repair/anti_entropy.ts";
 import { refiller, type RefillerOptions } from "./repair/refiller.ts";
@@ -66,6 +68,8 @@ export interface NodeParts {
   /** Options of the actor of this name. */
   readonly mover: MoverOptions;
   /** Options of the actor of this name. */
+  readonly collector: CollectorOptions;
+  /** Options of the actor of this name. */
   readonly coordinator: CoordinatorOptions;
   /** Options of the actor of this name. */
   readonly operator: OperatorOptions;
@@ -90,6 +94,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       antiEntropy(parts.antiEntropy),
       handoff(parts.handoff),
       mover(parts.mover),
+      collector(parts.collector),
       coordinator(parts.coordinator),
       operator(parts.operator),
       ...parts.doors,

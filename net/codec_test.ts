@@ -68,8 +68,14 @@ const plain = fc.dictionary(fc.string({ minLength: 1, maxLength: 5, unit: "graph
 const asked = fc.constantFrom("timeout", "dead", "crashed");
 
 const readAnswer: fc.Arbitrary<ReadAnswer> = fc.oneof(
-  fc.record({ ok: fc.constant(true), object: fc.option(blob()) }),
-  fc.record({ ok: fc.constant(false), code: fc.constant("not-whole" as const), object: fc.option(blob()) }),
+  fc.constantFrom({ ok: true, object: null }, { ok: false, code: "not-whole" as const, object: null }),
+  fc.record({ ok: fc.constant(true), object: blob(), stamp: fc.maxSafeNat() }),
+  fc.record({
+    ok: fc.constant(false),
+    code: fc.constant("not-whole" as const),
+    object: blob(),
+    stamp: fc.maxSafeNat(),
+  }),
   fc.tuple(fc.constantFrom("unreadable", "wrong-epoch", "overloaded", "unavailable"), epoch)
     .map(([code, epoch]) => ({ ok: false, code, ...epoch })),
 ) as fc.Arbitrary<ReadAnswer>;
@@ -129,9 +135,12 @@ const SAMPLES: readonly [Message<never>, fc.Arbitrary<unknown>][] = [
   ],
   [READ, fc.record({ ...placement, key: blob() })],
   [READ_ANSWER, readAnswer],
-  [WRITE, fc.record({ ...placement, key: blob(), object: blob(100_000) })],
+  [WRITE, fc.record({ ...placement, stamp: fc.maxSafeNat(), key: blob(), object: blob(100_000) })],
   [WRITE_ANSWER, writeAnswer],
-  [KEEP, fc.record({ ...placement, target: hex(16), key: blob(), object: blob(100_000) })],
+  [
+    KEEP,
+    fc.record({ ...placement, stamp: fc.maxSafeNat(), target: hex(16), key: blob(), object: blob(100_000) }),
+  ],
   [READ_HINT, fc.record({ ...placement, key: blob() })],
   [CONTROL, fc.record({ to: fc.constant("a"), kind: fc.constant("k"), from: fc.constant(""), body: plain })],
   [

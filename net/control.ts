@@ -26,6 +26,7 @@ import {
   optional,
   record,
   type Shape,
+  text,
 } from "../actors/runtime/shape.ts";
 import type { ReadAnswer } from "../actors/replica_store/protocol.ts";
 import type { ControlRegistry } from "./control_codec.ts";
@@ -33,10 +34,11 @@ import type { ControlRegistry } from "./control_codec.ts";
 const readAnswer: Shape<ReadAnswer> = (value, path) => {
   const object = nullable(bytes(LIMITS.messageBytes));
   const { ok } = loose(value, path);
-  if (ok) return record({ ok: flag, object })(value, path) as ReadAnswer;
+  if (ok) return record({ ok: flag, object, stamp: optional(integer(0)) })(value, path) as ReadAnswer;
   const { code } = loose(value, path);
   if (code === "not-whole") {
-    return record({ ok: flag, code: oneOf("not-whole"), object })(value, path) as ReadAnswer;
+    const held = record({ ok: flag, code: oneOf("not-whole"), object, stamp: optional(integer(0)) });
+    return held(value, path) as ReadAnswer;
   }
   const refused = record({
     ok: flag,
@@ -81,18 +83,72 @@ const TREES: ControlRegistry[string] = {
   },
   treeObjects: {
     body: record({ ...placement, keys: list(key, PAGE_ENTRIES) }),
-    reply: record({ ok: flag, entries, done: integer(0, PAGE_ENTRIES) }),
+    reply: record({ ok: flag, entries, done: integer(0, PAGE_ENTRIES), stamp: integer(0) }),
   },
   treeMerge: {
-    body: record({ ...placement, entries }),
+    body: record({ ...placement, entries, stamp: integer(0) }),
     reply: oneOf("taken", "busy", "refused"),
   },
+};
+
+const hash = bytes(HASH_BYTES, HASH_BYTES);
+
+/** Between stores about tombstones. */
+const REAPER: ControlRegistry[string] = {
+  hashes: {
+    body: record({ ...placement, keys: list(key, PAGE_ENTRIES) }),
+    reply: record({ ok: flag, hashes: list(nullable(hash), PAGE_ENTRIES) }),
+  },
+  reap: {
+    body: record({ ...placement, graves: list(record({ key, hash }), PAGE_ENTRIES) }),
+    reply: record({ removed: integer(0, PAGE_ENTRIES) }),
+  },
+  standing: {
+    body: record({}),
+    reply: record({
+      isSerious: flag,
+      notWhole: list(partition, LIMITS.partitions),
+      sealed: integer(0),
+    }),
+  },
+};
+
+const life = text(64);
+const step = { body: record({ epoch: integer(1), ring: integer(1), life }), reply: record({ ok: flag }) };
+
+/** Between collectors. */
+const COLLECTOR: ControlRegistry[string] = {
+  list: {
+    body: record({ ring: integer(1) }),
+    reply: record({
+      ring: integer(1),
+      isWell: flag,
+      announced: integer(0),
+      life,
+      listed: integer(0),
+    }),
+  },
+  announce: step,
+  close: step,
+  seal: step,
+  collect: { body: step.body, reply: record({ removed: integer(0) }) },
 };
 
 /** See the module. */
 export const CONTROL: ControlRegistry = {
   gossiper: {
-    gossip: { body: record({ message: bytes(GOSSIP_BYTES), wallMs: integer(0) }) },
+    gossip: {
+      body: record({
+        message: bytes(GOSSIP_BYTES),
+        wallMs: integer(0),
+        collection: record({
+          announced: integer(0),
+          closed: integer(0),
+          sealed: integer(0),
+          isSure: flag,
+        }),
+      }),
+    },
   },
   ring_manager: {
     learn: { body: record({ ring: bytes(LIMITS.frameBytes) }) },
@@ -122,12 +178,14 @@ export const CONTROL: ControlRegistry = {
     },
     scan: {
       body: scan,
-      reply: record({ ok: flag, entries, next: cut }),
+      reply: record({ ok: flag, entries, next: cut, stamp: integer(0) }),
     },
     inspect: {
       body: record({ key, partition }),
       reply: readAnswer,
     },
     ...TREES,
+    ...REAPER,
   },
+  collector: COLLECTOR,
 };

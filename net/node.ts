@@ -19,6 +19,8 @@ import type { GossiperProtocol } from "../actors/gossiper/protocol.ts";
 import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
 import { ANTI_ENTROPY_CORE } from "../actors/repair/anti_entropy.ts";
 import { holdsNothing, MOVER_CORE } from "../actors/repair/mover.ts";
+import { COLLECTOR_CORE } from "../actors/repair/collection_core.ts";
+import { Collection } from "../actors/replica_store/collection.ts";
 import { REFILLER_CORE } from "../actors/repair/refiller.ts";
 import { REPLICA_STORE_CORE } from "../actors/replica_store/replica_store.ts";
 import { isLeaving } from "../actors/ring_manager/moves.ts";
@@ -38,6 +40,7 @@ import type { ProcessLife } from "./lives.ts";
 import { Life } from "./node_life.ts";
 import {
   askedOf,
+  collectionOf,
   loadVote,
   markNotWhole,
   markWhole,
@@ -46,6 +49,8 @@ import {
   openJournal,
   openStore,
   ringOf,
+  saveCollection,
+  saveSuspects,
   saveVote,
 } from "./node_memory.ts";
 import type { EngineName } from "../storage/engines.ts";
@@ -146,14 +151,20 @@ export class Node implements AsyncDisposable {
     }
   }
 
-  static async #compose(given: Omit<Materials, "life" | "system" | "budget">): Promise<Node> {
+  static async #compose(given: Omit<Materials, "life" | "system" | "budget" | "collection">): Promise<Node> {
     const { settings, env, socket, journal, reserve } = given;
     const address = settings.advertise ?? formatAddress(socket.endpoint);
     const ring = await ringOf(settings, env, journal, address);
     const life = new Life(settings, env, journal, address, ring);
+    const collection = new Collection({
+      node: life.facts.nodeId,
+      ...collectionOf(journal, ring),
+      members: () => life.ring.members.map(({ id }) => id),
+      save: (said) => saveCollection(journal, life.ring.clusterId, said),
+    });
     const budget = new Budget(env.clock, { ...BUDGET_CORE, ...given.cores.budget });
     const system = new ActorSystem({ node: life.facts.nodeId, environment: env });
-    await system.start(nodeTree(partsOf({ ...given, life, system, budget })));
+    await system.start(nodeTree(partsOf({ ...given, life, system, budget, collection })));
     reserve.keep();
     void system.terminated.then(() => reserve.stop());
     void system.terminated.then(() => budget.close());
@@ -224,13 +235,14 @@ interface Materials {
   readonly journal: NodeJournal;
   readonly reserve: Reserve;
   readonly budget: Budget;
+  readonly collection: Collection;
   readonly life: Life;
   readonly system: ActorSystem;
 }
 
 /** Everything the tree is made of. */
 function partsOf(materials: Materials): NodeParts {
-  const { settings, env, cores, journal, budget, life, system } = materials;
+  const { settings, env, cores, journal, budget, collection, life, system } = materials;
   const { facts: { nodeId: node, bootId } } = life;
   const { conflicts } = settings;
   const clocks = new ClusterClock(node);
@@ -250,7 +262,11 @@ function partsOf(materials: Materials): NodeParts {
       mayVote: () => !life.isOlderCopy && !journal.isCopy && mayVote(journal),
       save: (vote) => saveVote(journal, vote),
       core: { ...RING_MANAGER_CORE, ...cores.ringManager },
-      onCurrent: (current) => life.current = current,
+      onCurrent: (current) => {
+        const isOther = current.ring.clusterId !== life.ring.clusterId;
+        life.current = current;
+        if (isOther) collection.enter();
+      },
       onRemoved,
     },
     replicaStore: {
@@ -259,6 +275,8 @@ function partsOf(materials: Materials): NodeParts {
       wallMs,
       open: () => openReservedStore(materials),
       isVouchedFor: () => life.isVouchedFor,
+      onSuspects: (partitions) => saveSuspects(journal, partitions),
+      collection,
       current: () => life.current,
       onWhole: () => markWhole(journal),
       onNotWhole: () => markNotWhole(journal),
@@ -272,6 +290,7 @@ function partsOf(materials: Materials): NodeParts {
     gossiper: {
       silentMs: (member) => life.silentMs(member),
       clocks,
+      collection,
       node,
       bootId,
       incarnation: journal.incarnation,
@@ -285,12 +304,14 @@ function partsOf(materials: Materials): NodeParts {
     },
     mover: { node, core: { ...MOVER_CORE, ...cores.mover } },
     ...repairOf(materials, wallMs),
+    collector: { node, collection, core: { ...COLLECTOR_CORE, ...cores.collector } },
     ...hintsOf(materials, wallMs),
     coordinator: {
       node,
       conflicts,
       wallMs,
       budget,
+      collection,
       quorum: settings.quorum,
       core: { ...COORDINATOR_CORE, ...cores.coordinator },
     },
@@ -341,12 +362,14 @@ function hintsOf(
   materials: Materials,
   wallMs: () => number | null,
 ): Pick<NodeParts, "hintStore" | "handoff"> {
-  const { cores, life, budget, settings: { conflicts } } = materials;
+  const { cores, life, budget, collection, settings: { conflicts } } = materials;
   return {
     hintStore: {
       node: life.facts.nodeId,
       open: () => openReservedHints(materials),
       current: () => life.current,
+      isVouchedFor: () => life.isVouchedFor,
+      collection,
       conflicts,
       wallMs,
       core: { ...HINT_STORE_CORE, ...cores.hintStore },
@@ -386,10 +409,14 @@ function backupSourceOf({ settings, env, journal, life, system }: Materials): Ba
  * Members know a life of this node that the directory does not know of: it is an older copy than that.
  * Whatever was acknowledged since it was made may be missing, and any promise forgotten; the rest can be made good.
  */
-async function outlive({ env, journal, life, system }: Materials, known: ProcessLife): Promise<void> {
+async function outlive(
+  { env, journal, collection, life, system }: Materials,
+  known: ProcessLife,
+): Promise<void> {
   // Heard of twice; unless that life was itself an older copy, and had been told to outlive another.
   if (journal.pastBootIds.includes(known.bootId) && journal.incarnation > known.life) return;
   life.isOlderCopy = true;
+  collection.doubt();
   env.log.error("the directory is an older copy: everything is fetched anew, and this node votes no more", {
     life: journal.incarnation,
     known: known.life,

@@ -12,6 +12,7 @@ import type { GossiperCore } from "../actors/gossiper/gossiper.ts";
 import type { AntiEntropyCore } from "../actors/repair/anti_entropy.ts";
 import type { HandoffCore } from "../actors/handoff/handoff.ts";
 import type { HintStoreCore } from "../actors/handoff/hint_store.ts";
+import type { CollectorCore } from "../actors/repair/collection_core.ts";
 import type { MoverCore } from "../actors/repair/mover.ts";
 import type { RefillerCore } from "../actors/repair/refiller.ts";
 import type { ReplicaStoreCore } from "../actors/replica_store/replica_store.ts";
@@ -100,6 +101,8 @@ export interface NodeCores {
   readonly hints?: Partial<HintMemoryCore>;
   /** See `actors/repair/mover.ts`. */
   readonly mover?: Partial<MoverCore>;
+  /** See `actors/repair/collection_core.ts`. */
+  readonly collector?: Partial<CollectorCore>;
   /** See `net/node_memory.ts`. */
   readonly memory?: Partial<NodeMemoryCore>;
   /** See `net/listener.ts`. */

@@ -32,8 +32,12 @@ Deno.test("what coordinators and replicas tell each other arrives, under the sen
   const value = new Uint8Array(200_000).fill(5);
   const put = { key, value, crc32c: 1, context: key, w: 2, requestId: "ab".repeat(16), forwarded: true };
   a!.send(2, "replica_store", "read", { ...place, key, ticket: 1, from: forged, deadline });
-  a!.send(2, "replica_store", "write", { ...place, key, object: value, ticket: 2, from: forged });
-  a!.send(2, "coordinator", "replicaRead", { ticket: 3, replica: forged, answer: { ok: true, object: key } });
+  a!.send(2, "replica_store", "write", { ...place, stamp: 3, key, object: value, ticket: 2, from: forged });
+  a!.send(2, "coordinator", "replicaRead", {
+    ticket: 3,
+    replica: forged,
+    answer: { ok: true, object: key, stamp: 3 },
+  });
   a!.send(2, "coordinator", "replicaWrote", { ticket: 4, replica: forged, answer: { ok: true } });
   a!.send(2, "coordinator", "put", { origin, ticket: 6, deadline, trace, ...put });
   await simulation.runFor(100);
@@ -41,8 +45,15 @@ Deno.test("what coordinators and replicas tell each other arrives, under the sen
   const [asked] = b!.heard("replica_store.read") as [ReplicaRead];
   assertEquals({ ...asked, deadline: 0 }, { ...place, key, ticket: 1, from, deadline: 0 });
   assert(Math.abs(asked.deadline - b!.environment.clock.now() - 500) < 150);
-  assertEquals(b!.heard("replica_store.write"), [{ ...place, key, object: value, ticket: 2, from }]);
-  const read = { ticket: 3, replica: from, answer: { ok: true, object: key } };
+  assertEquals(b!.heard("replica_store.write"), [{
+    ...place,
+    stamp: 3,
+    key,
+    object: value,
+    ticket: 2,
+    from,
+  }]);
+  const read = { ticket: 3, replica: from, answer: { ok: true, object: key, stamp: 3 } };
   assertEquals(b!.heard("coordinator.replicaRead"), [read]);
   assertEquals(b!.heard("coordinator.replicaWrote"), [{ ticket: 4, replica: from, answer: { ok: true } }]);
   const asker = { node: from, actor: "coordinator" };
@@ -184,14 +195,16 @@ Deno.test("output to a peer is bounded: past the limit messages are refused and 
   simulation.pauseNode("n2");
   const object = new Uint8Array(4 << 20);
   let taken = 0;
-  while (a!.send(2, "replica_store", "write", { ...place, key, object, ticket: 0, from: "" })) taken++;
+  while (a!.send(2, "replica_store", "write", { ...place, stamp: 0, key, object, ticket: 0, from: "" })) {
+    taken++;
+  }
   assertEquals(taken, Math.ceil(LIMITS.peerOutputBytes / object.length));
   const [status] = await statusOf(simulation, a!);
   assertEquals(status!.lost, 1);
   simulation.resumeNode("n2");
   await simulation.runFor(1000);
   assertEquals(b!.heard("replica_store.write").length, taken);
-  assert(a!.send(2, "replica_store", "write", { ...place, key, object, ticket: 0, from: "" }));
+  assert(a!.send(2, "replica_store", "write", { ...place, stamp: 0, key, object, ticket: 0, from: "" }));
 });
 
 Deno.test("FAULTS 13: a half-open peer is noticed by silence, from both sides", async () => {
@@ -403,7 +416,7 @@ Deno.test("FAULTS 56: a stranger is heard only in what it tells of rings; as a m
   const sayAll = async () => {
     delivered.length = 0;
     channel.send(READ, { number: 1, remainingMs: 500 }, { ...place, key });
-    channel.send(WRITE, { number: 2 }, { ...place, key, object: key });
+    channel.send(WRITE, { number: 2 }, { ...place, stamp: 0, key, object: key });
     channel.send(READ_ANSWER, { number: 3 }, { ok: true, object: null });
     for (const to of ["gossiper", "ring_manager"]) {
       channel.send(CONTROL, { number: 0 }, { to, kind: "tell", from: "", body: { n: 1 } });

@@ -13,7 +13,7 @@
  */
 
 import { encodeObject } from "../replica_store/object_codec.ts";
-import type { EncodedObject, NodeId, ReadAnswer } from "../replica_store/protocol.ts";
+import type { EncodedObject, NodeId, ReadAnswer, Stamped } from "../replica_store/protocol.ts";
 import type { ReadQuorum } from "./read_quorum.ts";
 
 /** The others are given so long. */
@@ -41,8 +41,8 @@ export class CatchUp {
   }
 
   /** What they hold together; null for nothing. */
-  found(): EncodedObject | null {
+  found(): (Stamped & { readonly object: EncodedObject }) | null {
     const object = this.#quorum.response();
-    return object === null ? null : encodeObject(object);
+    return object === null ? null : { object: encodeObject(object), stamp: this.#quorum.stamp };
   }
 }

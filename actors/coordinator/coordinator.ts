@@ -19,13 +19,16 @@ import type {
   EncodedObject,
   Mint,
   NodeId,
+  ReadAnswer,
   ReplicaRead,
   ReplicaStoreProtocol,
   ReplicaWrite,
   RequestId,
+  Stamped,
 } from "../replica_store/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { effectiveQuorum } from "../ring_manager/ring.ts";
+import type { Collection } from "../replica_store/collection.ts";
 import type { ConflictPolicy } from "../replica_store/conflicts.ts";
 import type { Budget } from "../repair/budget.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
@@ -35,7 +38,7 @@ import { Latencies } from "./latencies.ts";
 import { type GetDesk, GetUnderWay } from "./get_request.ts";
 import { type Forward, type HintMint, type PutDesk, PutUnderWay } from "./put_request.ts";
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
-import type { HandoffProtocol, HintStoreProtocol } from "../handoff/protocol.ts";
+import type { HandoffProtocol, HintFate, HintStoreProtocol } from "../handoff/protocol.ts";
 import type {
   CoordinatorProtocol,
   Failure,
@@ -57,6 +60,8 @@ export interface CoordinatorOptions {
   readonly conflicts: ConflictPolicy;
   /** What time it is as most members have it; null while that is not known. */
   readonly wallMs: () => number | null;
+  /** What is still taken: see `collection.ts`. */
+  readonly collection: Pick<Collection, "sealed">;
   /** Told how long each request took; says whether a repair may be sent now. */
   readonly budget: Pick<Budget, "observe" | "trySpend">;
   /** Pure decisions, substitutable. */
@@ -164,7 +169,7 @@ class Coordinator implements GetDesk, PutDesk, DeliveryDesk {
       replicaRead: ({ ticket, replica, answer }) => {
         const request = this.#underWay.get(ticket);
         if (request === undefined) return;
-        request.onReplicaRead(replica, answer);
+        request.onReplicaRead(replica, this.#fresh(answer));
         this.#settle(request);
       },
       replicaWrote: ({ ticket, replica, answer }) => {
@@ -208,6 +213,13 @@ class Coordinator implements GetDesk, PutDesk, DeliveryDesk {
         sloppyPuts: this.#sloppyPuts,
       }),
     };
+  }
+
+  /** An object that may be older than a tombstone that was collected is none. */
+  #fresh(answer: ReadAnswer): ReadAnswer {
+    if (!("object" in answer) || answer.object === null) return answer;
+    const isStale = this.core.isStale(answer.stamp ?? 0, this.#options.collection.sealed);
+    return isStale ? { ok: false, code: "unavailable" } : answer;
   }
 
   // --- requests --------------------------------------------------------------------------------------------
@@ -420,11 +432,16 @@ class Coordinator implements GetDesk, PutDesk, DeliveryDesk {
     return this.#store(replica).tell("write", write) === "sent";
   }
 
-  sendRepair(replica: NodeId, partition: number, key: Uint8Array, object: EncodedObject): void {
+  sendRepair(
+    replica: NodeId,
+    partition: number,
+    key: Uint8Array,
+    { object, stamp }: Stamped & { readonly object: EncodedObject },
+  ): void {
     // Clients come first; whoever reads it next finds it stale again, and so does anti-entropy.
     if (!this.#options.budget.trySpend(object.length)) return void this.#repairsLeft++;
     const { epoch } = this.ring;
-    this.sendWrite(replica, { key, object, partition, epoch, ticket: 0, from: this.self });
+    this.sendWrite(replica, { key, object, stamp, partition, epoch, ticket: 0, from: this.self });
   }
 
   sendHintRead(fallback: NodeId, read: ReplicaRead): boolean {
@@ -466,8 +483,8 @@ class Coordinator implements GetDesk, PutDesk, DeliveryDesk {
     return sent;
   }
 
-  delivered({ ticket }: Delivery, ok: boolean): void {
-    this.#context.ref<HandoffProtocol>("handoff").tell("delivered", { ticket, ok });
+  delivered({ ticket }: Delivery, fate: HintFate): void {
+    this.#context.ref<HandoffProtocol>("handoff").tell("delivered", { ticket, fate });
   }
 
   answer(request: GetRequest | PutRequest, outcome: GetOutcome | PutOutcome): void {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { isStale } from "../replica_store/collection.ts";
 import { ownersOf, partitionOf, preferenceList } from "../ring_manager/ring.ts";
 import { nextCoordinator } from "./candidate.ts";
 import { fallbacksOf, keepersOf, nextStandIn } from "./fallbacks.ts";
@@ -30,6 +31,8 @@ export const COORDINATOR_CORE = {
   nextCoordinator,
   /** What a write that outlived its deadline is answered. */
   expiry,
+  /** Whether an object may be older than a tombstone that was collected. */
+  isStale,
   /** A fresh read quorum. */
   readQuorum: (options: ConstructorParameters<typeof ReadQuorum>[0]): ReadQuorum => new ReadQuorum(options),
   /** A fresh write quorum. */

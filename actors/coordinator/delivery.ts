@@ -6,12 +6,13 @@
  * @module
  */
 
-import type { EncodedObject, NodeId, ReplicaWrite, WriteAnswer } from "../replica_store/protocol.ts";
+import type { HintFate } from "../handoff/protocol.ts";
+import type { EncodedObject, NodeId, ReplicaWrite, Stamped, WriteAnswer } from "../replica_store/protocol.ts";
 import { Resend } from "./resend.ts";
 import { WriteQuorum } from "./write_quorum.ts";
 
 /** What is to be delivered. */
-export interface Delivery {
+export interface Delivery extends Stamped {
   /** The number of whoever keeps the hint for it. */
   readonly ticket: number;
   /** The key's partition. */
@@ -41,7 +42,7 @@ export interface DeliveryDesk {
   /** Have a node keep the object for `target`; false when that certainly did not leave. */
   sendHint(keeper: NodeId, target: NodeId, write: ReplicaWrite): boolean;
   /** Tell whoever keeps the hint. Called once. */
-  delivered(delivery: Delivery, ok: boolean): void;
+  delivered(delivery: Delivery, fate: HintFate): void;
 }
 
 /** A delivery under way. */
@@ -56,6 +57,8 @@ export class DeliveryUnderWay {
   readonly #desk: DeliveryDesk;
   #write: ReplicaWrite | null = null;
   #resend: Resend | null = null;
+  /** Who has not taken it, and will not. */
+  readonly #outdatedFor = new Set<NodeId>();
 
   /** @param request what is to be delivered @param ticket its number in this coordinator @param desk its coordinator */
   constructor(readonly request: Delivery, public ticket: number, desk: DeliveryDesk) {
@@ -66,10 +69,10 @@ export class DeliveryUnderWay {
 
   /** Send it. */
   start(): void {
-    const { partition, epoch, key, object } = this.request;
+    const { partition, epoch, key, object, stamp } = this.request;
     const { self } = this.#desk;
     this.epoch = epoch;
-    this.#write = { partition, key, object, epoch, ticket: this.ticket, from: self };
+    this.#write = { partition, key, object, stamp, epoch, ticket: this.ticket, from: self };
     this.#resend = new Resend(this.#desk.now(), object.length);
     for (const recipient of this.request.recipients) {
       if (this.#send(recipient, this.#write)) continue;
@@ -95,6 +98,7 @@ export class DeliveryUnderWay {
 
   /** A replica stored the object, or did not. */
   onReplicaWrote(replica: NodeId, answer: WriteAnswer): void {
+    if (!answer.ok && answer.code === "collected") this.#outdatedFor.add(replica);
     this.#quorum.add(replica, answer);
     this.#conclude();
   }
@@ -112,17 +116,20 @@ export class DeliveryUnderWay {
 
   /** The deadline passed. */
   expire(): void {
-    this.#answer(false);
+    this.#answer("failed");
   }
 
   #conclude(): void {
-    if (this.#quorum.enough()) this.#answer(true);
-    else if (this.#quorum.impossible()) this.#answer(false);
+    if (this.#quorum.enough()) this.#answer("arrived");
+    else if (!this.#quorum.impossible()) return;
+    else if (this.#quorum.answered + this.#outdatedFor.size >= this.request.recipients.length) {
+      this.#answer("collected");
+    } else if (this.#outdatedFor.size === 0 || this.#quorum.settled()) this.#answer("failed");
   }
 
-  #answer(ok: boolean): void {
+  #answer(fate: HintFate): void {
     if (this.answered) return;
     this.answered = true;
-    this.#desk.delivered(this.request, ok);
+    this.#desk.delivered(this.request, fate);
   }
 }

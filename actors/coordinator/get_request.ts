@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { EncodedObject, NodeId, ReadAnswer, ReplicaRead } from "../replica_store/protocol.ts";
+import type { EncodedObject, NodeId, ReadAnswer, ReplicaRead, Stamped } from "../replica_store/protocol.ts";
 import type { StoredObject } from "../replica_store/object.ts";
 import { type ConflictPolicy, shownValues } from "../replica_store/conflicts.ts";
 import { encodeContext } from "../replica_store/context.ts";
@@ -44,7 +44,12 @@ export interface GetDesk {
   /** Ask a node what it holds for others; false when the question certainly did not leave. */
   sendHintRead(fallback: NodeId, read: ReplicaRead): boolean;
   /** Send a merged object to a stale replica; nobody waits for the answer. */
-  sendRepair(replica: NodeId, partition: number, key: Uint8Array, object: EncodedObject): void;
+  sendRepair(
+    replica: NodeId,
+    partition: number,
+    key: Uint8Array,
+    merged: Stamped & { readonly object: EncodedObject },
+  ): void;
   /** Tell the origin. Called once per request. */
   answer(request: GetRequest, outcome: GetOutcome): void;
 }
@@ -196,8 +201,9 @@ export class GetUnderWay {
   /** Send what was found missing to whom it was missing; returns how many were stale. */
   repair(): number {
     const repairs = this.#quorum?.repairs() ?? [];
+    const stamp = this.#quorum?.stamp ?? 0;
     for (const { replica, object } of repairs) {
-      this.#desk.sendRepair(replica, this.#partition, this.request.key, object);
+      this.#desk.sendRepair(replica, this.#partition, this.request.key, { object, stamp });
     }
     return repairs.length;
   }

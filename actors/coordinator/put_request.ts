@@ -270,6 +270,7 @@ export class PutUnderWay {
     const write = this.#write = {
       key: this.request.key,
       object: answer.object,
+      stamp: answer.stamp,
       partition: this.#partition,
       epoch: ring.epoch,
       ticket: this.ticket,
@@ -375,13 +376,13 @@ export class PutUnderWay {
   /** If it is time: let the local replica take in what was found, and mint. */
   #endCatchUp(): void {
     if (this.answered || this.#catchUp === null || !this.#catchUp.isOver(this.#desk.now())) return;
-    const object = this.#catchUp.found();
+    const found = this.#catchUp.found();
     this.#catchUp = null;
     const { self } = this.#desk;
     const placed = { key: this.request.key, partition: this.#partition, epoch: this.epoch, from: self };
     const target = this.#standsInFor;
-    if (object !== null) {
-      const write = { ...placed, object, ticket: 0 };
+    if (found !== null) {
+      const write = { ...placed, ...found, ticket: 0 };
       if (target === null) this.#desk.sendWrite(self, write);
       else this.#desk.sendHint(self, target, write);
     }

@@ -90,6 +90,7 @@ export class ReadQuorum {
   #heard = 0;
   #counted = 0;
   #merged: StoredObject | null = null;
+  #stamp = Infinity;
 
   /** A quorum that nobody has answered. @throws {RangeError} when `needed` is less than 1. */
   constructor({ needed, replicas }: QuorumOptions) {
@@ -127,6 +128,11 @@ export class ReadQuorum {
   /** Replicas that answered well, and hints in the place of others. */
   get answered(): number {
     return Math.min(this.#replicas.length, this.#counted + this.#hints((finding) => isHeld(finding)));
+  }
+
+  /** The lowest stamp of what is merged in {@link response}. */
+  get stamp(): number {
+    return this.#stamp;
   }
 
   /** Whether as many as needed answered well. */
@@ -196,6 +202,8 @@ export class ReadQuorum {
       return answer.code === "unreadable" ? "unreadable" : "silent";
     }
     if (answer.object === null) return "nothing";
+    // Of the damaged, too: better too low than too high.
+    this.#stamp = Math.min(this.#stamp, answer.stamp ?? 0);
     const bytes = answer.object;
     const same = this.#find((held) => equalBytes(held.bytes, bytes));
     if (same !== undefined) return same;

@@ -10,6 +10,7 @@ import type { Address, Handlers } from "../runtime/protocol.ts";
 import type { CoordinatorProtocol } from "../coordinator/protocol.ts";
 import type { HandoffProtocol } from "../handoff/protocol.ts";
 import type { NodeId } from "../replica_store/protocol.ts";
+import type { Collection } from "../replica_store/collection.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { ringDigest } from "../ring_manager/ring_codec.ts";
@@ -49,6 +50,8 @@ export interface GossiperOptions {
    * `outlive` is to follow.
    */
   readonly onForgotten: (life: HeardLife) => void;
+  /** The collection epochs of this node, which every message tells. */
+  readonly collection: Collection;
   /** What time members say that it is. */
   readonly clocks: ClusterClock;
   /** For how long nothing was read from a member, in milliseconds; infinite when it is not connected. */
@@ -102,8 +105,11 @@ class Gossiper {
 
   handlers(): Handlers<GossiperProtocol> {
     return {
-      gossip: ({ message, wallMs }, from) => {
-        if (from !== undefined) this.#options.clocks.hear(from.node, wallMs, this.#now());
+      gossip: ({ message, wallMs, collection }, from) => {
+        if (from !== undefined) {
+          this.#options.clocks.hear(from.node, wallMs, this.#now());
+          this.#options.collection.hear(from.node, collection);
+        }
         this.#onGossip(message, from);
       },
       round: () => this.#onRound(),
@@ -159,6 +165,7 @@ class Gossiper {
     this.#context.ref<GossiperProtocol>({ node: to, actor: "gossiper" }).tell("gossip", {
       message: encodeGossip(gossip),
       wallMs: Math.trunc(this.#context.environment.clock.wall()),
+      collection: this.#options.collection.said(),
     });
   }
 

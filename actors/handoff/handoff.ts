@@ -6,6 +6,10 @@
  * and it is then still what was sent: what is forgotten earlier is lost with the next crash on either side (Riak's).
  * Nothing of this is remembered: who crashes in the middle sends some hints twice, which does no harm (FAULTS 59).
  *
+ * What all that it is for say may be older than a tombstone that was collected is forgotten, too: no hint is held when
+ * tombstones are collected (`actors/repair/collector.ts`), so it is one that was delivered long ago, and came back with
+ * an older copy of this node's directory.
+ *
  * A hint for one who is no replica of its partition any more, having left or been given other partitions, goes to all
  * that are replicas now. Those of them that are away are not waited for: what they are to have is kept for each under
  * its own name, and then the first hint is forgotten. A member that never comes back is waited for until it is removed;
@@ -27,7 +31,7 @@ import type { NodeId } from "../replica_store/protocol.ts";
 import { isGone, isStaying } from "../ring_manager/moves.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import { ownersOf, type Ring } from "../ring_manager/ring.ts";
-import type { HandoffProtocol, Hint, HintPage, HintStoreProtocol } from "./protocol.ts";
+import type { HandoffProtocol, Hint, HintFate, HintPage, HintStoreProtocol } from "./protocol.ts";
 
 /** The decisions the handoff leaves to pure functions; a test plants a bug by substituting one. */
 export const HANDOFF_CORE = { recipientsOf, keepersOf, isDelivered, costOf };
@@ -54,9 +58,9 @@ function keepersOf(ring: Ring, partition: number, node: NodeId, away: NodeId): N
   return [...new Set([...standInsOf(ring, partition), ...replicas])].filter((id) => id !== away);
 }
 
-/** Whether a hint may be forgotten: `ok` says that all it was for have acknowledged it. */
-function isDelivered(ok: boolean): boolean {
-  return ok;
+/** Whether a hint may be forgotten for having arrived. */
+function isDelivered(fate: HintFate): boolean {
+  return fate === "arrived";
 }
 
 /** What it costs to send hints, in bytes. */
@@ -90,7 +94,7 @@ export function handoff(options: HandoffOptions): ActorSpec<HandoffProtocol> {
       const shell = new Handoff(options, context);
       return {
         round: () => shell.onRound(),
-        delivered: ({ ticket, ok }) => shell.onDelivered(ticket, ok),
+        delivered: ({ ticket, fate }) => shell.onDelivered(ticket, fate),
       };
     },
   };
@@ -105,7 +109,7 @@ interface Known {
 class Handoff {
   readonly #options: HandoffOptions;
   readonly #context: ActorContext<HandoffProtocol>;
-  readonly #waiting = new Map<number, (ok: boolean) => void>();
+  readonly #waiting = new Map<number, (fate: HintFate) => void>();
   #nextTicket: number;
   #isBusy = false;
   #timer;
@@ -126,8 +130,8 @@ class Handoff {
     this.#timer = this.#context.after(ROUND_MS, "round", {});
   }
 
-  onDelivered(ticket: number, ok: boolean): void {
-    this.#waiting.get(ticket)?.(ok);
+  onDelivered(ticket: number, fate: HintFate): void {
+    this.#waiting.get(ticket)?.(fate);
   }
 
   async #deliverAll(): Promise<void> {
@@ -154,62 +158,88 @@ class Handoff {
     const store = this.#context.ref<HintStoreProtocol>("hint_store");
     let after: Uint8Array | null = null;
     let delivered = 0;
+    let outdated = 0;
     do {
       const page: HintPage | null = await store.ask("page", { target, after }, ASK).catch(() => null);
       if (page === null) break;
       await this.#options.budget.spend(this.#options.core.costOf(page.hints));
-      const arrived = await Promise.all(page.hints.map((hint) => this.#settle(target, hint, known)));
-      const hints = page.hints.filter((_, index) => this.#options.core.isDelivered(arrived[index]!));
-      if (hints.length > 0) store.tell("discard", { target, hints });
+      const fates = await Promise.all(page.hints.map((hint) => this.#settle(target, hint, known)));
+      const hints = page.hints.filter((_, index) => this.#options.core.isDelivered(fates[index]!));
+      if (hints.length > 0) store.tell("discard", { target, hints, isOutdated: false });
+      const old = page.hints.filter((hint, index) => fates[index] === "collected" && !hints.includes(hint));
+      if (old.length > 0) store.tell("discard", { target, hints: old, isOutdated: true });
       delivered += hints.length;
-      if (hints.length < page.hints.length) break;
+      outdated += old.length;
+      if (hints.length + old.length < page.hints.length) break;
       after = page.next;
     } while (after !== null);
+    if (outdated > 0) {
+      this.#context.log.warn("hints that may be older than what was collected are forgotten", {
+        target,
+        outdated,
+      });
+    }
     if (delivered > 0) this.#context.log.info("hints were delivered", { target, delivered });
   }
 
   /** Whether whoever a hint is for has it, and somebody else keeps it for those of them that are away. */
-  async #settle(target: NodeId, hint: Hint, known: Known): Promise<boolean> {
+  async #settle(target: NodeId, hint: Hint, known: Known): Promise<HintFate> {
     const recipients = this.#options.core.recipientsOf(known.ring, hint.partition, target);
     const present = recipients.filter((id) => known.alive.has(id));
     const away = recipients.filter((id) => !known.alive.has(id));
-    if (recipients.length === 0) return false;
-    if (present.length > 0 && !await this.#send(hint, present, null, known)) return false;
-    for (const one of away) if (!await this.#handOn(target, hint, one, known)) return false;
-    return true;
+    if (recipients.length === 0) return "failed";
+    let fate: HintFate = "arrived";
+    if (present.length > 0) fate = await this.#send(hint, present, null, known);
+    for (const one of away) {
+      if (fate !== "arrived") break;
+      fate = await this.#handOn(target, hint, one, known);
+    }
+    return fate;
   }
 
-  /** Have a hint kept for one who is away; false where it stays as it is. */
-  async #handOn(target: NodeId, hint: Hint, away: NodeId, known: Known): Promise<boolean> {
+  /** Have a hint kept for one who is away; `failed` where it stays as it is. */
+  async #handOn(target: NodeId, hint: Hint, away: NodeId, known: Known): Promise<HintFate> {
     const { node, core } = this.#options;
     for (const keeper of core.keepersOf(known.ring, hint.partition, node, away)) {
-      if (keeper === node && away === target) return false;
-      if (known.alive.has(keeper) && await this.#send(hint, [keeper], away, known)) return true;
+      if (keeper === node && away === target) return "failed";
+      if (!known.alive.has(keeper)) continue;
+      const fate = await this.#send(hint, [keeper], away, known);
+      if (fate !== "failed") return fate;
     }
-    return false;
+    return "failed";
   }
 
-  /** Send a hint to replicas, or (`keepFor`) to who is to keep it; whether all of them have it, durably. */
+  /** Send a hint to replicas, or (`keepFor`) to who is to keep it; `arrived`: all of them have it, durably. */
   #send(
-    { key, partition, object }: Hint,
+    { key, partition, object, stamp }: Hint,
     recipients: readonly NodeId[],
     keepFor: NodeId | null,
     { ring }: Known,
-  ): Promise<boolean> {
+  ): Promise<HintFate> {
     const { clock } = this.#context.environment;
     const ticket = this.#nextTicket++;
     return new Promise((resolve) => {
-      const timer = clock.after(DELIVER_MS + GRACE_MS, () => settle(false));
-      const settle = (ok: boolean) => {
+      const timer = clock.after(DELIVER_MS + GRACE_MS, () => settle("failed"));
+      const settle = (fate: HintFate) => {
         timer.cancel();
         this.#waiting.delete(ticket);
-        resolve(ok);
+        resolve(fate);
       };
       this.#waiting.set(ticket, settle);
       const deadline = clock.now() + DELIVER_MS;
-      const delivery = { ticket, partition, epoch: ring.epoch, key, object, recipients, keepFor, deadline };
+      const delivery = {
+        ticket,
+        partition,
+        epoch: ring.epoch,
+        key,
+        object,
+        stamp,
+        recipients,
+        keepFor,
+        deadline,
+      };
       const sent = this.#context.ref<CoordinatorProtocol>("coordinator").tell("deliver", delivery);
-      if (sent !== "sent") settle(false);
+      if (sent !== "sent") settle("failed");
     });
   }
 }

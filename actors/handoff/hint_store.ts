@@ -24,6 +24,7 @@
  * @module
  */
 
+import { type Collection, isStale } from "../replica_store/collection.ts";
 import type { ConflictPolicy } from "../replica_store/conflicts.ts";
 import type { Engine } from "../../storage/engine.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
@@ -50,13 +51,23 @@ import type {
   WriteRefusal,
 } from "../replica_store/protocol.ts";
 import { Records } from "../replica_store/records.ts";
-import { encodeHint } from "./hint_record.ts";
+import { encodeHint, type HintRecord } from "./hint_record.ts";
 import { hasRoom } from "./hint_tally.ts";
 import { KeptHints, UNREADABLE } from "./kept_hints.ts";
 import type { HintedMint, HintStoreProtocol, HintStoreStatus, Keep } from "./protocol.ts";
 
 /** The decisions the hint store leaves to pure functions; a test plants a bug by substituting one. */
-export const HINT_STORE_CORE = { mint, merge, verifyValues, decodeContext, newActorId, hasRoom, mustRenew };
+export const HINT_STORE_CORE = {
+  mint,
+  merge,
+  verifyValues,
+  decodeContext,
+  newActorId,
+  hasRoom,
+  mustRenew,
+  isStale,
+  mayClose,
+};
 
 /** See {@link HINT_STORE_CORE}. */
 export type HintStoreCore = typeof HINT_STORE_CORE;
@@ -71,6 +82,11 @@ function mustRenew(issued: number): boolean {
   return issued > 0;
 }
 
+/** Whether nothing older may be kept from now on: `areFrom` says that nothing older is. */
+function mayClose(areFrom: boolean): boolean {
+  return areFrom;
+}
+
 /** What the hint store is composed of. */
 export interface HintStoreOptions {
   /** This node. */
@@ -83,6 +99,10 @@ export interface HintStoreOptions {
   readonly conflicts: ConflictPolicy;
   /** What time it is as most members have it; null while that is not known. */
   readonly wallMs: () => number | null;
+  /** Whether a member has let this life of the node in, or there is no other member. */
+  readonly isVouchedFor: () => boolean;
+  /** What goes with objects that are kept, and which are still kept: see `collection.ts`. */
+  readonly collection: Collection;
   /** See {@link HINT_STORE_CORE}. */
   readonly core: HintStoreCore;
 }
@@ -117,6 +137,7 @@ class HintStore {
   #ring: Ring;
   #taken = 0;
   #delivered = 0;
+  #outdated = 0;
   #refused = 0;
 
   constructor(
@@ -155,13 +176,18 @@ class HintStore {
         return this.#hints.tally?.targets().map(({ node }) => node) ?? [];
       },
       page: ({ target, after }) => this.#hints.page(target, after),
-      discard: async ({ target, hints }) => {
+      discard: async ({ target, hints, isOutdated }) => {
         const gone = await this.#hints.discard(target, hints);
-        this.#delivered += gone;
+        if (isOutdated) this.#outdated += gone;
+        else this.#delivered += gone;
         if (gone > 0) this.#onForgotten();
       },
       left: () => ({ epoch: this.#ring.epoch, count: this.#hints.tally?.count ?? null }),
       held: ({ partition }) => ({ count: this.#hints.tally?.heldOf(partition) ?? Infinity }),
+      close: async ({ epoch }) => {
+        const mayClose = this.#core.mayClose(await this.#hints.areFrom(epoch));
+        return { isClosed: mayClose && await this.#options.collection.close(epoch) };
+      },
       describe: () => this.#describe(),
     };
   }
@@ -185,6 +211,7 @@ class HintStore {
       targets: tally?.targets() ?? [],
       taken: this.#taken,
       delivered: this.#delivered,
+      outdated: this.#outdated,
       refused: this.#refused,
       damage: this.#engine.damageAtOpen.length + this.#hints.damaged,
       lossy: this.#lossy,
@@ -221,28 +248,36 @@ class HintStore {
     const refuse = (answer: WriteAnswer) => this.#acknowledge(body, answer);
     const misplaced = this.#misplaced(body);
     if (misplaced !== null) return refuse({ ok: false, definite: true, ...misplaced });
-    if (this.#isLeaving()) return refuse({ ok: false, code: "unavailable", definite: true });
+    if (this.#core.isStale(body.stamp, this.#options.collection.closed)) {
+      return refuse({ ok: false, code: "collected", definite: true });
+    }
+    if (this.#isBarred || this.#isLeaving()) {
+      return refuse({ ok: false, code: "unavailable", definite: true });
+    }
     const incoming = this.#records.decode(object);
     if (incoming === null) return refuse({ ok: false, code: "corrupt", definite: true });
     if (this.#dots.isAhead(incoming.clock)) {
       this.#onFutureDot(incoming.clock);
       return refuse({ ok: false, code: "future-dot", definite: true });
     }
-    const kept = await this.#object(target, key);
-    if (kept === UNREADABLE) return refuse({ ok: false, code: "unreadable", definite: true });
+    const found = await this.#object(target, key);
+    if (found === UNREADABLE) return refuse({ ok: false, code: "unreadable", definite: true });
+    const kept = found?.isOutdated ? null : found;
     const merged = kept === null || equalBytes(kept.bytes, object)
       ? object
       : encodeObject(this.#core.merge(kept.object, incoming));
     const isHeld = kept !== null && equalBytes(kept.bytes, merged);
     if (isHeld && this.#groups.join(body)) return;
-    const sizes = { before: kept?.bytes.length ?? null };
-    const code = this.#put({ target, partition, key, object: merged }, sizes, body);
+    const sizes = { before: found?.bytes.length ?? null };
+    const stamp = Math.min(body.stamp, kept?.stamp ?? Infinity);
+    const code = this.#put({ target, partition, key, stamp, object: merged }, sizes, body);
     if (code !== null) refuse({ ok: false, code, definite: !isHeld });
+    else if (found?.isOutdated) this.#onForgotten();
   }
 
   /** Hand a hint to the engine; why it is refused, else null. */
   #put(
-    hint: { target: NodeId; partition: number; key: Uint8Array; object: EncodedObject },
+    hint: HintRecord & { readonly key: Uint8Array },
     { before }: { readonly before: number | null },
     waiter: Waiter,
   ): WriteRefusal | null {
@@ -264,31 +299,42 @@ class HintStore {
     return null;
   }
 
-  /** What is kept of a key for one target, decoded; what is damaged is gone. */
+  /** Whether nothing is kept, nor shown, now: what this node knows may be too old. */
+  get #isBarred(): boolean {
+    return !this.#options.collection.mayTake || !this.#options.isVouchedFor();
+  }
+
+  /**
+   * What is kept of a key for one target, decoded; what is damaged is gone. What may be older than a tombstone that was
+   * collected counts for nothing, and is overwritten: merged into a new hint it would be refused with it.
+   */
   async #object(target: NodeId, key: Uint8Array): Promise<Kept | null | typeof UNREADABLE> {
     const hint = await this.#hints.read(target, key);
     if (hint === null || hint === UNREADABLE) return hint;
+    const { stamp } = hint;
+    const isOutdated = this.#core.isStale(stamp, this.#options.collection.sealed);
     const object = this.#records.decode(hint.object);
-    if (object !== null) return { object, bytes: hint.object };
+    if (object !== null) return { object, bytes: hint.object, stamp, isOutdated };
     const slot = this.#hints.tally?.slotOf(target);
     return slot === undefined ? null : await this.#hints.drop(slot, key, "its object is damaged");
   }
 
   /** All that is kept of a key, whomever for. */
-  async #everything(key: Uint8Array): Promise<EncodedObject | null | typeof UNREADABLE> {
+  async #everything(key: Uint8Array): Promise<Kept | null | typeof UNREADABLE> {
     if (this.#hints.tally === null) return UNREADABLE;
     let found: Kept | null = null;
     for (const { node } of this.#hints.tally.targets()) {
       const kept = await this.#object(node, key);
       if (kept === UNREADABLE) return UNREADABLE;
-      if (kept === null) continue;
+      if (kept === null || kept.isOutdated) continue;
       if (found === null) found = kept;
       else if (!equalBytes(found.bytes, kept.bytes)) {
         const object = this.#core.merge(found.object, kept.object);
-        found = { object, bytes: encodeObject(object) };
+        const stamp = Math.min(found.stamp, kept.stamp);
+        found = { object, bytes: encodeObject(object), stamp, isOutdated: false };
       }
     }
-    return found?.bytes ?? null;
+    return found;
   }
 
   // --- reading and minting ---------------------------------------------------------------------------------
@@ -298,10 +344,15 @@ class HintStore {
     const misplaced = this.#misplaced(read);
     if (misplaced !== null) return this.#sendRead(read, { ok: false, ...misplaced });
     // What is shown by an engine that failed may not be on disk.
-    const found = this.#groups.isPoisoned ? UNREADABLE : await this.#everything(read.key);
+    const isUnfit = this.#groups.isPoisoned || this.#isBarred;
+    const found = isUnfit ? UNREADABLE : await this.#everything(read.key);
     this.#sendRead(
       read,
-      found === UNREADABLE ? { ok: false, code: "unreadable" } : { ok: true, object: found },
+      found === UNREADABLE ? { ok: false, code: "unreadable" } : {
+        ok: true,
+        object: found?.bytes ?? null,
+        stamp: found?.stamp ?? this.#options.collection.announced,
+      },
     );
   }
 
@@ -311,7 +362,9 @@ class HintStore {
 
   async #onMint(body: HintedMint): Promise<void> {
     const { target } = body;
-    const { node, conflicts, wallMs } = this.#options;
+    const { node, conflicts, wallMs, collection } = this.#options;
+    // What was kept goes with what is minted, and its stamp with both.
+    let stamp = collection.announced;
     const kept = await this.#object(target, body.key);
     const sizes = { before: kept === null || kept === UNREADABLE ? null : kept.bytes.length };
     await new Minter({
@@ -321,13 +374,17 @@ class HintStore {
         decode: (record) => this.#records.decode(record),
         read: async (_partition, key, then, otherwise) => {
           const found = await this.#everything(key);
-          return found === UNREADABLE ? otherwise("unreadable") : await then(found);
+          if (found === UNREADABLE) return otherwise("unreadable");
+          stamp = Math.min(stamp, found?.stamp ?? Infinity);
+          return await then(found?.bytes ?? null);
         },
       },
       groups: {
         write: (partition, key, object, waiter) =>
-          this.#put({ target, partition, key, object }, sizes, waiter),
+          this.#put({ target, partition, key, stamp, object }, sizes, waiter),
       },
+      isBarred: () => this.#isBarred || !collection.isSure,
+      stamp: () => stamp,
       clock: this.#context.environment.clock,
       node,
       conflicts,
@@ -339,7 +396,8 @@ class HintStore {
       isMisplaced: ({ epoch }) => epoch < this.#ring.epoch,
       onFutureDot: (clock) => this.#onFutureDot(clock),
       onDamaged: () => Promise.resolve(true),
-      answer: (ticket, answer) => this.#coordinator(node).tell("minted", { ticket, answer }),
+      answer: (ticket, answer) =>
+        this.#coordinator(node).tell("minted", { ticket, answer: answer.ok ? { ...answer, stamp } : answer }),
     }).onMint(body);
   }
 
@@ -368,4 +426,7 @@ class HintStore {
 interface Kept {
   readonly object: StoredObject;
   readonly bytes: EncodedObject;
+  readonly stamp: number;
+  /** It may be older than a tombstone that was collected. */
+  readonly isOutdated: boolean;
 }

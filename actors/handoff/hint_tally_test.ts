@@ -34,11 +34,16 @@ Deno.test("a target has a slot for as long as anything is kept for it, and the f
 });
 
 Deno.test("a hint's record is read from anywhere in a buffer, and what is none is none", () => {
-  const hint = { target: "ab".repeat(16), partition: 65_535, object: encodeUtf8("object") };
+  const hint = {
+    target: "ab".repeat(16),
+    partition: 65_535,
+    stamp: 2 ** 53 - 1,
+    object: encodeUtf8("object"),
+  };
   const bytes = encodeHint(hint);
   const buffer = new Uint8Array(bytes.length + 7);
   buffer.set(bytes, 7);
   assertEquals(decodeHint(buffer.subarray(7)), hint);
-  assertEquals(decodeHint(bytes.subarray(0, 18)), null);
-  assertEquals(decodeHint(Uint8Array.of(2, ...bytes.subarray(1))), null);
+  assertEquals(decodeHint(bytes.subarray(0, 26)), null);
+  assertEquals(decodeHint(Uint8Array.of(1, ...bytes.subarray(1))), null);
 });

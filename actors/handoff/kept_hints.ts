@@ -127,7 +127,9 @@ export class KeptHints {
       const { entries, done } = await this.#scan(slot, after ?? undefined, limits);
       const hints = entries.flatMap(({ key, record }): Hint[] => {
         const hint = decodeHint(record);
-        return hint?.target === target ? [{ key, partition: hint.partition, object: hint.object }] : [];
+        if (hint?.target !== target) return [];
+        const { partition, object, stamp } = hint;
+        return [{ key, partition, object, stamp }];
       });
       return { hints, next: done ? null : entries.at(-1)?.key ?? null };
     } catch (error) {
@@ -168,6 +170,28 @@ export class KeptHints {
     } catch (error) {
       this.#log.warn("hints that were delivered stay", { error: String(error) });
       return 0;
+    }
+  }
+
+  /** Whether every hint that is kept is certainly of this stamp or a higher one. */
+  async areFrom(stamp: number): Promise<boolean> {
+    const { tally } = this;
+    if (tally === null) return false;
+    try {
+      await this.#engine.sync(); // what was forgotten is gone then, and cannot come back with a crash
+      for (const slot of this.#engine.partitions()) {
+        let after: Uint8Array | undefined;
+        for (let done = false; !done;) {
+          const page = await this.#scan(slot, after, COUNT_PAGE);
+          const isOld = (record: Uint8Array) => (decodeHint(record)?.stamp ?? stamp) < stamp;
+          if (page.entries.some(({ record }) => isOld(record))) return false;
+          after = page.entries.at(-1)?.key;
+          done = page.done || after === undefined;
+        }
+      }
+      return true;
+    } catch {
+      return false;
     }
   }
 

@@ -11,6 +11,7 @@ import type {
   NodeId,
   ReplicaRead,
   ReplicaWrite,
+  Stamped,
 } from "../replica_store/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 
@@ -27,7 +28,7 @@ export interface HintedMint extends Mint {
 }
 
 /** One hint. */
-export interface Hint {
+export interface Hint extends Stamped {
   /** The key. */
   readonly key: Uint8Array;
   /** Its partition. */
@@ -60,12 +61,17 @@ export type HintStoreProtocol = {
   targets: [Record<never, never>, readonly NodeId[]];
   /** A piece of what is kept for a target. Local only. */
   page: [{ target: NodeId; after: Uint8Array | null }, HintPage];
-  /** These have been delivered: forget those that are still the same. Local only. */
-  discard: [{ target: NodeId; hints: readonly Hint[] }, void];
+  /** These have been delivered, or are outdated: forget those that are still the same. Local only. */
+  discard: [{ target: NodeId; hints: readonly Hint[]; isOutdated: boolean }, void];
   /** How many hints are kept for keys of a partition: those that a crash could bring back are among them. */
   held: [{ partition: number }, { count: number }];
   /** How many hints are left for a member that leaves to give away. */
   left: [Record<never, never>, HintsLeft];
+  /**
+   * Keep nothing of a lower stamp from now on; `isClosed` is false when something such is kept, or that cannot be told.
+   * Local only.
+   */
+  close: [{ epoch: number }, { isClosed: boolean }];
   /** For `status`. */
   describe: [Record<never, never>, HintStoreStatus];
 };
@@ -83,8 +89,14 @@ export type HandoffProtocol = {
   /** Look whether anything can be delivered, and deliver it. Own timer, and whoever knows that a member is back. */
   round: [Record<never, never>, void];
   /** What became of a delivery. Local only. */
-  delivered: [{ ticket: number; ok: boolean }, void];
+  delivered: [{ ticket: number; fate: HintFate }, void];
 };
+
+/**
+ * What became of a hint that was sent back: `arrived` when all it was for have made it durable, `collected` when all who
+ * have not say that it may be older than a tombstone that was collected.
+ */
+export type HintFate = "arrived" | "collected" | "failed";
 
 /** What is kept for one target. */
 export interface HintTarget {
@@ -108,6 +120,8 @@ export interface HintStoreStatus {
   readonly taken: number;
   /** Hints that were delivered and forgotten. */
   readonly delivered: number;
+  /** Hints that were forgotten because they may be older than tombstones that were collected. */
+  readonly outdated: number;
   /** Objects refused because there was no room. */
   readonly refused: number;
   /** Damaged places: what opening the store cut or repaired, and hints found damaged since. */

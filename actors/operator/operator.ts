@@ -42,6 +42,7 @@ import {
   planToAsk,
   rejoin,
 } from "./membership_change.ts";
+import type { CollectorProtocol } from "../repair/collector.ts";
 import type { AntiEntropyProtocol } from "../repair/anti_entropy.ts";
 import type { RefillerProtocol } from "../repair/refiller.ts";
 import { decodeDigest } from "../repair/hash_tree.ts";
@@ -168,8 +169,20 @@ async function status(
   context: Context,
   candidacy: Candidacy,
 ): Promise<NodeStatus> {
-  const [{ ring, isFenced }, store, repair, copies, coordinator, hints, news, door, links, moves] =
-    await Promise.all([
+  const [
+    { ring, isFenced },
+    store,
+    repair,
+    copies,
+    coordinator,
+    hints,
+    news,
+    door,
+    links,
+    moves,
+    collection,
+  ] = await Promise.all(
+    [
       context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
       context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
       context.ref<AntiEntropyProtocol>("anti_entropy").ask("describe", {}, ASK),
@@ -180,9 +193,12 @@ async function status(
       context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
       context.ref<LinksProtocol>("peers").ask("describe", {}, ASK),
       movesView(context),
-    ]);
+      context.ref<CollectorProtocol>("collector").ask("describe", {}, ASK),
+    ],
+  );
   const { condition, ...runtime } = options.runtime();
   const scarce = underReplicated(ring);
+  const away = news.filter(({ liveness }) => liveness !== "alive").map(({ node }) => node);
   const state = condition ?? store.engine.refusing ?? hints.refusing ??
     (isCandidate(candidacy)
       ? "joining"
@@ -211,6 +227,7 @@ async function status(
     background: options.budget.status(),
     repair,
     copies,
+    collection: { ...collection, waitedFor: [...new Set([...collection.waitedFor, ...away])] },
     hints,
     connections: { clients: door.clients, peers: links.filter(({ connected }) => connected).length },
     ...runtime,

@@ -11,6 +11,7 @@ import type { CopyStatus } from "../repair/refiller.ts";
 import type { CoordinatorStatus, Explanation, Liveness } from "../coordinator/protocol.ts";
 import type { NodeId, ReplicaStoreStatus } from "../replica_store/protocol.ts";
 import type { PartitionHealth, RepairStatus } from "../repair/anti_entropy.ts";
+import type { CollectionStatus } from "../repair/collector.ts";
 import type { HintStoreStatus } from "../handoff/protocol.ts";
 import type { Move } from "../ring_manager/plan.ts";
 import type { Member } from "../ring_manager/ring.ts";
@@ -119,6 +120,8 @@ export interface NodeStatus {
   readonly repair: RepairStatus;
   /** What it fetched from other owners. */
   readonly copies: CopyStatus;
+  /** How the collection of tombstones goes. */
+  readonly collection: CollectionStatus;
   /** The hint store's: what this node keeps for members that are away. */
   readonly hints: HintStoreStatus;
   /** Messages to no one, and to peers that could not be reached. */

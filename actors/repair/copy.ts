@@ -153,7 +153,9 @@ export class Copies {
       const sizeBytes = page.entries.reduce((sum, { key, object }) => sum + key.length + object.length, 0);
       this.fetchedBytes += sizeBytes;
       await budget.spend(sizeBytes);
-      if (await this.#absorb({ partition, lossId, entries: page.entries }) !== "taken") return false;
+      if (await this.#absorb({ partition, lossId, entries: page.entries, stamp: page.stamp }) !== "taken") {
+        return false;
+      }
       if (page.next === null) return true;
       this.#stands.set(name, after = page.next);
     }

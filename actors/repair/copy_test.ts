@@ -53,7 +53,8 @@ class Store {
     const rest = (await this.entries()).filter(({ key }) => after === null || compareBytes(key, after) > 0);
     const entries = rest.slice(0, PER_PAGE);
     const next = rest.length > PER_PAGE ? entries.at(-1)!.key : null;
-    return { ok: true, entries: entries.filter((entry) => !this.missing.delete(namesOf([entry])[0]!)), next };
+    const sent = entries.filter((entry) => !this.missing.delete(namesOf([entry])[0]!));
+    return { ok: true, entries: sent, next, stamp: 0 };
   }
 
   async answer(kind: string, body: unknown): Promise<unknown> {

@@ -188,17 +188,17 @@ class Exchange {
       had += page.entries.length;
       rest = rest.slice(page.done);
       const entries = page.entries.filter(isNeeded);
-      if (entries.length > 0) await this.#merge(to, entries);
+      if (entries.length > 0) await this.#merge(to, entries, page.stamp);
     }
     return had === keys.length;
   }
 
-  async #merge(side: Side, entries: readonly PartitionEntry[]): Promise<void> {
+  async #merge(side: Side, entries: readonly PartitionEntry[], stamp: number): Promise<void> {
     const { placement, pause } = this.#options;
     while (true) {
       // What is large is not sent to be turned away: nothing is sent first.
       for (const some of [[], entries]) {
-        const answer: MergeAnswer = await side.ask("treeMerge", { ...placement, entries: some });
+        const answer: MergeAnswer = await side.ask("treeMerge", { ...placement, entries: some, stamp });
         this.#check(answer !== "refused", "objects were not taken");
         if (answer === "busy") break;
         if (some === entries) return;

@@ -26,6 +26,7 @@ import { sourcesOf } from "../ring_manager/moves.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { Copies } from "./copy.ts";
 import { exchange, type Outcome } from "./exchange.ts";
+import { fateOf, resolveSuspects } from "./regression.ts";
 
 /** Messages of the refiller. */
 export type RefillerProtocol = {
@@ -42,7 +43,7 @@ export interface CopyStatus {
 }
 
 /** The decisions the refiller leaves to pure functions; a test plants a bug by substituting one. */
-export const REFILLER_CORE = { sourcesOf, hasHeard, hasCome, exchange, isVerified };
+export const REFILLER_CORE = { sourcesOf, hasHeard, hasCome, exchange, isVerified, fateOf };
 
 /** See {@link REFILLER_CORE}. */
 export type RefillerCore = typeof REFILLER_CORE;
@@ -98,6 +99,7 @@ export function refiller(options: RefillerOptions): ActorSpec<RefillerProtocol> 
           try {
             while (isWanted) {
               isWanted = false;
+              await resolveSuspects(context, options.node, options.core);
               await refillAll(context, options, copies);
             }
           } finally {

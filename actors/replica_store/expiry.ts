@@ -6,8 +6,8 @@
  * exactly what was seen, and from then on it is a tombstone. What is here finds the keys that are due.
  *
  * Naive: look at everything every minute. Instead there is kept for each partition when the first of its values
- * expires, as far as that is known, and the partition is read, a page at a time, when that time has come. After a start
- * nothing is known, and every partition is read once.
+ * expires, and the partition is read, a page at a time, when that time has come. After a start that is learnt from the
+ * survey that the hash trees need anyway ({@link Expiry.note}, told of every object it meets).
  *
  * A key is due when all of its values are expired; with one that is not, nothing is to be deleted that readers do not
  * see already. The owners of a partition act one after the other: the second only on what the first should have
@@ -58,7 +58,7 @@ export function expiresAt({ siblings }: StoredObject): number {
 export class Expiry {
   readonly #engine: Pick<Engine, "scan">;
   readonly #records: Records;
-  /** By partition: nothing expires before; 0 where nobody has looked. */
+  /** By partition: nothing that was met or stored expires before. */
   readonly #soonest = new Map<number, number>();
   #under: { readonly partition: number; readonly after: Uint8Array | null; readonly soonest: number } | null =
     null;
@@ -69,7 +69,7 @@ export class Expiry {
     this.#records = records;
   }
 
-  /** An object was stored. */
+  /** An object was stored, or met by the survey. */
   note(partition: number, object: StoredObject): void {
     const at = expiresAt(object);
     if (at < this.#soonestOf(partition)) this.#soonest.set(partition, at);
@@ -121,7 +121,7 @@ export class Expiry {
   }
 
   #soonestOf(partition: number): number {
-    return this.#soonest.get(partition) ?? 0;
+    return this.#soonest.get(partition) ?? Infinity;
   }
 
   #begin(partitions: number, nowMs: number, turnOf: (partition: number) => number) {

@@ -42,11 +42,15 @@ export interface MintDesk {
   /** What time it is as most members have it; null while that is not known. */
   wallMs(): number | null;
   /** An object was stored. */
-  onStored(partition: number, object: StoredObject): void;
+  onStored(partition: number, key: Uint8Array, object: StoredObject): void;
   /** The ring now. */
   ring(): Ring;
   /** Whether client writes have to wait for a change of the ring. */
   isFenced(): boolean;
+  /** Whether nothing is taken into a partition now. */
+  isBarred(partition: number): boolean;
+  /** What goes with what is minted: see `collection.ts`. Asked before anything is read. */
+  stamp(): number;
   /** Whether a request placed so is not for this node. */
   isMisplaced(placement: Placement): boolean;
   /** A clock knows a dot of ours that was never issued. */
@@ -83,6 +87,13 @@ export class Minter {
       return this.#refuse(body, "wrong-epoch", "the ring changed while the request was on its way");
     }
     if (desk.isFenced()) return this.#refuse(body, "ring-changing", "the ring is being changed; try again");
+    if (desk.isBarred(body.partition)) {
+      return this.#refuse(
+        body,
+        "unavailable",
+        "this node cannot tell yet whether its copy is older than it should be",
+      );
+    }
     if (body.value !== null && crc32c(body.value) !== body.crc32c) {
       return this.#refuse(body, "corrupt", "the value does not match its CRC-32C");
     }
@@ -97,15 +108,16 @@ export class Minter {
       desk.onFutureDot(context);
       return this.#refuse(body, "bad-context", "the context names a version that this node never issued");
     }
+    const stamp = desk.stamp();
     return records.read(
       body.partition,
       body.key,
-      (local) => this.#mint(body, context, local),
+      (local) => this.#mint(body, context, local, stamp),
       (code) => this.#refuse(body, code, "the local store cannot be read or written now"),
     );
   }
 
-  #mint(body: Mint, context: Clock, local: EncodedObject | null): void | Promise<void> {
+  #mint(body: Mint, context: Clock, local: EncodedObject | null, stamp: number): void | Promise<void> {
     const { core, dots, records, groups, clock, node, conflicts } = this.#desk;
     const { partition, key, value, crc32c, requestId, ticket } = body;
     const held = local === null ? null : records.decode(local);
@@ -140,9 +152,9 @@ export class Minter {
     if (refusal !== null) {
       return this.#refuse(body, refusal, "the local store takes no writes now", minted.applied);
     }
-    this.#desk.onStored(partition, minted.object);
+    this.#desk.onStored(partition, key, minted.object);
     if (minted.applied) this.#desk.onCommit(partition, key, local, object);
-    this.#desk.answer(ticket, { ok: true, object });
+    this.#desk.answer(ticket, { ok: true, object, stamp });
   }
 
   #refuse({ ticket }: Mint, code: Refusal["code"], message: string, definite = true): void {

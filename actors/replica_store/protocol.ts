@@ -44,6 +44,12 @@ export interface ReplicaRequest extends Placement {
   readonly from: NodeId;
 }
 
+/** What carries objects. */
+export interface Stamped {
+  /** The collection epoch under which they were read or minted (`collection.ts`); never raised on the way. */
+  readonly stamp: number;
+}
+
 /** A read of one key. */
 export interface ReplicaRead extends ReplicaRequest {
   /** When nobody waits any more, on the local monotonic clock: what comes later is not answered. */
@@ -54,17 +60,20 @@ export interface ReplicaRead extends ReplicaRequest {
  * A write of one key. `ticket` 0: nobody waits for the answer. It has no deadline: the version exists, and a
  * replica is the better for having it, however late.
  */
-export interface ReplicaWrite extends ReplicaRequest {
+export interface ReplicaWrite extends ReplicaRequest, Stamped {
   /** The object to merge into it. */
   readonly object: EncodedObject;
 }
 
-/** A replica's answer to a read. */
+/** A replica's answer to a read. Without a stamp it is from before anything was ever collected. */
 export type ReadAnswer =
   /** The object, null when this whole replica holds nothing under the key. */
-  | { readonly ok: true; readonly object: EncodedObject | null }
+  | ({ readonly ok: true; readonly object: EncodedObject | null } & Partial<Stamped>)
   /** `not-whole`: may have lost data, and `object` is what is left. It does not count towards R. */
-  | { readonly ok: false; readonly code: "not-whole"; readonly object: EncodedObject | null }
+  | (
+    & { readonly ok: false; readonly code: "not-whole"; readonly object: EncodedObject | null }
+    & Partial<Stamped>
+  )
   /** Damaged or unreadable here (`unreadable`), not an owner under the newer ring `epoch` (`wrong-epoch`). */
   | {
     readonly ok: false;
@@ -80,6 +89,7 @@ export type WriteAnswer =
 /**
  * Why a replica did not take a write. `future-dot`: the object's clock is ahead of what this node ever issued
  * under its own actor id. `unavailable`: its store takes no writes. `hints-full`: the hint store has no room.
+ * `collected`: the object may be older than a tombstone that was collected; to be read and sent anew.
  */
 export type WriteRefusal =
   | "wrong-epoch"
@@ -89,7 +99,8 @@ export type WriteRefusal =
   | "corrupt"
   | "future-dot"
   | "ring-changing"
-  | "hints-full";
+  | "hints-full"
+  | "collected";
 
 /** The coordinator's own replica turns a client's write into a version. */
 export interface Mint extends Placement {
@@ -115,7 +126,7 @@ export interface Mint extends Placement {
 
 /** Outcome of {@link Mint}: the merged object to send to the others, or why there is none. */
 export type MintAnswer =
-  | { readonly ok: true; readonly object: EncodedObject }
+  | ({ readonly ok: true; readonly object: EncodedObject } & Stamped)
   | {
     readonly ok: false;
     readonly code: WriteRefusal | "bad-context" | "too-many-siblings" | "too-large" | "behind";
@@ -165,7 +176,7 @@ export interface PartitionEntry {
 }
 
 /** A bounded, ordered piece of a partition. `ok` is false when it cannot be read now. */
-export interface PartitionPage {
+export interface PartitionPage extends Stamped {
   /** See the interface. */
   readonly ok: boolean;
   /** Keys in order, those that cannot be read left out. */
@@ -175,7 +186,7 @@ export interface PartitionPage {
 }
 
 /** A page that could not be had. */
-export const NO_PAGE: PartitionPage = { ok: false, entries: [], next: null };
+export const NO_PAGE: PartitionPage = { ok: false, entries: [], next: null, stamp: 0 };
 
 /** What a store may lack of what it once acknowledged. */
 export interface NotWhole {
@@ -190,7 +201,7 @@ export interface NotWhole {
 }
 
 /** A page of another owner's copy of a partition. */
-export interface Absorb {
+export interface Absorb extends Stamped {
   /** The partition. */
   readonly partition: number;
   /** The loss it is to make good. */
@@ -205,8 +216,74 @@ export interface Absorb {
  */
 export type AbsorbAnswer = MergeAnswer;
 
+/** Keys of partitions. */
+export type Graves = readonly { readonly partition: number; readonly keys: readonly Uint8Array[] }[];
+
+/** A key, and the hash of the tombstones under it, as `encodeHash` has it. */
+export interface Grave {
+  /** The key. */
+  readonly key: Uint8Array;
+  /** The hash. */
+  readonly hash: Uint8Array;
+}
+
+/** Asks to remove keys that are still what they were; the epoch is just that of the ring. */
+export interface Reap extends Placement {
+  /** The keys. */
+  readonly graves: readonly Grave[];
+}
+
+/** What is held under keys, each hash as `encodeHash` has it; null for what is no mere tombstone. */
+export interface Hashes {
+  /** Whether this copy is one to agree with. */
+  readonly ok: boolean;
+  /** One for each key asked about. */
+  readonly hashes: readonly (Uint8Array | null)[];
+}
+
+/** Hashes that could not be had. */
+export const NO_HASHES: Hashes = { ok: false, hashes: [] };
+
+/** How far a store can be relied on, for an owner whose own copy cannot be. */
+export interface Standing {
+  /** Whether what is missing may have been acknowledged: a disk lost something, not merely its last, torn record. */
+  readonly isSerious: boolean;
+  /** Partitions that are not whole. */
+  readonly notWhole: readonly number[];
+  /** The collection epoch it has sealed. */
+  readonly sealed: number;
+}
+
+/** What a round of collection has to know of a store. */
+export interface StoreLife {
+  /** Another one after every start and every loss. */
+  readonly life: string;
+  /** Whether it holds everything, and can be written. */
+  readonly isWell: boolean;
+  /** Keys that hold nothing but tombstones, as far as they are known. */
+  readonly tombstones: number;
+}
+
+/** Messages of the replica store about tombstones. */
+export type ReaperProtocol = {
+  /** What has to be known before a round, and has to be the same all through it. Local only. */
+  life: [Record<never, never>, StoreLife];
+  /** Some keys that hold nothing but tombstones. Local only. */
+  graves: [{ most: number }, Graves];
+  /** What is held under keys, once it is durable. */
+  hashes: [Placement & { keys: readonly Uint8Array[] }, Hashes];
+  /** Remove keys. */
+  reap: [Reap, { removed: number }];
+  /** How far this store can be relied on. */
+  standing: [Record<never, never>, Standing];
+  /** Copies that may be older than they should be. Local only. */
+  suspects: [Record<never, never>, { ring: Ring; partitions: readonly number[] }];
+  /** What becomes of one of them. Local only. */
+  resolve: [{ partition: number; isRebuilt: boolean }, void];
+};
+
 /** Messages of the replica store. */
-export type ReplicaStoreProtocol = TreeProtocol & {
+export type ReplicaStoreProtocol = TreeProtocol & ReaperProtocol & {
   /** Read one key; answered by `coordinator.replicaRead`. */
   read: [ReplicaRead, void];
   /** Merge an object into a key; answered by `coordinator.replicaWrote` when durable. */
@@ -274,4 +351,8 @@ export interface ReplicaStoreStatus {
   readonly overwritten: number;
   /** The hash trees. */
   readonly trees: TreeStatus;
+  /** Copies that may be older than they should be, and are neither given nor written until that is settled. */
+  readonly suspects: number;
+  /** Keys that hold nothing but tombstones, as far as they are known, and those that were removed since the start. */
+  readonly tombstones: { readonly known: number; readonly collected: number };
 }

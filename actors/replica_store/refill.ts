@@ -44,6 +44,8 @@ export interface RefillDesk {
   readonly log: Log;
   /** Whether a clock knows a dot of ours that was never issued; that is an alarm, and we go on under a new id. */
   isFromFuture(clock: Clock): boolean;
+  /** Whether objects of this stamp may be merged into a partition now. */
+  mayTake(partition: number, stamp: number): boolean;
   /** Merge an object into what is held under its key; false when it was not taken. */
   store(
     entry: { readonly partition: number; readonly key: Uint8Array; readonly object: EncodedObject },
@@ -67,7 +69,7 @@ export class Refill {
    * A piece of a partition as it is here. Damaged records are left out, but do not make the partition not whole:
    * two owners with a record each that nobody can bring back would take that from each other by turns for ever.
    */
-  async scan(partition: number, after: Uint8Array | null): Promise<PartitionPage> {
+  async scan(partition: number, after: Uint8Array | null, stamp = 0): Promise<PartitionPage> {
     const { engine, records } = this.#desk;
     if (records.isClosed) return NO_PAGE;
     try {
@@ -77,7 +79,7 @@ export class Refill {
       const page = await engine.scan({ partition, ...(after && { after }), ...limits, onDamaged });
       const next = page.done ? null : page.entries.at(-1)?.key ?? null;
       const sound = page.entries.filter(({ record }) => records.decode(record) !== null);
-      return { ok: true, entries: sound.map(({ key, record }) => ({ key, object: record })), next };
+      return { ok: true, entries: sound.map(({ key, record }) => ({ key, object: record })), next, stamp };
     } catch (error) {
       if (!records.isClosed) records.unreadable(`partition ${partition} could not be read`, error);
       return NO_PAGE;
@@ -85,8 +87,13 @@ export class Refill {
   }
 
   /** Merge a page of another owner's copy, all of it or up to what was refused. */
-  absorb({ partition, lossId, entries }: Absorb): Promise<AbsorbAnswer> {
-    return this.merge(partition, entries, () => this.#desk.wholeness.isLatest(partition, lossId));
+  absorb({ partition, lossId, entries, stamp }: Absorb): Promise<AbsorbAnswer> {
+    const { wholeness, mayTake } = this.#desk;
+    return this.merge(
+      partition,
+      entries,
+      () => wholeness.isLatest(partition, lossId) && mayTake(partition, stamp),
+    );
   }
 
   /** Merge what another owner has, for as long as it is wanted. */

@@ -11,9 +11,9 @@ Deno.test("refill: a page that the engine refuses is not taken, and comes to not
   const { store } = stage;
   const { losses: [loss] } = await store.ask("listNotWhole", {}, ASK);
   stage.fail(new EngineError("overloaded", "busy"), () => Promise.resolve());
-  assertEquals(await store.ask("absorb", { ...loss!, entries: PAGE }, ASK), "refused");
+  assertEquals(await store.ask("absorb", { ...loss!, entries: PAGE, stamp: 0 }, ASK), "refused");
   stage.fail(null, () => Promise.resolve());
-  assertEquals(await store.ask("absorb", { ...loss!, entries: PAGE }, ASK), "taken");
+  assertEquals(await store.ask("absorb", { ...loss!, entries: PAGE, stamp: 0 }, ASK), "taken");
   const found = await store.ask("inspect", { partition: 0, key: KEY }, ASK);
   assert("object" in found);
   assertEquals(found.object, PAGE[0]!.object);
@@ -26,13 +26,13 @@ Deno.test("refill: a page waits until the one before it is durable, clients do n
   const { losses: [loss] } = await store.ask("listNotWhole", {}, ASK);
   const slow = Promise.withResolvers<void>();
   stage.fail(null, () => slow.promise);
-  assertEquals(await store.ask("absorb", { ...loss!, entries: PAGE }, ASK), "taken");
-  assertEquals(await store.ask("absorb", { ...loss!, entries: PAGE }, ASK), "busy");
+  assertEquals(await store.ask("absorb", { ...loss!, entries: PAGE, stamp: 0 }, ASK), "taken");
+  assertEquals(await store.ask("absorb", { ...loss!, entries: PAGE, stamp: 0 }, ASK), "busy");
   await stage.read(stage.now() + 1, 1);
   assertEquals(stage.heard, ["1 read not-whole"]);
   slow.resolve();
   await settled();
-  assertEquals(await store.ask("absorb", { ...loss!, entries: PAGE }, ASK), "taken");
+  assertEquals(await store.ask("absorb", { ...loss!, entries: PAGE, stamp: 0 }, ASK), "taken");
   await stage.stop();
 });
 
@@ -50,9 +50,9 @@ Deno.test("refill: one begun for another life, ring or loss vouches for nothing"
     const { store } = stage;
     const { losses: before } = await store.ask("listNotWhole", {}, ASK);
     assertEquals(before.map(({ partition }) => partition), [0, 1, 2, 3]);
-    assertEquals(await store.ask("absorb", { ...before[0]!, entries: PAGE }, ASK), "taken");
+    assertEquals(await store.ask("absorb", { ...before[0]!, entries: PAGE, stamp: 0 }, ASK), "taken");
     await happen(stage);
-    assertEquals(await store.ask("absorb", { ...before[0]!, entries: PAGE }, ASK), "refused", what);
+    assertEquals(await store.ask("absorb", { ...before[0]!, entries: PAGE, stamp: 0 }, ASK), "refused", what);
     store.tell("refilled", before[0]!);
     await settled();
     const { losses: after } = await store.ask("listNotWhole", {}, ASK);

@@ -39,11 +39,13 @@ import {
   type NodeId,
   type Placement,
   type ReadAnswer,
+  type ReaperProtocol,
   type ReplicaRead,
   type ReplicaStoreProtocol,
   type ReplicaStoreStatus,
   type ReplicaWrite,
   type Scan,
+  type Stamped,
   type StoreWeights,
   type WriteAnswer,
 } from "./protocol.ts";
@@ -51,6 +53,10 @@ import { Records } from "./records.ts";
 import { Refill } from "./refill.ts";
 import { NO_DIGESTS, NO_KEYS, NO_OBJECTS, NO_PIECES, type TreeProtocol } from "./tree_protocol.ts";
 import { changeTree, Trees } from "./trees.ts";
+import { type Collection, isStale } from "./collection.ts";
+import { Reaper } from "./reaper.ts";
+import { Suspects } from "./suspects.ts";
+import { Tombstones } from "./tombstones.ts";
 import { Wholeness } from "./wholeness.ts";
 
 /** The decisions the store leaves to pure functions; a test plants a bug by substituting one. */
@@ -64,6 +70,7 @@ export const REPLICA_STORE_CORE = {
   objectHash,
   changeTree,
   mayDrop,
+  isStale,
 };
 
 /** See {@link REPLICA_STORE_CORE}. */
@@ -97,9 +104,19 @@ export interface ReplicaStoreOptions {
   readonly node: NodeId;
   /**
    * Open the engine. `lossy`: whatever was acknowledged before this start may be missing from it (volatile
-   * memory after its first start, damage in mid-file).
+   * memory after its first start, damage in mid-file); `isSerious`: and more than the last, torn record.
+   * `suspects`: partitions of which it holds what may be older than it should be (`suspects.ts`).
    */
-  open(): Promise<{ readonly engine: Engine; readonly lossy: boolean }>;
+  open(): Promise<{
+    readonly engine: Engine;
+    readonly lossy: boolean;
+    readonly isSerious: boolean;
+    readonly suspects: readonly number[];
+  }>;
+  /** Remember the suspects for the next start. */
+  readonly onSuspects: (partitions: readonly number[]) => Promise<void>;
+  /** What goes with objects that are sent, and what is still taken. */
+  readonly collection: Collection;
   /** Every partition is whole again: a start after this is not lossy. */
   readonly onWhole: () => void;
   /** Something is being lost: a start after this is lossy. Rejects when that cannot be remembered. */
@@ -121,15 +138,14 @@ export function replicaStore(options: ReplicaStoreOptions): ActorSpec<ReplicaSto
   return {
     name: "replica_store",
     async start(context) {
-      const { engine, lossy } = await options.open();
-      const store = new ReplicaStore(options, context, engine, lossy);
+      const opened = await options.open();
+      const store = new ReplicaStore(options, context, opened);
       context.onStop(() => store.close());
       return store.handlers();
     },
   };
 }
 
-const NO_OBJECT: ReadAnswer = { ok: true, object: null };
 const UNREADABLE: ReadAnswer = { ok: false, code: "unreadable" };
 /** Eight random bytes tell a loss from all others. */
 const LOSS_ID_BYTES = 8;
@@ -143,6 +159,8 @@ const TIDY_MS = 10_000;
 type Entry =
   & Pick<ReplicaWrite, "partition" | "key" | "object">
   & Partial<Pick<ReplicaWrite, "ticket" | "from">>;
+
+type Opened = Awaited<ReturnType<ReplicaStoreOptions["open"]>>;
 
 class ReplicaStore {
   readonly #options: ReplicaStoreOptions;
@@ -159,8 +177,16 @@ class ReplicaStore {
   readonly #expiry: Expiry;
   readonly #trees: Trees;
   readonly #ownership: Ownership;
+  readonly #collection: Collection;
+  readonly #tombstones = new Tombstones();
+  readonly #reaper: Reaper;
+  readonly #suspects: Suspects;
   /** Partitions that are being dropped. */
   readonly #dropping = new Set<number>();
+  /** What is missing may have been acknowledged. */
+  #isSerious: boolean;
+  /** See `StoreLife`. */
+  #life = "";
   #isFenced: boolean;
   /** A slice of a survey is to come. */
   #isSurveying = false;
@@ -170,12 +196,14 @@ class ReplicaStore {
   constructor(
     options: ReplicaStoreOptions,
     context: ActorContext<ReplicaStoreProtocol>,
-    engine: Engine,
-    lossy: boolean,
+    { engine, lossy, isSerious, suspects }: Opened,
   ) {
     this.#options = options;
     this.#context = context;
     this.#engine = engine;
+    this.#collection = options.collection;
+    this.#isSerious = isSerious;
+    this.#suspects = new Suspects(suspects, options.onSuspects);
     const core = this.#core = options.core;
     const { log, environment: { random } } = context;
     this.#dots = new Dots(() => core.newActorId(random, options.node));
@@ -190,7 +218,10 @@ class ReplicaStore {
       since: (partition) => this.#ownership.since(partition),
       newLossId: () => toHex(random.bytes(LOSS_ID_BYTES)),
       onNotWhole: options.onNotWhole,
-      onWhole: options.onWhole,
+      onWhole: () => {
+        this.#isSerious = false;
+        options.onWhole();
+      },
     }, ring);
     this.#refill = new Refill({
       engine,
@@ -199,6 +230,7 @@ class ReplicaStore {
       wholeness: this.#wholeness,
       log,
       isFromFuture: (clock) => this.#isFromFuture(clock),
+      mayTake: (...of) => this.#mayTake(...of),
       store: (entry, local, incoming) => this.#store(entry, local, incoming),
     });
     this.#expiry = new Expiry(engine, this.#records);
@@ -208,6 +240,18 @@ class ReplicaStore {
       records: this.#records,
       log,
       wake: () => this.#wakeSurvey(0),
+      onMet: (partition, key, object) => this.#onHeld(partition, key, object),
+    });
+    this.#reaper = new Reaper({
+      core,
+      engine,
+      records: this.#records,
+      tombstones: this.#tombstones,
+      trees: this.#trees,
+      log,
+      isFirst: (partition) => this.#isFirst(partition),
+      isSound: (placement) => this.#isSound(placement),
+      onDamaged: (partition) => this.#onDamaged(partition),
     });
     this.#minter = new Minter({
       core,
@@ -218,7 +262,9 @@ class ReplicaStore {
       node: options.node,
       conflicts: options.conflicts,
       wallMs: options.wallMs,
-      onStored: (partition, object) => this.#expiry.note(partition, object),
+      onStored: (...held) => this.#onHeld(...held),
+      isBarred: (partition) => this.#isBarred(partition) || !this.#collection.isSure,
+      stamp: () => this.#collection.announced,
       ring: () => this.#ownership.ring,
       isFenced: () => this.#isFenced,
       isMisplaced: (placement) => this.#misplaced(placement) !== null,
@@ -228,6 +274,7 @@ class ReplicaStore {
       answer: (ticket, answer) => this.#coordinator(options.node).tell("minted", { ticket, answer }),
     });
     this.#takeRing(ring);
+    this.#drawLife();
     if (lossy) this.#wholeness.loseAll();
     if (engine.damageAtOpen.length > 0) {
       log.warn("the store was damaged and repaired while opening", {
@@ -244,7 +291,10 @@ class ReplicaStore {
       mint: (body) => this.#minter.onMint(body),
       ring: ({ ring }) => this.#takeRing(ring),
       inspect: ({ key, partition }) => this.#inspect(partition, key),
-      scan: (scan) => this.#mayGive(scan) ? this.#refill.scan(scan.partition, scan.after) : NO_PAGE,
+      scan: (scan) => {
+        if (!this.#mayGive(scan)) return NO_PAGE;
+        return this.#refill.scan(scan.partition, scan.after, this.#collection.announced);
+      },
       progress: () => this.#progress(),
       weigh: () => this.#weigh(),
       tidy: () => this.#dropStrays(),
@@ -267,6 +317,33 @@ class ReplicaStore {
       expired: ({ nowMs }) => this.#expired(nowMs),
       describe: () => this.#describe(),
       ...this.#treeHandlers(),
+      ...this.#reaperHandlers(),
+    };
+  }
+
+  #reaperHandlers(): Handlers<ReaperProtocol> {
+    return {
+      life: () => {
+        const isWhole = this.#wholeness.size + this.#wholeness.awaited + this.#suspects.list().length === 0;
+        const isWell = isWhole && !this.#groups.isPoisoned && this.#engine.stats().refusing === null;
+        return { life: this.#life, isWell, tombstones: this.#tombstones.size };
+      },
+      graves: ({ most }) => this.#reaper.list(most),
+      hashes: ({ keys, ...placement }) => this.#reaper.hashes(placement, keys),
+      reap: async (body) => {
+        const removed = await this.#reaper.reap(body);
+        const exhausted = this.#tombstones.takeExhausted();
+        if (exhausted !== null) this.#trees.resurvey(exhausted);
+        return removed;
+      },
+      standing: () => ({
+        isSerious: this.#isSerious,
+        notWhole: this.#wholeness.list().losses.map(({ partition }) => partition),
+        sealed: this.#collection.sealed,
+      }),
+      suspects: () => ({ ring: this.#ownership.ring, partitions: this.#suspects.list() }),
+      resolve: ({ partition, isRebuilt }) =>
+        isRebuilt ? this.#rebuild(partition) : this.#suspects.clear(partition),
     };
   }
 
@@ -285,19 +362,21 @@ class ReplicaStore {
 
   #treeHandlers(): Handlers<TreeProtocol> {
     const trees = this.#trees;
-    const isMine = (place: Placement) => this.#misplaced(place) === null;
-    const mayMerge = (place: Placement) => !this.#groups.isPoisoned && isMine(place);
+    const isMine = (place: Placement) =>
+      this.#misplaced(place) === null && !this.#suspects.has(place.partition);
+    const mayMerge = (place: Placement & Stamped) =>
+      !this.#groups.isPoisoned && isMine(place) && this.#mayTake(place.partition, place.stamp);
     return {
       treeRoots: ({ epoch, partitions }) => {
         if (this.#groups.isPoisoned) return NO_DIGESTS;
-        const rootOf = (partition: number) =>
-          this.#ownership.isMisplaced({ partition, epoch }) ? null : trees.root(partition);
+        const rootOf = (partition: number) => isMine({ partition, epoch }) ? trees.root(partition) : null;
         return { ok: true, digests: partitions.map(rootOf) };
       },
       treePieces: (body) => isMine(body) ? trees.pieces(body, body.most) : NO_PIECES,
       treeDigests: (body) => isMine(body) ? trees.digests(body.partition, body.cuts) : NO_DIGESTS,
       treeKeys: (body) => isMine(body) ? trees.keys(body) : NO_KEYS,
-      treeObjects: (body) => isMine(body) ? trees.objects(body.partition, body.keys) : NO_OBJECTS,
+      treeObjects: (body) =>
+        isMine(body) ? trees.objects(body.partition, body.keys, this.#collection.announced) : NO_OBJECTS,
       treeMerge: (body) =>
         mayMerge(body) ? this.#refill.merge(body.partition, body.entries, () => mayMerge(body)) : "refused",
       survey: async () => {
@@ -331,15 +410,77 @@ class ReplicaStore {
       alarms: this.#records.alarms,
       overwritten: this.#minter.overwritten,
       trees: this.#trees.describe(),
+      suspects: this.#suspects.list().length,
+      tombstones: { known: this.#tombstones.size, collected: this.#tombstones.collected },
     };
+  }
+
+  // --- what may be older than it should be --------------------------------------------------------------------
+
+  /** Another life begins for whoever agreed on something with this one. */
+  #drawLife(): void {
+    this.#life = toHex(this.#context.environment.random.bytes(LOSS_ID_BYTES));
+  }
+
+  /** Something is held, or has been met by the survey. */
+  #onHeld(partition: number, key: Uint8Array, object: StoredObject): void {
+    this.#expiry.note(partition, object);
+    this.#tombstones.note(partition, key, object);
+  }
+
+  /** Whether nothing is taken into a partition now: what is there may be too old, or what comes. */
+  #isBarred(partition: number): boolean {
+    return this.#suspects.has(partition) || !this.#collection.mayTake || !this.#options.isVouchedFor();
+  }
+
+  /** Whether objects of this stamp may be merged into a partition. */
+  #mayTake(partition: number, stamp: number): boolean {
+    return !this.#isBarred(partition) && !this.#core.isStale(stamp, this.#collection.sealed);
+  }
+
+  #isFirst(partition: number): boolean {
+    return preferenceList(this.#ownership.ring, partition)[0]?.id === this.#options.node;
+  }
+
+  /** See `ReaperDesk.isSound`. */
+  #isSound({ partition, epoch }: Placement): boolean {
+    const { ring } = this.#ownership;
+    const isAtRest = ring.epoch === epoch && ring.change === null && this.#ownership.has(partition);
+    const isWhole = !this.#wholeness.lacks(partition) && !this.#isBarred(partition);
+    return isAtRest && isWhole && !this.#groups.isPoisoned && !this.#isFenced;
+  }
+
+  /** Drop a copy that may be older than it should be; the refiller fetches it anew. */
+  async #rebuild(partition: number): Promise<void> {
+    if (!this.#suspects.has(partition) || this.#dropping.has(partition)) return;
+    this.#dots.renew();
+    this.#context.log.warn("a copy that may be too old is dropped, to be fetched anew", { partition });
+    if (!await this.#wholeness.lose(partition)) return;
+    // Not awaited: it may take its time. Until it is done nothing is taken.
+    void this.#drop(partition).then((isDropped) => {
+      if (!isDropped) return;
+      this.#suspects.clear(partition);
+      this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
+    });
   }
 
   #takeRing(ring: Ring): void {
     const before = this.#ownership.ring;
     if (ring.epoch < before.epoch && ring.clusterId === before.clusterId) return;
+    const wasOwned = new Set(this.#engine.partitions().filter((partition) => this.#ownership.has(partition)));
     this.#ownership.takeRing(ring);
     this.#wholeness.takeRing(ring, this.#ownership.awaited, this.#ownership.incoming);
     if (this.#wholeness.awaited > 0) this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
+    for (const partition of this.#suspects.list()) {
+      if (!this.#ownership.has(partition)) this.#suspects.clear(partition);
+    }
+    // What is left of a partition that was this node's once is older than it should be.
+    const left = this.#engine.partitions().filter((partition) =>
+      this.#ownership.incoming.has(partition) && !wasOwned.has(partition)
+    );
+    this.#suspects.add(left);
+    const self = this.#context.ref<ReplicaStoreProtocol>("replica_store");
+    for (const partition of left) self.tell("resolve", { partition, isRebuilt: true });
     this.#dropStrays();
   }
 
@@ -353,7 +494,8 @@ class ReplicaStore {
 
   /** Whether another owner may have pieces of a partition: see `scan` in the protocol. */
   #mayGive({ partition, epoch, since }: Scan): boolean {
-    return !this.#ownership.isMisplaced({ partition, epoch }) && this.#ownership.ring.epoch >= since;
+    return !this.#suspects.has(partition) && !this.#ownership.isMisplaced({ partition, epoch }) &&
+      this.#ownership.ring.epoch >= since;
   }
 
   /** What of the change under way is done here. */
@@ -388,16 +530,20 @@ class ReplicaStore {
     this.#context.log.info("partitions that belong to others now are dropped", { partitions: strays.length });
   }
 
-  async #drop(partition: number): Promise<void> {
+  /** Whether that was done. */
+  async #drop(partition: number): Promise<boolean> {
     this.#dropping.add(partition);
     try {
       const dropped = this.#engine.dropPartition(partition);
+      this.#tombstones.forget(partition);
       this.#trees.forget(partition);
       await dropped;
+      return true;
     } catch (error) {
-      if (this.#records.isClosed) return;
+      if (this.#records.isClosed) return false;
       this.#context.log.warn("a partition was not dropped", { partition, error: String(error) });
       this.#context.after(TIDY_MS, "tidy", {});
+      return false;
     } finally {
       this.#dropping.delete(partition);
     }
@@ -432,10 +578,11 @@ class ReplicaStore {
       this.#teachRing(read.from, read.epoch);
       return this.#sendRead(read, { ok: false, ...misplaced });
     }
+    const stamp = this.#collection.announced;
     return this.#records.read(
       partition,
       key,
-      (record) => this.#sendRead(read, this.#judge(partition, record)),
+      (record) => this.#sendRead(read, this.#judge(partition, record, stamp)),
       (code) => this.#sendRead(read, { ok: false, code }),
     );
   }
@@ -444,7 +591,8 @@ class ReplicaStore {
     this.#coordinator(from).tell("replicaRead", { ticket, replica: this.#options.node, answer });
   }
 
-  #judge(partition: number, record: EncodedObject | null): ReadAnswer {
+  #judge(partition: number, record: EncodedObject | null, stamp: number): ReadAnswer {
+    if (this.#suspects.has(partition)) return { ok: false, code: "not-whole", object: null };
     const { isPoisoned } = this.#groups;
     const isUnknown = !this.#options.isVouchedFor();
     const doubts = {
@@ -454,17 +602,20 @@ class ReplicaStore {
       isUnknown,
     };
     if (!this.#core.isSure(doubts)) {
-      return { ok: false, code: "not-whole", object: record };
+      return { ok: false, code: "not-whole", object: record, stamp };
     }
-    return record === null ? NO_OBJECT : { ok: true, object: record };
+    return { ok: true, object: record, stamp };
   }
 
   #inspect(partition: number, key: Uint8Array): ReadAnswer | Promise<ReadAnswer> {
+    const stamp = this.#collection.announced;
     return this.#records.read<ReadAnswer>(
       partition,
       key,
       (record) => {
-        if (record === null || this.#records.decode(record) !== null) return this.#judge(partition, record);
+        if (record === null || this.#records.decode(record) !== null) {
+          return this.#judge(partition, record, stamp);
+        }
         return this.#onDamaged(partition).then(() => UNREADABLE);
       },
       (code) => ({ ok: false, code }),
@@ -480,6 +631,10 @@ class ReplicaStore {
       this.#teachRing(body.from, body.epoch);
       return refuse({ ok: false, definite: true, ...misplaced });
     }
+    if (this.#core.isStale(body.stamp, this.#collection.sealed)) {
+      return refuse({ ok: false, code: "collected", definite: true });
+    }
+    if (this.#isBarred(body.partition)) return refuse({ ok: false, code: "unavailable", definite: true });
     const incoming = this.#records.decode(body.object);
     if (incoming === null) return refuse({ ok: false, code: "corrupt", definite: true });
     if (this.#isFromFuture(incoming.clock)) {
@@ -499,22 +654,28 @@ class ReplicaStore {
 
   /** Merge an object into what is held; whoever waits for it is told. False when it was refused. */
   #store(entry: Entry, local: EncodedObject | null, incoming: StoredObject): boolean | Promise<boolean> {
-    this.#expiry.note(entry.partition, incoming);
-    if (local === null) return this.#commit(entry, entry.object, null);
-    if (equalBytes(local, entry.object)) return this.#commit(entry, entry.object, entry.object);
+    if (local === null) return this.#commit(entry, incoming, entry.object, null);
+    if (equalBytes(local, entry.object)) return this.#commit(entry, incoming, entry.object, entry.object);
     const held = this.#records.decode(local);
-    if (held === null) return this.#replaceDamaged(entry);
-    const record = encodeObject(this.#core.merge(held, incoming));
-    return this.#commit(entry, record, equalBytes(record, local) ? record : local);
+    if (held === null) return this.#replaceDamaged(entry, incoming);
+    const object = this.#core.merge(held, incoming);
+    const record = encodeObject(object);
+    return this.#commit(entry, object, record, equalBytes(record, local) ? record : local);
   }
 
   /** Write a record in the place of another one, of none (null), or of one of which nothing is known (undefined). */
-  #commit(entry: Entry, record: EncodedObject, before: EncodedObject | null | undefined): boolean {
+  #commit(
+    entry: Entry,
+    object: StoredObject,
+    record: EncodedObject,
+    before: EncodedObject | null | undefined,
+  ): boolean {
     const isHeld = before === record;
     const waiter = { ticket: entry.ticket ?? 0, from: entry.from ?? this.#options.node };
     if (isHeld && this.#groups.join(waiter)) return true;
     const refusal = this.#groups.write(entry.partition, entry.key, record, waiter);
     if (refusal === null) {
+      this.#onHeld(entry.partition, entry.key, object);
       if (before === undefined) this.#trees.doubt(entry.partition, entry.key);
       else if (!isHeld) this.#trees.onCommit(entry.partition, entry.key, before, record);
       return true;
@@ -527,9 +688,9 @@ class ReplicaStore {
    * A damaged record gives way to another's object, and with it whatever acknowledged sibling only it had: that
    * one may be with any other owner. It may have held dots of ours that nobody else has, too.
    */
-  async #replaceDamaged(entry: Entry): Promise<boolean> {
+  async #replaceDamaged(entry: Entry, incoming: StoredObject): Promise<boolean> {
     this.#dots.renew();
-    if (await this.#onDamaged(entry.partition)) return this.#commit(entry, entry.object, undefined);
+    if (await this.#onDamaged(entry.partition)) return this.#commit(entry, incoming, entry.object, undefined);
     this.#acknowledge(
       { ticket: entry.ticket ?? 0, from: entry.from ?? this.#options.node },
       { ok: false, code: "unreadable", definite: true },
@@ -540,13 +701,18 @@ class ReplicaStore {
   /** What was issued under our id since the copy was made is not known, either. */
   #loseAll(): void {
     this.#dots.renew();
+    this.#drawLife();
+    this.#isSerious = true;
     this.#wholeness.loseAll();
+    this.#suspects.add(this.#engine.partitions().filter((partition) => this.#wholeness.lacks(partition)));
     this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
   }
 
   /** Reads of the partition do not count until all other owners were asked. False when that cannot be remembered. */
   #onDamaged(partition: number): Promise<boolean> {
     this.#damaged++;
+    this.#drawLife();
+    this.#isSerious = true;
     const wasWhole = !this.#wholeness.has(partition);
     const remembered = this.#wholeness.lose(partition);
     if (wasWhole) {

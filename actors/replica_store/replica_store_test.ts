@@ -152,9 +152,9 @@ for (const [what, damage] of Object.entries(DAMAGES)) {
     assert(loss!.lossId !== again!.lossId);
     const entries = [{ key: KEY, object: objectOf("v") }];
     // Damage found on the way is another loss; then it is gone.
-    assertEquals(await store.ask("absorb", { ...again!, entries }, ASK), "refused");
+    assertEquals(await store.ask("absorb", { ...again!, entries, stamp: 0 }, ASK), "refused");
     const { losses: [last] } = await store.ask("listNotWhole", {}, ASK);
-    assertEquals(await store.ask("absorb", { ...last!, entries }, ASK), "taken");
+    assertEquals(await store.ask("absorb", { ...last!, entries, stamp: 0 }, ASK), "taken");
     assertEquals(stage.engine().get(0, KEY), entries[0]!.object);
     await stage.stop();
   });
@@ -170,7 +170,7 @@ Deno.test("replica store: neither damage nor a closed or failing engine crashes 
     const page = await store.ask("scan", { partition: 0, after: null, epoch: 1, since: 1 }, ASK);
     const absorbed = await store.ask(
       "absorb",
-      { ...loss!, entries: [{ key: KEY, object: objectOf("v") }] },
+      { ...loss!, entries: [{ key: KEY, object: objectOf("v") }], stamp: 0 },
       ASK,
     );
     await stage.write(objectOf("v"), 1);

@@ -10,7 +10,7 @@
  */
 
 import type { Cut } from "../repair/hash_tree.ts";
-import type { PartitionEntry, Placement } from "./protocol.ts";
+import type { PartitionEntry, Placement, Stamped } from "./protocol.ts";
 
 /** Most partitions in one {@link TreeProtocol.treeRoots}, and most cuts in one {@link TreeProtocol.treeDigests}. */
 export const TREE_ITEMS = 1024;
@@ -50,7 +50,7 @@ export interface KeyPage {
 }
 
 /** Objects of the first so many of the keys asked for. */
-export interface Objects {
+export interface Objects extends Stamped {
   /** Whether they could be read. */
   readonly ok: boolean;
   /** What is there. */
@@ -72,7 +72,7 @@ export const NO_PIECES: CutDigests = { ok: false, digests: [], cuts: [] };
 /** See {@link NO_DIGESTS}. */
 export const NO_KEYS: KeyPage = { ok: false, keys: [], next: null, isDamaged: false };
 /** See {@link NO_DIGESTS}. */
-export const NO_OBJECTS: Objects = { ok: false, entries: [], done: 0 };
+export const NO_OBJECTS: Objects = { ok: false, entries: [], done: 0, stamp: 0 };
 
 /** Messages of the replica store about its hash trees. */
 export type TreeProtocol = {
@@ -87,7 +87,7 @@ export type TreeProtocol = {
   /** What is held under keys. */
   treeObjects: [Placement & { keys: readonly Uint8Array[] }, Objects];
   /** Merge objects into what is held. */
-  treeMerge: [Placement & { entries: readonly PartitionEntry[] }, MergeAnswer];
+  treeMerge: [Placement & Stamped & { entries: readonly PartitionEntry[] }, MergeAnswer];
   /** Survey a little of what is not known. Own timer. */
   survey: [Record<never, never>, void];
 };

@@ -1,6 +1,7 @@
 /**
  * The hash trees of a store: one for each partition that holds anything, up to date with every commit, and made anew of
- * what is there when the store starts, a slice at a time.
+ * what is there when the store starts, a slice at a time. Whatever else has to be known of every key (when the first
+ * expires, which are tombstones) learns it from the same slices: a start reads a partition once.
  *
  * A slice is read and learnt in one turn of the store, so that no write comes between, and clients wait no longer
  * than for any other message: {@link SLICE_ENTRIES} keys or {@link SLICE_BYTES}. What a slice costs is said in
@@ -9,7 +10,8 @@
  *
  * A tree says what was written, not what a disk has made of it since. So whenever keys of a stretch are listed for
  * another owner, they are compared with the tree; where they differ, that leaf is surveyed anew. If nothing there was
- * damaged, somebody wrote behind the tree's back: a bug, which is counted and shown.
+ * damaged, nor left out by a survey (a disk may read better later), somebody wrote behind the tree's back: a bug, which
+ * is counted and shown.
  *
  * @module
  */
@@ -29,6 +31,7 @@ import {
 import { encodeHash, type ObjectHash, type objectHash } from "./object_hash.ts";
 import { type EncodedObject, PAGE_ENTRIES, type PartitionEntry } from "./protocol.ts";
 import type { Records } from "./records.ts";
+import type { StoredObject } from "./object.ts";
 import {
   type CutDigests,
   type Digests,
@@ -61,6 +64,8 @@ export interface TreesDesk {
   readonly log: Log;
   /** There is something to survey: have {@link Trees.survey} called soon. */
   wake(): void;
+  /** A survey meets an object. */
+  onMet(partition: number, key: Uint8Array, object: StoredObject): void;
 }
 
 /** What a commit does to the tree of its partition. */
@@ -88,6 +93,8 @@ export class Trees {
   readonly #trees = new Map<number, HashTree>();
   /** Partitions whose trees are not settled. */
   readonly #unsettled = new Set<number>();
+  /** Partitions of which a survey left out what was damaged. */
+  readonly #leftOut = new Set<number>();
   #wrong = 0;
 
   /** @param desk its store */
@@ -100,11 +107,24 @@ export class Trees {
     if (this.#unsettled.size > 0) desk.wake();
   }
 
-  /** A record was written over another, or where there was none. Both are sound. */
-  onCommit(partition: number, key: Uint8Array, before: EncodedObject | null, after: EncodedObject): void {
+  /** A record was written over another, or where there was none, or was removed (null). All are sound. */
+  onCommit(
+    partition: number,
+    key: Uint8Array,
+    before: EncodedObject | null,
+    after: EncodedObject | null,
+  ): void {
     const { objectHash, changeTree } = this.#desk.core;
     const tree = this.#of(partition);
-    changeTree(tree, key, before && objectHash(key, before), objectHash(key, after));
+    changeTree(tree, key, before && objectHash(key, before), after && objectHash(key, after));
+    this.#settle(partition, tree);
+  }
+
+  /** What is there of a partition may not be what was written: nothing is known of it until it is surveyed, and met. */
+  resurvey(partition: number): void {
+    if (!this.#desk.engine.partitions().includes(partition)) return;
+    const tree = new HashTree(false);
+    this.#trees.set(partition, tree);
     this.#settle(partition, tree);
   }
 
@@ -122,14 +142,8 @@ export class Trees {
   forget(partition: number): void {
     this.#trees.delete(partition);
     this.#unsettled.delete(partition);
-    if (this.#desk.engine.partitions().includes(partition)) this.resurvey(partition);
-  }
-
-  /** What is there of a partition may not be what was written: nothing is known of it until it is surveyed. */
-  resurvey(partition: number): void {
-    const tree = new HashTree(false);
-    this.#trees.set(partition, tree);
-    this.#settle(partition, tree);
+    this.#leftOut.delete(partition);
+    this.resurvey(partition);
   }
 
   /** Survey a little; whether there is more to do. False also when it cannot be read now. */
@@ -142,6 +156,7 @@ export class Trees {
       const limit = Math.min(SLICE_ENTRIES, (place.keys ?? SLICE_ENTRIES) + 1);
       const slice = await this.#read({ partition, ...afterOf(place.after), limit, limitBytes: SLICE_BYTES });
       if (slice === null) return "failed";
+      if (slice.isDamaged) this.#leftOut.add(partition);
       if (!tree.learn(place.after, slice.keys, slice.isEnd)) this.#onWrong(partition, slice);
     }
     // Another one's turn, so that none waits for the largest.
@@ -190,7 +205,7 @@ export class Trees {
   }
 
   /** See `TreeProtocol.treeObjects`. */
-  async objects(partition: number, keys: readonly Uint8Array[]): Promise<Objects> {
+  async objects(partition: number, keys: readonly Uint8Array[], stamp: number): Promise<Objects> {
     const { records } = this.#desk;
     const entries: PartitionEntry[] = [];
     let sizeBytes = 0;
@@ -209,7 +224,7 @@ export class Trees {
       entries.push({ key, object });
       sizeBytes += object.length;
     }
-    return { ok: true, entries, done };
+    return { ok: true, entries, done, stamp };
   }
 
   /** For `status`. */
@@ -236,7 +251,7 @@ export class Trees {
   }
 
   #onWrong(partition: number, { isDamaged }: Slice): void {
-    if (isDamaged) return;
+    if (isDamaged || this.#leftOut.has(partition)) return;
     this.#wrong++;
     this.#desk.log.error("a hash tree was not that of what is held; it is now", { partition });
   }
@@ -256,8 +271,12 @@ export class Trees {
       const page = scanned instanceof Promise ? await scanned : scanned;
       const keys: HashedKey[] = [];
       for (const { key, record } of page.entries) {
-        if (records.decode(record) === null) isDamaged = true;
-        else keys.push({ key, hash: core.objectHash(key, record) });
+        const object = records.decode(record);
+        if (object === null) isDamaged = true;
+        else {
+          keys.push({ key, hash: core.objectHash(key, record) });
+          this.#desk.onMet(partition, key, object);
+        }
       }
       const last = page.entries.at(-1);
       if (!page.done && keys.length === 0 && last !== undefined) {

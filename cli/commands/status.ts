@@ -73,6 +73,7 @@ function facts(status: NodeStatus, paint: Paint): [name: string, text: string][]
       "store",
       `${engine.engine}, ${counted(engine.keys, "key")}, ${size(engine.liveBytes)} live` +
       (engine.refusing === null ? "" : "  " + paint.red(engine.refusing)) +
+      alarm(store.suspects, `${counted(store.suspects, "partition")} to be fetched anew`) +
       alarm(store.notWhole, `${counted(store.notWhole, "partition")} not whole`) +
       alarm(store.damage, `${counted(store.damage, "damaged place")} found`) +
       alarm(store.alarms, counted(store.alarms, "alarm")) +
@@ -80,6 +81,7 @@ function facts(status: NodeStatus, paint: Paint): [name: string, text: string][]
     ],
     ["copies", `${size(copies.fetchedBytes)} fetched from other owners`],
     ["repair", repaired(repair)],
+    ["tombstones", buried(status, paint)],
     ["disk", disk(engine)],
     ...status.moves === null ? [] : [["moves", paint.yellow(movesInWords(status.moves))] as [string, string]],
     ["background", showBackground(status.background, paint)],
@@ -111,11 +113,23 @@ function repaired(repair: NodeStatus["repair"]): string {
   ].join(", ");
 }
 
+/** What is left of deleted keys, and who has to come back before that goes, as people read it. */
+function buried({ store: { tombstones }, collection }: NodeStatus, paint: Paint): string {
+  const { sealed, isSure, says, waitedFor } = collection;
+  return [
+    `${tombstones.known} known, ${tombstones.collected} collected, epoch ${sealed}`,
+    ...(isSure ? [] : [paint.yellow("asking others for the epoch")]),
+    ...(waitedFor.length > 0 ? [paint.yellow(`waiting for ${waitedFor.map(brief).join(", ")}`)] : []),
+    ...(waitedFor.length === 0 && says !== "" ? [says] : []),
+  ].join(", ");
+}
+
 /** What is kept for members that are away, as people read it. */
 function hintsHeld(hints: HintStoreStatus, paint: Paint): string {
-  const { count, bytes, targets, taken, delivered, refused, damage, lossy, refusing } = hints;
+  const { count, bytes, targets, taken, delivered, outdated, refused, damage, lossy, refusing } = hints;
   const each = targets.map(({ node, count, bytes }) => `${brief(node)} ${count}, ${size(bytes)}`);
   const trouble = [
+    ...(outdated > 0 ? [`${outdated} outdated and forgotten`] : []),
     ...(refused > 0 ? [`${refused} refused, no room`] : []),
     ...(refusing !== null ? [refusing] : []),
     ...(damage > 0 ? [`${counted(damage, "damaged place")} found`] : []),

@@ -10,6 +10,7 @@ import type {
   EncodedObject,
   Placement,
   ReadAnswer,
+  Stamped,
   WriteAnswer,
   WriteRefusal,
 } from "../../actors/replica_store/protocol.ts";
@@ -41,6 +42,7 @@ const WRITE_CODES: readonly ("ok" | WriteRefusal)[] = [
   "future-dot",
   "ring-changing",
   "hints-full",
+  "collected",
 ];
 
 const DEFINITE = 1, EPOCH = 2;
@@ -78,12 +80,11 @@ export const READ_ANSWER: Message<ReadAnswer> = {
   number: 33,
   name: "read-answer",
   encode(writer, answer) {
-    if (answer.ok) {
-      writer.u8(answer.object ? 0 : 1);
-      if (answer.object) writer.bytes(answer.object);
-    } else if (answer.code === "not-whole") {
-      writer.u8(answer.object ? 2 : 3);
-      if (answer.object) writer.bytes(answer.object);
+    if (answer.ok || answer.code === "not-whole") {
+      writer.u8((answer.ok ? 0 : 2) + (answer.object ? 0 : 1));
+      if (!answer.object) return;
+      writer.u64(answer.stamp ?? 0);
+      writer.bytes(answer.object);
     } else {
       writer.u8(ordinal(READ_CODES, answer.code));
       encodeEpoch(writer, 0, answer.epoch);
@@ -91,20 +92,23 @@ export const READ_ANSWER: Message<ReadAnswer> = {
   },
   decode(frame) {
     const code = word(READ_CODES, frame.u8());
-    if (code === "found") return { ok: true, object: frame.rest() };
+    if (code === "found") return { ok: true, stamp: frame.u64(), object: frame.rest() };
     if (code === "missing") return { ok: true, object: null };
-    if (code === "not-whole") return { ok: false, code, object: frame.rest() };
+    if (code === "not-whole") return { ok: false, code, stamp: frame.u64(), object: frame.rest() };
     if (code === "not-whole-missing") return { ok: false, code: "not-whole", object: null };
     return { ok: false, code, ...decodeEpoch(frame, flags(frame, EPOCH)) };
   },
 };
 
 /** `replica_store.write`. */
-export const WRITE: Message<Placement & { readonly key: Uint8Array; readonly object: EncodedObject }> = {
+export const WRITE: Message<
+  Placement & Stamped & { readonly key: Uint8Array; readonly object: EncodedObject }
+> = {
   number: 34,
   name: "write",
   encode(writer, body) {
     encodePlacement(writer, body);
+    writer.u64(body.stamp);
     writer.u16(body.key.length);
     writer.bytes(body.key);
     writer.bytes(body.object);
@@ -112,17 +116,19 @@ export const WRITE: Message<Placement & { readonly key: Uint8Array; readonly obj
   decode: (frame) => ({
     partition: frame.u16(),
     epoch: frame.u64(),
+    stamp: frame.u64(),
     key: frame.bytes(frame.u16()),
     object: frame.rest(),
   }),
 };
 
 /** `hint_store.keep`. */
-export const KEEP: Message<Pick<Keep, "partition" | "epoch" | "target" | "key" | "object">> = {
+export const KEEP: Message<Pick<Keep, "partition" | "epoch" | "stamp" | "target" | "key" | "object">> = {
   number: 36,
   name: "keep",
   encode(writer, body) {
     encodePlacement(writer, body);
+    writer.u64(body.stamp);
     writer.hex(body.target);
     writer.u16(body.key.length);
     writer.bytes(body.key);
@@ -131,6 +137,7 @@ export const KEEP: Message<Pick<Keep, "partition" | "epoch" | "target" | "key" |
   decode: (frame) => ({
     partition: frame.u16(),
     epoch: frame.u64(),
+    stamp: frame.u64(),
     target: frame.hex(16),
     key: frame.bytes(frame.u16()),
     object: frame.rest(),

@@ -125,7 +125,7 @@ function timeMessages(value: Uint8Array): Row[] {
     ["put, client to node", time(() => wire.carry(PUT, put))],
     ["get, client to node", time(() => wire.carry(GET, { key: KEY, r: 0 }))],
     ["got, node to client", time(() => wire.carry(GOT, got))],
-    ["write, node to node", time(() => wire.carry(WRITE, { ...place, object }))],
+    ["write, node to node", time(() => wire.carry(WRITE, { ...place, stamp: 0, object }))],
     ["read, node to node", time(() => wire.carry(READ, place))],
     ["read-answer, node to node", time(() => wire.carry(READ_ANSWER, { ok: true, object }))],
   ];

@@ -8,6 +8,7 @@
 import { coordinator } from "../../actors/coordinator/coordinator.ts";
 import { COORDINATOR_CORE } from "../../actors/coordinator/core.ts";
 import type { CoordinatorProtocol, OriginProtocol } from "../../actors/coordinator/protocol.ts";
+import { Collection, NO_EPOCHS } from "../../actors/replica_store/collection.ts";
 import { REPLICA_STORE_CORE, replicaStore } from "../../actors/replica_store/replica_store.ts";
 import type { Ring } from "../../actors/ring_manager/ring.ts";
 import type { RingManagerProtocol } from "../../actors/ring_manager/protocol.ts";
@@ -128,9 +129,17 @@ async function startNode(node: string, answers: Answers): Promise<ActorSystem> {
     start: () => ({ current: () => ({ ring: RING, isFenced: false }) }),
   };
   const door: ActorSpec<OriginProtocol> = { name: "listener", start: () => ({ answer: answers.add }) };
+  const collection = new Collection({
+    node,
+    known: NO_EPOCHS,
+    trust: "sure",
+    members: () => RING.members.map(({ id }) => id),
+    save: () => Promise.resolve(),
+  });
   const open = async () => {
     const options = { ...environment, directory: "unused", sync: "never" as const, persist: false };
-    return { engine: await openMemoryEngine(options), lossy: false };
+    const engine = await openMemoryEngine(options);
+    return { engine, lossy: false, isSerious: false, suspects: [] };
   };
   await system.start({
     name: "bench",
@@ -144,6 +153,8 @@ async function startNode(node: string, answers: Answers): Promise<ActorSystem> {
         node,
         open,
         isVouchedFor: () => true,
+        collection,
+        onSuspects: () => Promise.resolve(),
         current: () => ({ ring: RING, isFenced: false }),
         onWhole: () => {},
         onNotWhole: () => Promise.resolve(),
@@ -152,6 +163,7 @@ async function startNode(node: string, answers: Answers): Promise<ActorSystem> {
       coordinator({
         wallMs: () => null,
         node,
+        collection,
         budget: FREE,
         conflicts: "siblings",
         quorum: { r: 2, w: 2, sloppy: false },

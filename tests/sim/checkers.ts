@@ -25,6 +25,7 @@ import {
   replicasAgree,
   replicasHoldWhatIsRead,
   ringIsAgreed,
+  tombstonesGo,
   treesAgree,
 } from "./checkers/ending_checkers.ts";
 import type { Evidence, Violation } from "./checkers/evidence.ts";
@@ -52,6 +53,7 @@ export const CHECKERS: readonly {
   { invariants: [5], check: ringIsAgreed },
   { invariants: [6], check: nodesAreSound },
   { invariants: [7], check: nothingPilesUp },
+  { invariants: [3, 7], check: tombstonesGo },
 ];
 
 /** Everything that is checked. */

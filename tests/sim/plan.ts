@@ -115,7 +115,9 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const asked = options.faults?.filter((kind) => !except.includes(kind));
   const draws = !except.includes("join") && random.fork("joins").integer(JOIN_EVERY) === 0;
   const joins = asked ? asked.includes("join") : draws;
-  const work = drawWorkload(random.fork("workload"), options.ops ?? OPS, joins);
+  const ops = options.ops ?? OPS;
+  const hot = drawWorkload(random.fork("workload"), ops, joins);
+  const work = ops < OPS ? hot : withGraves(hot, random.fork("graves"), joins ? FOUNDING_MS : 0);
   const loser = random.fork("faults").integer(nodes); // as `drawFaults` draws it
   const isChanging = !joins && asked
     ? asked.some((kind) => MEMBERSHIP.has(kind))
@@ -322,6 +324,38 @@ function drawWorkload(
     return calls;
   });
   return { quorum, keys, timeoutMs: random.pick([500, 1_000, 1_000, 2_000, 5_000]), clients };
+}
+
+/** Keys that are written, deleted by who has read them, and never written again; so many. */
+const GRAVES = 4;
+/** How long after each other that happens, from and to, and how often they are read afterwards. */
+const GRAVE_MS = [200, 1_500] as const;
+const GRAVE_READS = 4;
+
+/**
+ * With keys that stay deleted: so that tombstones are collected while things go wrong, and what comes back is seen.
+ */
+function withGraves<W extends Pick<Plan, "keys" | "clients">>(
+  work: W,
+  random: SimulatedRandom,
+  fromMs: number,
+): W {
+  const clients = work.clients.map((calls) => [...calls]);
+  const some = { informed: false, quorum: 0, sizeBytes: 0 };
+  for (let key = work.keys; key < work.keys + GRAVES; key++) {
+    const digger = random.pick(clients);
+    let atMs = fromMs + random.integer(FOR_MS / 4);
+    const later = () => atMs = Math.round(atMs + random.between(...GRAVE_MS));
+    digger.push({ ...some, atMs, kind: "put", key });
+    digger.push({ ...some, atMs: later(), kind: "get", key });
+    digger.push({ ...some, atMs: later(), kind: "del", key, informed: true });
+    for (let reads = GRAVE_READS; reads > 0; reads--) {
+      const visitor = random.pick(clients);
+      visitor.push({ ...some, atMs: Math.round(random.between(atMs, FOR_MS)), kind: "get", key });
+    }
+  }
+  for (const calls of clients) calls.sort((a, b) => a.atMs - b.atMs);
+  return { ...work, keys: work.keys + GRAVES, clients };
 }
 
 function drawCall(

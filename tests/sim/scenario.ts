@@ -90,6 +90,7 @@ export const FIGURES = [
   "joins",
   "leaves",
   "resumed moves",
+  "tombstones collected",
   ...HINT_FIGURES,
 ] as const;
 
@@ -104,6 +105,11 @@ const SETTLE_MS = 3_000;
 /** All hints are back by then. */
 const HINTS_MS = 15_000;
 const REPAIR_MS = 500;
+/** All deleted keys are gone by then. */
+const COLLECT_MS = 90_000;
+/** Rounds of collection begin so soon after each other, and wait for so long beyond what clients allow for a call. */
+const COLLECT_EVERY_MS = 500;
+const HELD_UP_MS = 6_500;
 /** All owners of a partition hold the same so long after that, and are asked so often. */
 const TREES_MS = 30_000;
 const LOOK_MS = 500;
@@ -209,7 +215,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
 type Stores = Map<number, Engine>;
 
 function withSmallStore(
-  { hintBytes }: Plan,
+  { hintBytes, timeoutMs }: Plan,
   cores: ClusterOptions["cores"] = {},
   stores: Stores,
   onHintActor: () => void,
@@ -220,6 +226,11 @@ function withSmallStore(
     const { openHints } = { ...HINT_MEMORY_CORE, ...own.hints };
     return {
       ...own,
+      collector: {
+        everyMs: () => COLLECT_EVERY_MS,
+        waitMs: () => timeoutMs + HELD_UP_MS,
+        ...own.collector,
+      },
       hints: { openHints: (engine, options) => openHints(engine, { ...options, ...STORE[engine] }) },
       hintStore: {
         ...(hintBytes > 0 && {
@@ -297,6 +308,8 @@ export async function endingOf(
   await untilHintsAreBack(cluster, clients);
   const { quorum: { n } } = await clients[0]!.admin("clusterState", {});
   const trees = judgesTrees && await treesOf(clients, (ms) => cluster.sleep(ms));
+  // Where replicas stay different nobody can agree on what is to go.
+  if (judgesTrees) await untilCollected(cluster, clients);
   // First a write through each, to all replicas: who only reads well has not healed.
   for (const [index, client] of clients.entries()) {
     const caller = new Caller(`final${index}`, client, history, plan.quorum);
@@ -347,6 +360,15 @@ async function untilHintsAreBack(cluster: Cluster, clients: readonly Client[]): 
     const statuses = await Promise.all(clients.map((client) => client.admin("status", {})));
     if (statuses.every(({ hints }) => hints.count === 0)) return;
     await cluster.sleep(CONNECT_MS);
+  }
+}
+
+/** After healing deleted keys are forgotten, within a bound. */
+async function untilCollected(cluster: Cluster, clients: readonly Client[]): Promise<void> {
+  for (let waitedMs = 0; waitedMs < COLLECT_MS; waitedMs += LOOK_MS) {
+    const statuses = await Promise.all(clients.map((client) => client.admin("status", {})));
+    if (statuses.every(({ store }) => store.tombstones.known === 0)) return;
+    await cluster.sleep(LOOK_MS);
   }
 }
 
@@ -449,6 +471,7 @@ function figuresOf(
     "hints refused": sum(({ status }) => status.hints.refused),
     "sloppy writes": sum(({ status }) => status.coordinator.sloppyPuts),
     joins: cluster.troubles.filter(({ what }) => what === "is a member").length,
+    "tombstones collected": sum(({ status }) => status.store.tombstones.collected),
     leaves: cluster.troubles.filter(({ what }) => what === "leaves" || what === "is removed").length,
     "resumed moves": resumedMoves(cluster.troubles, endsMs),
   };

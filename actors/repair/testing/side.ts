@@ -36,7 +36,14 @@ export class TestSide implements Side {
     const { log } = fake().environment;
     const records = new Records(engine, log, verifyValues);
     this.engine = engine;
-    this.trees = new Trees({ core: { objectHash, changeTree }, engine, records, log, wake: () => {} });
+    this.trees = new Trees({
+      core: { objectHash, changeTree },
+      engine,
+      records,
+      log,
+      wake: () => {},
+      onMet: () => {},
+    });
   }
 
   /** Make one that holds nothing yet, or what an engine holds. */
@@ -78,7 +85,7 @@ export class TestSide implements Side {
       treePieces: (stretch) => trees.pieces(stretch, stretch.most),
       treeDigests: ({ partition, cuts }) => trees.digests(partition, cuts),
       treeKeys: (stretch) => trees.keys(stretch),
-      treeObjects: ({ partition, keys }) => trees.objects(partition, keys),
+      treeObjects: ({ partition, keys }) => trees.objects(partition, keys, 0),
       treeMerge: ({ partition, entries }): MergeAnswer => {
         for (const { key, object } of entries) this.write(partition, key, object);
         return "taken";

@@ -13,6 +13,7 @@ import type { ActorSpec, Ref } from "../../runtime/mod.ts";
 import { assert } from "../../runtime/testing/assert.ts";
 import { oneForOne, stage } from "../../runtime/testing/stage.ts";
 import { Simulation } from "../../simulated/simulation.ts";
+import { Collection, NO_EPOCHS } from "../collection.ts";
 import { mint } from "../object.ts";
 import { encodeObject } from "../object_codec.ts";
 import type {
@@ -44,6 +45,8 @@ export interface StageOptions {
   readonly others?: readonly string[];
   /** Whether every start is lossy. */
   readonly lossy?: boolean;
+  /** Partitions that may be older than they should be. */
+  readonly suspects?: readonly number[];
   /** Planted bugs. */
   readonly core?: Partial<ReplicaStoreCore>;
   /** Remembers a loss. */
@@ -54,6 +57,8 @@ export interface StageOptions {
 export interface StoreStage {
   /** What the coordinator was told, in order. */
   readonly heard: string[];
+  /** What it takes. */
+  readonly collection: Collection;
   /** The store. */
   readonly store: Ref<ReplicaStoreProtocol>;
   /** Its engine, of the latest start. */
@@ -63,7 +68,7 @@ export interface StoreStage {
   /** From now on the engine refuses writes (null: takes them), and durability is had so. */
   fail(by: EngineError | null, next: () => Promise<void>): void;
   /** A coordinator sends an object. */
-  write(object: EncodedObject, ticket: number): Promise<void>;
+  write(object: EncodedObject, ticket: number, stamp?: number): Promise<void>;
   /** A coordinator reads. */
   read(deadline: number, ticket: number): Promise<void>;
   /** The coordinator has a version minted. */
@@ -86,11 +91,20 @@ export async function storeStage(options: StageOptions = {}): Promise<StoreStage
   let wholes = 0;
   let engine!: Engine;
   const ring = ringOf(options.others ?? []);
+  const collection = new Collection({
+    node: NODE,
+    known: NO_EPOCHS,
+    trust: "sure",
+    members: () => ring.members.map(({ id }) => id),
+    save: () => Promise.resolve(),
+  });
   const store = replicaStore({
     conflicts: "siblings",
     wallMs: () => null,
     node: NODE,
     isVouchedFor: () => true,
+    collection,
+    onSuspects: () => Promise.resolve(),
     current: () => ({ ring, isFenced: false }),
     onWhole: () => wholes++,
     onNotWhole: options.onNotWhole ?? (() => Promise.resolve()),
@@ -108,7 +122,7 @@ export async function storeStage(options: StageOptions = {}): Promise<StoreStage
         void write(changes);
         return durability();
       };
-      return { engine, lossy: options.lossy ?? false };
+      return { engine, lossy: options.lossy ?? false, isSerious: false, suspects: options.suspects ?? [] };
     },
   });
   const started = await stage(oneForOne(store, ears(heard)), NODE);
@@ -116,6 +130,7 @@ export async function storeStage(options: StageOptions = {}): Promise<StoreStage
   const placed = { key: KEY, partition: 0, epoch: ring.epoch };
   return {
     heard,
+    collection,
     store: ref,
     engine: () => engine,
     wholes: () => wholes,
@@ -123,8 +138,8 @@ export async function storeStage(options: StageOptions = {}): Promise<StoreStage
       refusal = by;
       durability = next;
     },
-    write(object, ticket) {
-      ref.tell("write", { ...placed, object, ticket, from: NODE });
+    write(object, ticket, stamp = 0) {
+      ref.tell("write", { ...placed, object, stamp, ticket, from: NODE });
       return settled();
     },
     read(deadline, ticket) {

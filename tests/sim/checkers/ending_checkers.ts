@@ -202,6 +202,29 @@ export function nothingPilesUp(
   return violations;
 }
 
+/**
+ * Invariants 3 and 7: a deleted key takes no place for ever. Within a bounded time after faults healed, with every member
+ * there, no store knows of a key that holds nothing but tombstones.
+ *
+ * Assumes that replicas agree by then, where anti-entropy is not switched off, and that nothing is deleted since. That a
+ * store knows of all such keys is not visible from here: {@link replicasHoldWhatIsRead} sees tombstones that are left.
+ */
+export function tombstonesGo({ ending: { nodes, replicas, trees } }: Case): Violation[] {
+  if (trees === undefined) return [];
+  const checker = "a tombstone is not collected";
+  const known = nodes.filter(({ status }) => status.store.tombstones.known > 0);
+  const left = replicas.filter(({ siblings }) =>
+    siblings.length > 0 && siblings.every(({ tombstone }) => tombstone)
+  );
+  return [
+    ...known.map((view) => ({
+      checker,
+      detail: `${nameOf(view)} knows of ${view.status.store.tombstones.known}`,
+    })),
+    ...left.map((replica) => ({ checker, key: replica.key, detail: inWords(replica) })),
+  ];
+}
+
 type Counted = readonly [actor: string, counter: number];
 
 /** `actor:counter`. */

@@ -25,6 +25,7 @@ export interface NodeView {
       readonly damage: number;
       readonly alarms: number;
       readonly trees: { readonly wrong: number };
+      readonly tombstones: { readonly known: number; readonly collected: number };
     };
     readonly hints: {
       readonly count: number;

@@ -6,6 +6,7 @@
 
 import type { Bug, Conviction } from "./bug.ts";
 import { CLIENT_BUGS } from "./clients.ts";
+import { COLLECTION_BUGS } from "./collection.ts";
 import { HINT_BUGS } from "./hints.ts";
 import { QUORUM_BUGS } from "./quorums.ts";
 import { RING_BUGS } from "./rings.ts";
@@ -22,6 +23,7 @@ export const PLANTED: readonly Bug[] = [
   ...RING_BUGS,
   ...CLIENT_BUGS,
   ...HINT_BUGS,
+  ...COLLECTION_BUGS,
 ];
 
 const NAME_WIDTH = Math.max(...PLANTED.map(({ name }) => name.length));

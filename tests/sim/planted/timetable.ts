@@ -6,7 +6,7 @@
  */
 
 import type { Fault, FaultKind } from "../../../actors/simulated/faults.ts";
-import type { Plan } from "../plan.ts";
+import type { Plan, PlannedCall } from "../plan.ts";
 
 /** A fault of one node; `amount`: how bad it is. */
 export function fault(kind: FaultKind, node: number, atMs: number, lastsMs: number, amount = 0): Fault {
@@ -117,4 +117,68 @@ export function changing(plan: Plan): Plan {
     (_, at) => fault("join", members + at, 8_000, 1),
   );
   return withFaults({ ...plan, members }, [...newcomers, fault("leave", 0, 18_000, 1)]);
+}
+
+/** What happens to every key: what, when, and with how many replicas. */
+type Script = readonly (readonly [kind: PlannedCall["kind"], atMs: number, quorum: number])[];
+
+/** Keys one after the other, so soon. */
+const STAGGER_MS = 30;
+
+/** Clients that do the same to all keys, and nothing else; who deletes has read. */
+function scripted(plan: Plan, script: Script, keys = 12): Plan {
+  const clients = plan.clients.map((_, client) =>
+    script.flatMap(([kind, atMs, quorum]) =>
+      Array.from({ length: keys }, (_, key): PlannedCall => {
+        const informed = kind === "del";
+        return { kind, atMs: atMs + STAGGER_MS * key, key, quorum, informed, sizeBytes: 0 };
+      }).filter(({ key }) => key % plan.clients.length === client)
+    )
+  );
+  return { ...plan, clients, keys, timeoutMs: 1_000 };
+}
+
+/** A node is away while keys are deleted, and for longer than it takes to collect what all others have deleted. */
+export function awayThroughCollection(plan: Plan): Plan {
+  const script = [["put", 500, 3], ["get", 3_500, 0], ["del", 4_500, 0], ["get", 25_000, 0]] as const;
+  return withFaults(scripted(plan, script), [fault("kill", 2, 2_500, 20_000)]);
+}
+
+/** A node is put back to where it was before keys were deleted, once that has been forgotten. */
+export function putBackAfterCollection(plan: Plan): Plan {
+  const script = [["put", 500, 3], ["get", 3_500, 0], ["del", 4_500, 3], ["get", 26_000, 0]] as const;
+  const faults = [fault("kill", 1, 2_500, 100), fault("restore", 1, 20_000, 100)];
+  return withFaults(scripted(plan, script), faults);
+}
+
+/** The same of one who has given back what it kept for another, and keeps it again. */
+export function hintsPutBack(plan: Plan): Plan {
+  const script = [["put", 1_500, 2], ["get", 7_000, 3], ["del", 8_000, 3], ["get", 27_000, 0]] as const;
+  const faults = [
+    fault("kill", 0, 1_000, 3_000),
+    fault("kill", 1, 3_000, 100),
+    fault("restore", 1, 22_000, 100),
+  ];
+  return withFaults(scripted(plan, script), faults);
+}
+
+/** Half of the nodes are down at times, so that the others keep what is for them, while keys are deleted elsewhere. */
+export function hintsThroughCollection(plan: Plan): Plan {
+  const turns = [0, 1, 2].map((turn) => 2_000 + 8_000 * turn);
+  const script = turns.flatMap((atMs) =>
+    [["put", atMs - 1_500, 1], ["get", atMs + 800, 1], ["del", atMs + 1_600, 1], [
+      "put",
+      atMs + 2_600,
+      1,
+    ]] as const
+  );
+  const kills = turns.flatMap((atMs) => [0, 1, 2].map((node) => fault("kill", node, atMs, 4_500)));
+  // Clients of the nodes that stay up.
+  const well = { ...plan, clients: [[], [], []] };
+  const { clients, ...rest } = scripted(well, script, 24);
+  // Every other key is deleted and stays so; the others are written again instead, and are not to be lost.
+  const isMeant = ({ kind, key, atMs }: PlannedCall) =>
+    key % 2 === 0 ? kind !== "del" : kind !== "put" || atMs < 2_000;
+  const meant = clients.map((calls) => calls.filter(isMeant));
+  return withFaults({ ...rest, clients: [[], [], [], ...meant] }, kills);
 }

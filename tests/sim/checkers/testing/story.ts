@@ -159,7 +159,10 @@ function viewOf(
       coordinator: { inFlight: 0, failures: {}, failovers: 0, readRepairs: 0, sloppyPuts: 0 },
       hints: { count: 0, bytes: 0, taken: 0, delivered: 0, refused: 0 },
       background: { waiting: 0 },
-      store: { engine: { keys, refusing: null }, notWhole: 0, damage: 0, alarms: 0, trees: { wrong: 0 } },
+      store: {
+        ...{ engine: { keys, refusing: null }, notWhole: 0, damage: 0, alarms: 0, trees: { wrong: 0 } },
+        tombstones: { known: 0, collected: 0 },
+      },
       connections: { clients: 1, peers: ids.length - 1 },
       actors: [{ name: "coordinator", waiting: 0 }],
     },
