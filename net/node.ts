@@ -299,6 +299,7 @@ function partsOf(materials: Materials): NodeParts {
     operator: {
       node,
       version: VERSION,
+      collection,
       quorum: settings.quorum,
       seeds: settings.seeds,
       member: life.member,

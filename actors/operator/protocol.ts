@@ -10,6 +10,7 @@ import type { BudgetSettings, BudgetStatus } from "../repair/budget.ts";
 import type { CoordinatorStatus, Explanation, Liveness } from "../coordinator/protocol.ts";
 import type { NodeId, ReplicaStoreStatus } from "../replica_store/protocol.ts";
 import type { PartitionHealth, RepairStatus } from "../repair/anti_entropy.ts";
+import type { Said } from "../replica_store/collection.ts";
 import type { CollectionStatus } from "../repair/collector.ts";
 import type { HintStoreStatus } from "../handoff/protocol.ts";
 import type { Move } from "../ring_manager/plan.ts";
@@ -233,8 +234,10 @@ export interface MovesView {
   readonly bytesLeft: number;
 }
 
-/** Answer to `admit`: the new ring, encoded by `ring_codec.ts`. */
-export type AdmitOutcome = { readonly ok: true; readonly ring: Uint8Array } | Refusal;
+/** Answer to `admit`: the new ring, encoded by `ring_codec.ts`, and the collection epochs of who answers. */
+export type AdmitOutcome =
+  | { readonly ok: true; readonly ring: Uint8Array; readonly collection: Said }
+  | Refusal;
 
 /** What became of a backup. */
 export type BackupOutcome = {

@@ -149,6 +149,18 @@ export class Collection {
     });
   }
 
+  /** A member that has let this node in says where it is. */
+  learnFrom(said: Said): void {
+    if (this.#trust === "sure" || !said.isSure) return;
+    this.#trust = "sure";
+    this.#heard.clear();
+    this.#raise({
+      announced: Math.max(this.announced, said.announced),
+      closed: Math.max(this.closed, said.sealed),
+      sealed: Math.max(this.sealed, said.sealed),
+    });
+  }
+
   /** The node belongs to another cluster now: it holds nothing, and knows nothing. */
   enter(): void {
     this.#epochs = NO_EPOCHS;
