@@ -318,6 +318,7 @@ function partsOf(materials: Materials): NodeParts {
     operator: {
       node,
       version: VERSION,
+      collection,
       quorum: settings.quorum,
       seeds: settings.seeds,
       member: life.member,

@@ -190,7 +190,7 @@ export function planToAsk(context: Context, candidacy: Candidacy, waitMs: number
 
 /** Ask for admission and move in; null when the outcome is unknown. */
 async function ask(
-  { member, administer, conflicts }: OperatorOptions,
+  { member, administer, conflicts, collection }: OperatorOptions,
   context: Context,
   { cluster, partitions, n }: Ring,
   { known, replaces }: { readonly known: string; readonly replaces: NodeId | null },
@@ -210,6 +210,7 @@ async function ask(
   const manager = context.ref<RingManagerProtocol>("ring_manager");
   const installed = await manager.ask("install", { ring: admitted.ring }, ASK);
   if (!installed.ok) return installed;
+  collection.learnFrom(admitted.collection);
   const joined = await currentRing(context);
   return { ok: true, epoch: joined.epoch, members: joined.members };
 }
@@ -242,7 +243,7 @@ export async function admit(
 }
 
 async function letIn(
-  { conflicts }: OperatorOptions,
+  { conflicts, collection }: OperatorOptions,
   context: Context,
   candidate: Candidate,
 ): Promise<AdmitOutcome> {
@@ -271,7 +272,7 @@ async function letIn(
     }
     return mayBeEmpty ? { next: planned.next, fence: true } : { next: planned.begun, fence: false };
   }, onOutcome);
-  return agreed.ok ? { ok: true, ring: encodeRing(agreed.ring) } : agreed;
+  return agreed.ok ? { ok: true, ring: encodeRing(agreed.ring), collection: collection.said() } : agreed;
 }
 
 /** Why a candidate can never be a member of this cluster, null when it can. */

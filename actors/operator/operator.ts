@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Collection } from "../replica_store/collection.ts";
 import type { ConflictPolicy } from "../replica_store/conflicts.ts";
 import type { Budget } from "../repair/budget.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
@@ -68,6 +69,8 @@ export interface OperatorOptions {
   readonly version: string;
   /** What becomes of concurrent writes. */
   readonly conflicts: ConflictPolicy;
+  /** The collection epochs of this node. */
+  readonly collection: Pick<Collection, "said" | "learnFrom">;
   /** Configured R and W. */
   readonly quorum: { readonly r: number; readonly w: number; readonly sloppy: boolean };
   /** This node as a member, its address resolved. */

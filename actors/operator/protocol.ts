@@ -11,6 +11,7 @@ import type { CopyStatus } from "../repair/refiller.ts";
 import type { CoordinatorStatus, Explanation, Liveness } from "../coordinator/protocol.ts";
 import type { NodeId, ReplicaStoreStatus } from "../replica_store/protocol.ts";
 import type { PartitionHealth, RepairStatus } from "../repair/anti_entropy.ts";
+import type { Said } from "../replica_store/collection.ts";
 import type { CollectionStatus } from "../repair/collector.ts";
 import type { HintStoreStatus } from "../handoff/protocol.ts";
 import type { Move } from "../ring_manager/plan.ts";
@@ -238,8 +239,10 @@ export interface MovesView {
   readonly hintsLeft: number | null;
 }
 
-/** Answer to `admit`: the new ring, encoded by `ring_codec.ts`. */
-export type AdmitOutcome = { readonly ok: true; readonly ring: Uint8Array } | Refusal;
+/** Answer to `admit`: the new ring, encoded by `ring_codec.ts`, and the collection epochs of who answers. */
+export type AdmitOutcome =
+  | { readonly ok: true; readonly ring: Uint8Array; readonly collection: Said }
+  | Refusal;
 
 /** What became of a backup. */
 export type BackupOutcome = {

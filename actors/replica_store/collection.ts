@@ -6,9 +6,9 @@
  * stamp, a replica store that has **sealed** one takes nothing of a lower stamp. They only grow, in this order, and are
  * durable before they are in force.
  *
- * A node that is not **sure** of them mints nothing until somebody who is sure has told it, or everybody has. It is new
- * in the cluster: then it holds nothing that is older, and whoever sends it anything knows better. Or its journal may be
- * older than it should be: then it takes nothing either.
+ * A node that is not **sure** of them learns them from somebody who is, or from everybody. It is new in the cluster: then
+ * it holds nothing that is older, and whoever sends it anything knows better; only what it mints for others, in its hint
+ * store, would be too old. Or its journal may be older than it should be: then it takes nothing at all till then.
  *
  * @module
  */
@@ -146,6 +146,18 @@ export class Collection {
       announced: Math.max(announced, said.closed, said.sealed),
       closed: Math.max(closed, said.sealed),
       sealed: Math.max(sealed, said.sealed),
+    });
+  }
+
+  /** A member that has let this node in says where it is. */
+  learnFrom(said: Said): void {
+    if (this.#trust === "sure" || !said.isSure) return;
+    this.#trust = "sure";
+    this.#heard.clear();
+    this.#raise({
+      announced: Math.max(this.announced, said.announced),
+      closed: Math.max(this.closed, said.sealed),
+      sealed: Math.max(this.sealed, said.sealed),
     });
   }
 

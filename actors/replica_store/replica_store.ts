@@ -263,7 +263,7 @@ class ReplicaStore {
       conflicts: options.conflicts,
       wallMs: options.wallMs,
       onStored: (...held) => this.#onHeld(...held),
-      isBarred: (partition) => this.#isBarred(partition) || !this.#collection.isSure,
+      isBarred: (partition) => this.#isBarred(partition),
       stamp: () => this.#collection.announced,
       ring: () => this.#ownership.ring,
       isFenced: () => this.#isFenced,

@@ -128,12 +128,16 @@ export function honestEnding(
   const nodes = ids.map((id) => viewOf(id, ids, owned, { isSmall: members < n, keys: held.size }));
   const replicas = [...held].flatMap(([key, values]) =>
     ids.slice(0, owned).map((node): ReplicaState => {
-      const siblings = values.map((value, index) => ({
+      // What holds nothing but tombstones has been collected.
+      const isGone = values.every((value) => value === null);
+      const siblings = (isGone ? [] : values).map((value, index) => ({
         dot: `a:${index + 1}`,
         sizeBytes: value?.length ?? 0,
         tombstone: value === null,
       }));
-      return { key, node, answer: "found", version: [`a:${siblings.length}`], siblings };
+      const isMissing = siblings.length === 0;
+      const version = isMissing ? [] : [`a:${siblings.length}`];
+      return { key, node, answer: isMissing ? "missing" : "found", version, siblings };
     })
   );
   const trees = Array.from(
