@@ -317,17 +317,17 @@ export class Cluster implements AsyncDisposable {
   async heal(): Promise<void> {
     this.#mustRun("heal");
     const isUp = await this.#nemesis?.heal(HEAL_LIMIT_MS);
-    if (isUp === false) throw new Error(`not all nodes start: ${this.troubles.at(-1)?.what}`);
+    const mustStart = (isUp?: boolean) => {
+      if (isUp === false) throw new Error(`not all nodes start: ${this.troubles.at(-1)?.what}`);
+    };
+    mustStart(isUp);
     // A connection that has lost something is out of step, and nobody knows before a ping goes unanswered.
     if (this.simulation !== null) await this.sleep(LIMITS.peerMuteMs);
     await untilServing({
       running: () => Array.from(this.#nodes.keys()).filter((index) => this.#nodes[index]), // some never started
       address: addressOf,
       connect: (index) => this.connect({ to: [index] }),
-      restart: async (index) => {
-        this.kill(index);
-        await this.start(index);
-      },
+      restart: async (index) => mustStart(await this.#nemesis?.restart(index, HEAL_LIMIT_MS)),
       sleep: (ms) => this.sleep(ms),
     }, HEAL_LIMIT_MS);
   }

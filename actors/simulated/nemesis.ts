@@ -188,18 +188,30 @@ export class Nemesis {
   async heal(limitMs: number): Promise<boolean> {
     this.stop();
     this.#say([], "everything heals");
+    if (!await this.#untilUp(limitMs)) return false;
+    for (const index of this.#lost) {
+      for (let waitedMs = 0; !await this.#remove(index); waitedMs += JOIN_MS) {
+        if (waitedMs >= limitMs) return false;
+        await this.#sleep(JOIN_MS);
+      }
+    }
+    return true;
+  }
+
+  /** Restart a node as an operator who heeds its last words; false when it does not start within `limitMs`. */
+  async restart(index: number, limitMs: number): Promise<boolean> {
+    this.#kill(index, false);
+    return await this.#untilUp(limitMs);
+  }
+
+  /** Start whoever should run and does not; false when not all of them do within `limitMs`. */
+  async #untilUp(limitMs: number): Promise<boolean> {
     const nodes = Array.from({ length: this.#victims.count }, (_, index) => index);
     const isMissing = (index: number) => this.#wants(index) && !this.#isServing(index);
     for (let waitedMs = 0; nodes.some(isMissing); waitedMs += RESTART_MS) {
       if (waitedMs >= limitMs) return false;
       for (const index of nodes) this.#see(index);
       await this.#sleep(RESTART_MS);
-    }
-    for (const index of this.#lost) {
-      for (let waitedMs = 0; !await this.#remove(index); waitedMs += JOIN_MS) {
-        if (waitedMs >= limitMs) return false;
-        await this.#sleep(JOIN_MS);
-      }
     }
     return true;
   }

@@ -102,19 +102,15 @@ export function census(plans: Iterable<Plan>): Map<string, number> {
 
 /** What the nemesis says when a change of members has been agreed to. */
 const BEGINS: ReadonlySet<string> = new Set(["is a member", "leaves", "is removed"]);
-/** Later than so long after it began a death has little to do with a change. */
-const UNDER_WAY_MS = 10_000;
-
-/** Deaths in the middle of a change that came to its end all the same; `endsMs`: when changes did. */
+/** Deaths in the middle of changes that came to their ends all the same; `endsMs`: when they did. */
 export function resumedMoves(troubles: readonly Trouble[], endsMs: readonly number[]): number {
   const begins = troubles.filter(({ what, atMs }) => BEGINS.has(what) && atMs >= FOUNDED_MS);
   const isUnderWay = (atMs: number) =>
-    begins.some((begun) =>
-      begun.atMs < atMs && atMs < begun.atMs + UNDER_WAY_MS &&
-      !endsMs.some((endMs) => begun.atMs < endMs && endMs < atMs)
-    );
+    endsMs.some((endMs) => {
+      const beganMs = begins.findLast((begun) => begun.atMs < endMs)?.atMs ?? endMs;
+      return beganMs < atMs && atMs < endMs;
+    });
   return troubles.filter(({ fault, atMs }) =>
-    fault !== undefined && (AWAY.has(fault.kind) || fault.kind === "all-power") && isUnderWay(atMs) &&
-    endsMs.some((endMs) => endMs > atMs)
+    fault !== undefined && (AWAY.has(fault.kind) || fault.kind === "all-power") && isUnderWay(atMs)
   ).length;
 }

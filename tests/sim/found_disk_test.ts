@@ -410,3 +410,26 @@ Deno.test("a node whose own journal takes nothing says so, and whoever heals sta
     await cluster.heal();
     assertEquals((await statusOf(stage, 2)).state, "serving");
   }));
+
+Deno.test("an operator who restarts a poisoned node heeds what it says of its damaged journal, too (930215)", () =>
+  onStage({ nodes: 3, faults: [] }, async (stage) => {
+    const { cluster, world, until, sleep } = stage;
+    const client = await cluster.connect({ to: [0] });
+    for (let n = 0; n < 5; n++) await client.put(`k${n}`, `v${n}`, { w: 3 });
+    await sleep(100);
+    const disk = world.disk(machine(2));
+    disk.faults.syncErrorRate = 1;
+    await until(async () => {
+      await client.put("k0", "again", await client.get("k0"));
+      return (await statusOf(stage, 2)).state.startsWith("poisoned");
+    });
+    disk.faults.syncErrorRate = 0;
+    // Unnoticed while it runs.
+    for (const [path, bytes] of disk.snapshot()) {
+      if (!path.startsWith("data/node/") || bytes === null) continue;
+      for (let at = 0; at < bytes.length; at += 16) disk.flipBit(path, at, 3);
+    }
+    await cluster.heal();
+    assert(cluster.troubles.some(({ what }) => what.includes("journal is brought back")));
+    assertEquals((await statusOf(stage, 2)).state, "serving");
+  }));

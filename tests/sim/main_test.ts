@@ -47,7 +47,7 @@ Deno.test("what makes no sense is said, with exit code 2", async () => {
       ["--nodes 2", /--nodes: expected an integer from 3 to 16/],
       [
         "--faults loss,flood",
-        /--faults: expected a list of one of "loss", "delay", .*"cancel", not "loss,flood"/,
+        /--faults: expected a list of one of "loss", "delay", .*"succeed", not "loss,flood"/,
       ],
       ["--seed 1 --seeds 5", /--seed and --seeds exclude each other/],
       ["--plan x.json --nodes 3", /--plan and --nodes exclude each other/],
