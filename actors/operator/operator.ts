@@ -43,7 +43,7 @@ import {
   planToAsk,
   rejoin,
 } from "./membership_change.ts";
-import type { CollectorProtocol } from "../repair/collector.ts";
+import type { CollectorProtocol } from "../repair/collection_protocol.ts";
 import type { AntiEntropyProtocol } from "../repair/anti_entropy.ts";
 import { decodeDigest } from "../repair/hash_tree.ts";
 import { NO_DIGESTS, TREE_ITEMS } from "../replica_store/tree_protocol.ts";
