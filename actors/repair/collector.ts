@@ -37,9 +37,9 @@
  * sealed epoch is anywhere but in messages that nobody waits for any more. A member that does not answer delays
  * collection until it returns or is removed (FAULTS 61); there is no period after which that does not matter.
  *
- * (DESIGN, section 5, has the epoch by partition. Every member has to be asked for every partition, for anyone may hold
- * hints, so one for all of them says the same. Closing before sealing is not in it: whoever seals first learns of a hint
- * when it is too late to take it.)
+ * (DESIGN, section 5, has the epoch by partition. Every member has to be asked for every partition, for anyone may
+ * hold hints, so one for all of them says the same. Closing before sealing is not in it: whoever seals first learns of
+ * a hint when it is too late to take it.)
  *
  * What is left are copies that come from outside of all this: a directory put back, a store found damaged. They are not
  * merged but fetched anew (`regression.ts`). A tombstone that comes late after all harms nothing: a new value's version

@@ -8,7 +8,8 @@
  *
  * A node that is not **sure** of them learns them from somebody who is, or from everybody. It is new in the cluster:
  * then it holds nothing that is older, and whoever sends it anything knows better; only what it mints for others, in
- * its hint store, would be too old. Or its journal may be older than it should be: then it takes nothing at all till then.
+ * its hint store, would be too old. Or its journal may be older than it should be: then it takes nothing at all till
+ * then.
  *
  * @module
  */
