@@ -100,6 +100,13 @@ export type { TreeStatus } from "./actors/replica_store/tree_protocol.ts";
 export type { PartitionHealth, RepairStatus } from "./actors/repair/anti_entropy.ts";
 export type { CopyStatus } from "./actors/repair/refiller.ts";
 export { MOVER_CORE, type MoverCore } from "./actors/repair/mover.ts";
+export {
+  COLLECTOR_CORE,
+  type CollectorCore,
+  type Report as CollectionReport,
+} from "./actors/repair/collection_core.ts";
+export type { CollectionStatus } from "./actors/repair/collection_protocol.ts";
+export type { Epochs, Said } from "./actors/replica_store/collection.ts";
 export type { MoveReport, MoveReports, MovesCore } from "./actors/ring_manager/moves.ts";
 export type { Move } from "./actors/ring_manager/plan.ts";
 export type { Member, Motion, Ring, RingChange } from "./actors/ring_manager/ring.ts";

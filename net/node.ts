@@ -37,10 +37,10 @@ import { ControlCodec } from "./control_codec.ts";
 import { HINT_MEMORY_CORE, openHintStore } from "./hint_memory.ts";
 import { listen, listener, LISTENER_CORE, type ListenerProtocol } from "./listener.ts";
 import type { ProcessLife } from "./lives.ts";
+import { collectionOf, saveCollection, saveSuspects } from "./collection_memory.ts";
 import { Life } from "./node_life.ts";
 import {
   askedOf,
-  collectionOf,
   loadVote,
   markNotWhole,
   markWhole,
@@ -49,8 +49,6 @@ import {
   openJournal,
   openStore,
   ringOf,
-  saveCollection,
-  saveSuspects,
   saveVote,
 } from "./node_memory.ts";
 import type { EngineName } from "../storage/engines.ts";

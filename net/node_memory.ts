@@ -8,8 +8,6 @@ import type { Pace } from "../storage/engine.ts";
 import { type Acceptor, acceptorOf } from "../actors/ring_manager/commit.ts";
 import type { OperatorOptions } from "../actors/operator/operator.ts";
 import { decodeAcceptor, encodeAcceptor } from "../actors/ring_manager/commit_codec.ts";
-import { type Epochs, NO_EPOCHS, type Said, type Trust } from "../actors/replica_store/collection.ts";
-import { putId, putU64, u64At } from "../actors/replica_store/fields.ts";
 import { createRing, type Ring } from "../actors/ring_manager/ring.ts";
 import { decodeUtf8, encodeUtf8, equalBytes, fromHex, toHex } from "../actors/runtime/bytes.ts";
 import type { Environment } from "../actors/runtime/environment.ts";
@@ -17,6 +15,7 @@ import type { Engine } from "../storage/engine.ts";
 import { type EngineName, ENGINES, storeDirectory } from "../storage/engines.ts";
 import { lookInto, openEngine } from "../storage/open.ts";
 import { type Fact, type NodeJournal, openNodeJournal } from "../storage/node_journal.ts";
+import { COLLECTION_DOUBTS, hasSuspects, saveSuspects, suspectsOf } from "./collection_memory.ts";
 import type { Settings } from "./node_options.ts";
 
 /** The facts of the node's journal that are this file's. */
@@ -32,16 +31,8 @@ export const VOLATILE: Uint8Array = encodeUtf8("volatile");
 
 /** The value of `not-whole` where nothing is missing but what a crash may have torn off. */
 const TORN = Uint8Array.of(2);
-/** Collection epochs, and that they may be older than they should be. */
-const COLLECTION = "collection";
-const UNSURE = "unsure";
-/** Partitions of which the store may hold what is older than it should be. */
-const SUSPECTS = "suspects";
-/** Of all that it holds. */
-const ALL = Uint8Array.of(1);
-
 /** What a journal says of which any fact may be older than it should be; once in doubt, a vote is always in doubt. */
-const DOUBTS: readonly Fact[] = [[ABSTAINS, YES], [NOT_WHOLE, YES], [UNSURE, YES], [SUSPECTS, ALL]];
+const DOUBTS: readonly Fact[] = [[ABSTAINS, YES], [NOT_WHOLE, YES], ...COLLECTION_DOUBTS];
 
 /** Where in its data directory a node keeps its own journal. */
 export function journalDirectory(path: string): string {
@@ -273,58 +264,9 @@ async function noteStore(
   // Remembered until everything has been fetched back, and before the new id is: a crash between the two must not
   // leave an empty store that is known. Set even if it was: `markWhole` may be about to take it away.
   if (lossy) await journal.set(NOT_WHOLE, isSerious ? YES : TORN);
-  if (isCorrupt || journal.get(SUSPECTS)?.length === 1) await saveSuspects(journal, suspects);
+  if (hasSuspects(journal) || suspects.length > 0) await saveSuspects(journal, suspects);
   if (!isTheSame) await journal.set(STORE, id);
   return { lossy, isSerious, suspects };
-}
-
-/** What the store holds that may be older than it should be. */
-function suspectsOf(journal: NodeJournal, engine: Engine, isCorrupt: boolean): number[] {
-  const kept = journal.get(SUSPECTS) ?? NO_BYTES;
-  const held = engine.partitions();
-  if (isCorrupt || kept.length === 1) return held;
-  const view = new DataView(kept.buffer, kept.byteOffset, kept.byteLength);
-  const known = new Set(Array.from({ length: kept.length >>> 1 }, (_, at) => view.getUint16(2 * at)));
-  return held.filter((partition) => known.has(partition));
-}
-
-/** Remember which partitions of the store may hold what is older than it should be. */
-export function saveSuspects(journal: NodeJournal, partitions: readonly number[]): Promise<void> {
-  const bytes = new Uint8Array(2 * partitions.length);
-  const view = new DataView(bytes.buffer);
-  partitions.forEach((partition, at) => view.setUint16(2 * at, partition));
-  return journal.set(SUSPECTS, bytes);
-}
-
-/**
- * The collection epochs as the journal has them: those of the cluster that the node belongs to, or none, and then it is
- * not sure of them.
- */
-export function collectionOf(
-  journal: NodeJournal,
-  { clusterId, members }: Ring,
-): { readonly known: Epochs; readonly trust: Trust } {
-  const kept = journal.get(COLLECTION);
-  const isDoubted = (journal.get(UNSURE)?.length ?? 0) > 0;
-  if (kept === null || toHex(kept.subarray(0, 16)) !== clusterId) {
-    return { known: NO_EPOCHS, trust: isDoubted ? "doubted" : members.length === 1 ? "sure" : "new" };
-  }
-  const known = { announced: u64At(kept, 16), closed: u64At(kept, 24), sealed: u64At(kept, 32) };
-  return { known, trust: isDoubted ? "doubted" : "sure" };
-}
-
-/** Remember them; resolves when that is durable. */
-export async function saveCollection(
-  journal: NodeJournal,
-  clusterId: string,
-  { announced, closed, sealed, isSure }: Said,
-): Promise<void> {
-  const bytes = new Uint8Array(40);
-  putId(bytes, 0, clusterId);
-  putU64(bytes, putU64(bytes, putU64(bytes, 16, announced), closed), sealed);
-  await journal.set(COLLECTION, bytes);
-  const wasSure = (journal.get(UNSURE)?.length ?? 0) === 0;
-  if (isSure !== wasSure) await journal.set(UNSURE, isSure ? NO_BYTES : YES);
 }
 
 /** Whether nothing that was lost has still to be fetched back. */

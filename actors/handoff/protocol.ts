@@ -93,8 +93,8 @@ export type HandoffProtocol = {
 };
 
 /**
- * What became of a hint that was sent back: `arrived` when all it was for have made it durable, `collected` when all who
- * have not say that it may be older than a tombstone that was collected.
+ * What became of a hint that was sent back: `arrived` when all it was for have made it durable, `collected` when all
+ * who have not say that it may be older than a tombstone that was collected.
  */
 export type HintFate = "arrived" | "collected" | "failed";
 

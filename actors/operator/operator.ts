@@ -43,7 +43,7 @@ import {
   planToAsk,
   rejoin,
 } from "./membership_change.ts";
-import type { CollectorProtocol } from "../repair/collector.ts";
+import type { CollectorProtocol } from "../repair/collection_protocol.ts";
 import type { AntiEntropyProtocol } from "../repair/anti_entropy.ts";
 import type { RefillerProtocol } from "../repair/refiller.ts";
 import { decodeDigest } from "../repair/hash_tree.ts";

@@ -12,7 +12,7 @@ import type { CoordinatorStatus, Explanation, Liveness } from "../coordinator/pr
 import type { NodeId, ReplicaStoreStatus } from "../replica_store/protocol.ts";
 import type { PartitionHealth, RepairStatus } from "../repair/anti_entropy.ts";
 import type { Said } from "../replica_store/collection.ts";
-import type { CollectionStatus } from "../repair/collector.ts";
+import type { CollectionStatus } from "../repair/collection_protocol.ts";
 import type { HintStoreStatus } from "../handoff/protocol.ts";
 import type { Move } from "../ring_manager/plan.ts";
 import type { Member } from "../ring_manager/ring.ts";

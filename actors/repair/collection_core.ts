@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Grave, Hashes } from "../replica_store/protocol.ts";
+import type { Grave, Hashes } from "../replica_store/reaper_protocol.ts";
 import type { NodeId } from "../replica_store/protocol.ts";
 import type { Ring } from "../ring_manager/ring.ts";
 import { equalBytes } from "../runtime/bytes.ts";
@@ -57,7 +57,7 @@ export function agreed(keys: readonly Uint8Array[], owners: readonly Hashes[]): 
   });
 }
 
-/** Whether a step of a round may be taken by a member: it still lives the life in which it answered, by the same ring. */
+/** Whether a member may take a step of a round: it lives the life in which it answered, by the same ring. */
 export function isSameLife(
   before: { ring: number; life: string },
   now: { ring: number; life: string },
@@ -73,7 +73,7 @@ const EVERY_MS = 60_000;
  */
 const WAIT_MS = 2 * LIMITS.deadlineMs + 2 * LIMITS.peerSilentMs;
 
-/** The decisions of the collector that are pure functions; a test plants a bug, or is less patient, by substituting one. */
+/** The collector's decisions that are pure functions; a test plants a bug, or is less patient, by substituting one. */
 export const COLLECTOR_CORE = {
   leaderOf,
   waitedFor,

@@ -1,4 +1,4 @@
-import type { Hashes } from "../replica_store/protocol.ts";
+import type { Hashes } from "../replica_store/reaper_protocol.ts";
 import { createRing, type Ring } from "../ring_manager/ring.ts";
 import { LIMITS } from "../runtime/limits.ts";
 import { assert, assertEquals } from "../runtime/testing/assert.ts";

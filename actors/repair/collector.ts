@@ -10,19 +10,20 @@
  * # The naive attempt
  *
  * Forget tombstones after so many days (Cassandra's `gc_grace_seconds`): whoever was away for longer brings back what
- * was deleted. Forget them when all primaries have them (Riak's `delete_mode`): a fallback that still held a hint gave
- * the tombstone, or the value, back after it had been reaped, and the tombstone ate a new value that had been given the
- * same version (Riak's doomstone).
+ * was deleted. Forget them when all primaries have them (Riak's `delete_mode`): a fallback that still held a hint
+ * gave the tombstone, or the value, back after it had been reaped, and the tombstone ate a new value that had been
+ * given the same version (Riak's doomstone).
  *
  * # The idea
  *
- * Everything that carries an object to a store carries a stamp: the collection epoch that its sender had announced when
- * it read or minted it. One number for the cluster. Once all members refuse what is older than epoch E, and what is E
- * was read after all owners held a tombstone, nothing can arrive that the tombstone had deleted; then it may go. A round,
- * led by the first member, goes so:
+ * Everything that carries an object to a store carries a stamp: the collection epoch that its sender had announced
+ * when it read or minted it. One number for the cluster. Once all members refuse what is older than epoch E, and what
+ * is E was read after all owners held a tombstone, nothing can arrive that the tombstone had deleted; then it may go.
+ * A round, led by the first member, goes so:
  *
- *  1. **list.** Every first owner of partitions asks all owners for the hashes of keys that hold nothing but tombstones,
- *     and keeps those that are the same everywhere, and durable. The list is in memory only: lost, nothing is collected.
+ *  1. **list.** Every first owner of partitions asks all owners for the hashes of keys that hold nothing but
+ *     tombstones, and keeps those that are the same everywhere, and durable. The list is in memory only: lost, nothing
+ *     is collected.
  *  2. **announce** E, which nobody had announced, to every member: what it reads and mints from now on is stamped E.
  *  3. **wait** for longer than any request lives and is retried: so that in practice none is refused, and a retry of a
  *     write that only the tombstone remembers has come and been recognised.
@@ -32,13 +33,13 @@
  *  6. **collect.** First owners have all owners remove what is still what was listed.
  *
  * It takes all members, all of their stores whole, in one life and by one ring at rest from the first step to the last.
- * Otherwise the round ends, and what was announced, closed or sealed by then harms nobody: nothing older than a sealed
- * epoch is anywhere but in messages that nobody waits for any more. A member that does not answer delays collection until
- * it returns or is removed (FAULTS 61); there is no period after which that does not matter.
+ * Otherwise the round ends, and what was announced, closed or sealed by then harms nobody: nothing older than a
+ * sealed epoch is anywhere but in messages that nobody waits for any more. A member that does not answer delays
+ * collection until it returns or is removed (FAULTS 61); there is no period after which that does not matter.
  *
- * (DESIGN, section 5, has the epoch by partition. Every member has to be asked for every partition, for anyone may hold
- * hints, so one for all of them says the same. Closing before sealing is not in it: whoever seals first learns of a hint
- * when it is too late to take it.)
+ * (DESIGN, section 5, has the epoch by partition. Every member has to be asked for every partition, for anyone may
+ * hold hints, so one for all of them says the same. Closing before sealing is not in it: whoever seals first learns of
+ * a hint when it is too late to take it.)
  *
  * What is left are copies that come from outside of all this: a directory put back, a store found damaged. They are not
  * merged but fetched anew (`regression.ts`). A tombstone that comes late after all harms nothing: a new value's version
@@ -49,58 +50,15 @@
  */
 
 import type { HintStoreProtocol } from "../handoff/protocol.ts";
-import type { Collection, Said } from "../replica_store/collection.ts";
-import {
-  type Grave,
-  type Hashes,
-  NO_HASHES,
-  type NodeId,
-  type ReplicaStoreProtocol,
-  type StoreLife,
-} from "../replica_store/protocol.ts";
+import type { Collection } from "../replica_store/collection.ts";
+import type { NodeId, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
+import { type Grave, type Hashes, NO_HASHES, type StoreLife } from "../replica_store/reaper_protocol.ts";
 import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import { preferenceList, type Ring } from "../ring_manager/ring.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import { AskError } from "../runtime/protocol.ts";
 import type { CollectorCore, Report } from "./collection_core.ts";
-
-/** One step of a round: for whom, by which ring, in which life. */
-export interface Step {
-  /** The collection epoch. */
-  readonly epoch: number;
-  /** The epoch of the ring. */
-  readonly ring: number;
-  /** The life in which the member answered first. */
-  readonly life: string;
-}
-
-/** How collection goes, for `status`. */
-export interface CollectionStatus extends Said {
-  /** Who leads; null while members change. */
-  readonly leader: NodeId | null;
-  /** What it is doing, or why the last round ended, for people; empty where it does not lead. */
-  readonly says: string;
-  /** Members that keep it from collecting; as far as the leader knows. */
-  readonly waitedFor: readonly NodeId[];
-}
-
-/** Messages of the collector. */
-export type CollectorProtocol = {
-  /** Lead a round, if that is this node's part. Own timer. */
-  look: [Record<never, never>, void];
-  /** List what may be collected. */
-  list: [{ ring: number }, Report];
-  /** See `Epochs` in `replica_store/collection.ts`. */
-  announce: [Step, { ok: boolean }];
-  /** The same. */
-  close: [Step, { ok: boolean }];
-  /** The same. */
-  seal: [Step, { ok: boolean }];
-  /** Have all owners remove what was listed; how many keys. */
-  collect: [Step, { removed: number }];
-  /** How it goes. */
-  describe: [Record<never, never>, CollectionStatus];
-};
+import type { CollectionStatus, CollectorProtocol, Step } from "./collection_protocol.ts";
 
 /** What the collector is composed of. */
 export interface CollectorOptions {

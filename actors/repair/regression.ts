@@ -10,7 +10,8 @@
  * @module
  */
 
-import type { NodeId, ReplicaStoreProtocol, Standing } from "../replica_store/protocol.ts";
+import type { NodeId, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
+import type { Standing } from "../replica_store/reaper_protocol.ts";
 import { sourcesOf } from "../ring_manager/moves.ts";
 import type { ActorContext } from "../runtime/mod.ts";
 import type { Protocol } from "../runtime/protocol.ts";

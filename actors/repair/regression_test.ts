@@ -1,4 +1,4 @@
-import type { Standing } from "../replica_store/protocol.ts";
+import type { Standing } from "../replica_store/reaper_protocol.ts";
 import { assertEquals } from "../runtime/testing/assert.ts";
 import { fateOf } from "./regression.ts";
 

@@ -2,13 +2,14 @@
  * The collection epochs of a node: what it puts on objects that it sends, and what it still takes.
  *
  * Why there are any is told in `actors/repair/collector.ts`. Every object travels with a stamp: the epoch that its
- * sender had **announced** when it read or minted it. A hint store that has **closed** an epoch keeps nothing of a lower
- * stamp, a replica store that has **sealed** one takes nothing of a lower stamp. They only grow, in this order, and are
- * durable before they are in force.
+ * sender had **announced** when it read or minted it. A hint store that has **closed** an epoch keeps nothing of a
+ * lower stamp, a replica store that has **sealed** one takes nothing of a lower stamp. They only grow, in this order,
+ * and are durable before they are in force.
  *
- * A node that is not **sure** of them learns them from somebody who is, or from everybody. It is new in the cluster: then
- * it holds nothing that is older, and whoever sends it anything knows better; only what it mints for others, in its hint
- * store, would be too old. Or its journal may be older than it should be: then it takes nothing at all till then.
+ * A node that is not **sure** of them learns them from somebody who is, or from everybody. It is new in the cluster:
+ * then it holds nothing that is older, and whoever sends it anything knows better; only what it mints for others, in
+ * its hint store, would be too old. Or its journal may be older than it should be: then it takes nothing at all till
+ * then.
  *
  * @module
  */

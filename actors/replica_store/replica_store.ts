@@ -39,7 +39,6 @@ import {
   type NodeId,
   type Placement,
   type ReadAnswer,
-  type ReaperProtocol,
   type ReplicaRead,
   type ReplicaStoreProtocol,
   type ReplicaStoreStatus,
@@ -49,6 +48,7 @@ import {
   type StoreWeights,
   type WriteAnswer,
 } from "./protocol.ts";
+import type { ReaperProtocol } from "./reaper_protocol.ts";
 import { Records } from "./records.ts";
 import { Refill } from "./refill.ts";
 import { NO_DIGESTS, NO_KEYS, NO_OBJECTS, NO_PIECES, type TreeProtocol } from "./tree_protocol.ts";

@@ -1,5 +1,5 @@
 /**
- * Copies of partitions that may be older than they should be: of a restored directory, of a store that was found damaged.
+ * Copies of partitions that may be older than they should be: of a restored directory, or a store that was damaged.
  *
  * Such a copy may lack a tombstone that was there when it was agreed to forget it, and hold what that had deleted. To
  * merge it with the others would bring that back, and no stamp tells: it is read anew. So nothing of it is given, and

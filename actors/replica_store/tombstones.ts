@@ -1,9 +1,9 @@
 /**
  * Which keys hold nothing but tombstones, known without looking for them.
  *
- * Told of every object that is committed, and of every one that the survey after a start meets (`trees.ts`); bounded, so
- * that a store that is emptied does not fill its memory instead. A partition of which more were met than are kept is
- * read once more when those are gone: that is the only reading done here, a page at a time.
+ * Told of every object that is committed, and of every one that the survey after a start meets (`trees.ts`);
+ * bounded, so that a store that is emptied does not fill its memory instead. A partition of which more were met than
+ * are kept is surveyed once more when those are gone.
  *
  * Who may remove such a key, and when, is decided in `actors/repair/collector.ts`.
  *

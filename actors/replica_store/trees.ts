@@ -10,8 +10,7 @@
  *
  * A tree says what was written, not what a disk has made of it since. So whenever keys of a stretch are listed for
  * another owner, they are compared with the tree; where they differ, that leaf is surveyed anew. If nothing there was
- * damaged, nor left out by a survey (a disk may read better later), somebody wrote behind the tree's back: a bug, which
- * is counted and shown.
+ * damaged, nor left out by a survey, somebody wrote behind the tree's back: a bug, which is counted and shown.
  *
  * @module
  */

@@ -203,11 +203,11 @@ export function nothingPilesUp(
 }
 
 /**
- * Invariants 3 and 7: a deleted key takes no place for ever. Within a bounded time after faults healed, with every member
- * there, no store knows of a key that holds nothing but tombstones.
+ * Invariants 3 and 7: a deleted key takes no place for ever. Within a bounded time after faults healed, with every
+ * member there, no store knows of a key that holds nothing but tombstones.
  *
- * Assumes that replicas agree by then, where anti-entropy is not switched off, and that nothing is deleted since. That a
- * store knows of all such keys is not visible from here: {@link replicasHoldWhatIsRead} sees tombstones that are left.
+ * Assumes that replicas agree by then, where anti-entropy is not switched off, and that nothing is deleted since. That
+ * a store knows of all such keys is seen where replicas are asked for them.
  */
 export function tombstonesGo({ ending: { nodes, replicas, trees } }: Case): Violation[] {
   if (trees === undefined) return [];
