@@ -94,15 +94,14 @@ export async function untilOver(door: Door, { terminal }: Context, endsWith = fa
 
 /** How far a change is, for people. */
 export function movesInWords(moves: MovesView): string {
-  const { joining, leaving, isGone, copying, settling, bytesLeft } = moves;
+  const { joining, leaving, isGone, copying, settling, bytesLeft, hintsLeft } = moves;
   const who = [
     ...joining === null ? [] : [`${brief(joining)} joins`],
     ...leaving === null ? [] : [`${brief(leaving)} ${isGone ? "is removed" : "leaves"}`],
   ];
-  const left = copying + settling === 0
-    ? "all has moved, the leaver gives back the hints that it keeps"
-    : `${counted(copying, "partition")} to copy, about ${size(bytesLeft)}, ${settling} settling`;
-  return `${who.length === 0 ? "a change is wound up" : who.join(", ")}: ${left}`;
+  return `${who.length === 0 ? "a change is wound up" : who.join(", ")}: ` +
+    `${counted(copying, "partition")} to copy, about ${size(bytesLeft)}, ${settling} settling` +
+    (hintsLeft === null || hintsLeft === 0 ? "" : `, ${counted(hintsLeft, "hint")} to hand over`);
 }
 
 /** Report a refusal; the result is the exit code. */

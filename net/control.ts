@@ -91,9 +91,6 @@ const TREES: ControlRegistry[string] = {
 
 /** See the module. */
 export const CONTROL: ControlRegistry = {
-  mover: {
-    isEmpty: { body: record({}), reply: record({ isEmpty: flag }) },
-  },
   gossiper: {
     gossip: { body: record({ message: bytes(GOSSIP_BYTES), wallMs: integer(0) }) },
   },
@@ -101,6 +98,9 @@ export const CONTROL: ControlRegistry = {
     learn: { body: record({ ring: bytes(LIMITS.frameBytes) }) },
     prepare: { body: prepareRequest, reply: prepareReply },
     accept: { body: acceptRequest, reply: acceptReply },
+  },
+  hint_store: {
+    left: { body: record({}), reply: record({ epoch: integer(1), count: nullable(integer(0)) }) },
   },
   replica_store: {
     progress: {
@@ -118,15 +118,6 @@ export const CONTROL: ControlRegistry = {
         partitions: list(partition, LIMITS.partitions),
         keys: list(integer(0), LIMITS.partitions),
         bytes: list(integer(0), LIMITS.partitions),
-      }),
-    },
-    digest: {
-      body: scan,
-      reply: record({
-        ok: flag,
-        checksum: integer(0, 2 ** 32 - 1),
-        keys: integer(0, PAGE_ENTRIES),
-        next: cut,
       }),
     },
     scan: {

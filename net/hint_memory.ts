@@ -6,7 +6,7 @@
 
 import { equalBytes, fromHex } from "../actors/runtime/bytes.ts";
 import type { Environment } from "../actors/runtime/environment.ts";
-import type { Engine } from "../storage/engine.ts";
+import type { Engine, Pace } from "../storage/engine.ts";
 import { storeDirectory } from "../storage/engines.ts";
 import type { NodeJournal } from "../storage/node_journal.ts";
 import { openEngine, type OpenEngineOptions } from "../storage/open.ts";
@@ -41,7 +41,7 @@ export function hintsDirectory(path: string): string {
  */
 export async function openHintStore(
   settings: Settings,
-  environment: Environment,
+  environment: Environment & { readonly pace?: Pace },
   journal: NodeJournal,
   core: HintMemoryCore,
 ): Promise<{ engine: Engine; lossy: boolean }> {

@@ -18,7 +18,7 @@ import { HINT_STORE_CORE } from "../actors/handoff/hint_store.ts";
 import type { GossiperProtocol } from "../actors/gossiper/protocol.ts";
 import type { ReplicaStoreProtocol } from "../actors/replica_store/protocol.ts";
 import { ANTI_ENTROPY_CORE } from "../actors/repair/anti_entropy.ts";
-import { MOVER_CORE, type MoverProtocol } from "../actors/repair/mover.ts";
+import { holdsNothing, MOVER_CORE } from "../actors/repair/mover.ts";
 import { REFILLER_CORE } from "../actors/repair/refiller.ts";
 import { REPLICA_STORE_CORE } from "../actors/replica_store/replica_store.ts";
 import { isLeaving } from "../actors/ring_manager/moves.ts";
@@ -69,7 +69,6 @@ export const LEFT = "it has left the cluster, and holds nothing any more";
 const DRAIN_POLL_MS = 20;
 /** Requests that were under way are waited for so long. */
 const DRAIN_MS = 5_000;
-const ASK = { timeoutMs: 5_000 };
 
 /**
  * A running node.
@@ -208,8 +207,7 @@ async function drain(life: Life, system: ActorSystem, drainMs: number): Promise<
 async function depart({ env, life, system }: Materials): Promise<void> {
   if (life.isDeparting) return;
   life.isDeparting = true;
-  const { isEmpty } = await system.ref<MoverProtocol>("mover").ask("isEmpty", {}, ASK)
-    .catch(() => ({ isEmpty: false }));
+  const isEmpty = await holdsNothing(system, null, 0);
   life.fenced = isEmpty ? LEFT : REMOVED;
   if (isEmpty) env.log.info("this node has left the cluster and ends");
   else env.log.error("this node is fenced and ends", { reason: REMOVED });
@@ -285,9 +283,8 @@ function partsOf(materials: Materials): NodeParts {
       onDuplicate: () => end(twin),
       core: { ...GOSSIPER_CORE, ...cores.gossiper },
     },
-    expirer: { node, wallMs, budget, core: { ...EXPIRER_CORE, ...cores.expirer } },
-    refiller: { node, budget, core: { ...REFILLER_CORE, ...cores.refiller } },
     mover: { node, core: { ...MOVER_CORE, ...cores.mover } },
+    ...repairOf(materials, wallMs),
     ...hintsOf(materials, wallMs),
     coordinator: {
       node,
@@ -297,7 +294,6 @@ function partsOf(materials: Materials): NodeParts {
       quorum: settings.quorum,
       core: { ...COORDINATOR_CORE, ...cores.coordinator },
     },
-    antiEntropy: { node, ring: () => life.ring, core: { ...ANTI_ENTROPY_CORE, ...cores.antiEntropy } },
     operator: {
       node,
       version: VERSION,
@@ -317,7 +313,7 @@ function partsOf(materials: Materials): NodeParts {
 /** Open the store: what that has to mend may take what is kept for a full disk; what clients write later may not. */
 async function openReservedStore({ settings, env, cores, journal, reserve, budget }: Materials) {
   const disk = new ReserveDisk(env.disk, reserve);
-  const opened = await openStore(settings, { ...env, disk, pace: budget }, journal, {
+  const opened = await openStore(settings, { ...env, disk, pace: budget.asker() }, journal, {
     ...NODE_MEMORY_CORE,
     ...cores.memory,
   });
@@ -326,12 +322,26 @@ async function openReservedStore({ settings, env, cores, journal, reserve, budge
   return opened;
 }
 
+/** The actors that put right what this node lacks, or has too long. */
+function repairOf(
+  { cores, life, budget }: Materials,
+  wallMs: () => number | null,
+): Pick<NodeParts, "expirer" | "refiller" | "antiEntropy"> {
+  const node = life.facts.nodeId;
+  const ring = () => life.ring;
+  return {
+    expirer: { node, wallMs, budget, core: { ...EXPIRER_CORE, ...cores.expirer } },
+    refiller: { node, budget, core: { ...REFILLER_CORE, ...cores.refiller } },
+    antiEntropy: { node, ring, budget, core: { ...ANTI_ENTROPY_CORE, ...cores.antiEntropy } },
+  };
+}
+
 /** The actors that keep what others are to have, and give it back. */
 function hintsOf(
   materials: Materials,
   wallMs: () => number | null,
 ): Pick<NodeParts, "hintStore" | "handoff"> {
-  const { cores, life, settings: { conflicts } } = materials;
+  const { cores, life, budget, settings: { conflicts } } = materials;
   return {
     hintStore: {
       node: life.facts.nodeId,
@@ -341,15 +351,15 @@ function hintsOf(
       wallMs,
       core: { ...HINT_STORE_CORE, ...cores.hintStore },
     },
-    handoff: { core: { ...HANDOFF_CORE, ...cores.handoff } },
+    handoff: { node: life.facts.nodeId, budget, core: { ...HANDOFF_CORE, ...cores.handoff } },
   };
 }
 
 /** Open the hints, as the store is opened. */
-async function openReservedHints({ settings, env, cores, journal, reserve }: Materials) {
+async function openReservedHints({ settings, env, cores, journal, reserve, budget }: Materials) {
   const disk = new ReserveDisk(env.disk, reserve);
   const core = { ...HINT_MEMORY_CORE, ...cores.hints };
-  const opened = await openHintStore(settings, { ...env, disk }, journal, core);
+  const opened = await openHintStore(settings, { ...env, disk, pace: budget.asker() }, journal, core);
   disk.isForLogs = false;
   return opened;
 }

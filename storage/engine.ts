@@ -133,7 +133,10 @@ export type SyncPolicy = "always" | "never" | {
   readonly intervalMs: number;
 };
 
-/** How fast an engine may rewrite what it holds; see `actors/repair/budget.ts`. */
+/**
+ * How fast an engine may rewrite what it holds; see `actors/repair/budget.ts`. It goes on regardless before writes
+ * would have to wait for it.
+ */
 export interface Pace {
   /** Whether so many bytes may be rewritten now; else it is asked again a little later. */
   trySpend(sizeBytes: number): boolean;

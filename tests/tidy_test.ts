@@ -34,7 +34,18 @@ const ENTRIES = new Set([
  * folder's name; elsewhere these files.
  */
 const PURE = new Set([
-  ...["bytes", "crc32c", "limits", "msgpack", "murmur3", "protocol", "restart_policy", "shape", "slab"]
+  ...[
+    "bytes",
+    "crc32c",
+    "limits",
+    "msgpack",
+    "murmur3",
+    "protocol",
+    "restart_policy",
+    "serial",
+    "shape",
+    "slab",
+  ]
     .map((name) => `actors/runtime/${name}.ts`),
   ...["command", "config", "flags", "kinds", "paint", "suggest"].map((name) => `cli/${name}.ts`),
   ...["arena", "key_index", "key_order", "key_table", "sort_entries"].map((name) =>

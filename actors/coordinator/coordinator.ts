@@ -115,8 +115,9 @@ class Coordinator implements GetDesk, PutDesk, DeliveryDesk {
   readonly #lingering = new Map<number, GetUnderWay>();
   /** The replicas of each partition, as far as they were looked up under the present ring. */
   #replicas: (readonly NodeId[] | undefined)[];
-  /** The same of those that stand in for them. */
+  /** The same of those that may keep hints for them, and of those that may be given some. */
   #fallbacks: (readonly NodeId[] | undefined)[];
+  #keepers: (readonly NodeId[] | undefined)[] = [];
   #zones = new Map<NodeId, string>();
   readonly #down = new Set<NodeId>();
   readonly #stores = new Map<NodeId, Ref<ReplicaStoreProtocol>>();
@@ -311,6 +312,7 @@ class Coordinator implements GetDesk, PutDesk, DeliveryDesk {
     this.ring = ring;
     this.#replicas = new Array(ring.partitions);
     this.#fallbacks = new Array(ring.partitions);
+    this.#keepers = [];
     this.#takeZones(ring);
     this.#latencies.keepOnly(ring.members.map(({ id }) => id));
     for (const request of [...this.#underWay.values()]) {
@@ -371,6 +373,10 @@ class Coordinator implements GetDesk, PutDesk, DeliveryDesk {
 
   fallbacksOf(partition: number): readonly NodeId[] {
     return this.#fallbacks[partition] ??= this.core.fallbacksOf(this.ring, partition);
+  }
+
+  keepersOf(partition: number): readonly NodeId[] {
+    return this.#keepers[partition] ??= this.core.keepersOf(this.ring, partition);
   }
 
   isDown(node: NodeId): boolean {

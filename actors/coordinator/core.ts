@@ -7,7 +7,7 @@
 
 import { ownersOf, partitionOf, preferenceList } from "../ring_manager/ring.ts";
 import { nextCoordinator } from "./candidate.ts";
-import { fallbacksOf, nextStandIn } from "./fallbacks.ts";
+import { fallbacksOf, keepersOf, nextStandIn } from "./fallbacks.ts";
 import { ReadQuorum } from "./read_quorum.ts";
 import { expiry, WriteQuorum } from "./write_quorum.ts";
 
@@ -17,8 +17,10 @@ export const COORDINATOR_CORE = {
   partitionOf,
   /** The replicas of a partition, in order. */
   preferenceList,
-  /** Who stands in for the replicas of a partition, in order. */
+  /** Who may keep hints of a partition, in order. */
   fallbacksOf,
+  /** Who stands in for the replicas of a partition, in order. */
+  keepersOf,
   /** Who stands in for a replica next. */
   nextStandIn,
   /** Who has a part in requests for a partition besides its replicas: its other owners while it moves. */

@@ -1,7 +1,7 @@
 /**
  * One hint on its way back (Dynamo, section 4.6): the object is sent to those who are to have it, and whoever keeps
  * the hint hears whether all of them have made it durable. For a replica it is a write like any other, so that it may
- * come late, twice and in any order.
+ * come late, twice and in any order. Or it is handed on to one who is to keep it in the sender's place.
  *
  * @module
  */
@@ -24,6 +24,8 @@ export interface Delivery {
   readonly object: EncodedObject;
   /** Who is to have it. */
   readonly recipients: readonly NodeId[];
+  /** As a hint for this one; null: they are replicas. */
+  readonly keepFor: NodeId | null;
   /** When nobody waits any more. */
   readonly deadline: number;
 }
@@ -36,6 +38,8 @@ export interface DeliveryDesk {
   now(): number;
   /** Send the object to a replica; false when it certainly did not leave. */
   sendWrite(replica: NodeId, write: ReplicaWrite): boolean;
+  /** Have a node keep the object for `target`; false when that certainly did not leave. */
+  sendHint(keeper: NodeId, target: NodeId, write: ReplicaWrite): boolean;
   /** Tell whoever keeps the hint. Called once. */
   delivered(delivery: Delivery, ok: boolean): void;
 }
@@ -68,10 +72,17 @@ export class DeliveryUnderWay {
     this.#write = { partition, key, object, epoch, ticket: this.ticket, from: self };
     this.#resend = new Resend(this.#desk.now(), object.length);
     for (const recipient of this.request.recipients) {
-      if (this.#desk.sendWrite(recipient, this.#write)) continue;
+      if (this.#send(recipient, this.#write)) continue;
       this.#quorum.add(recipient, { ok: false, code: "unavailable", definite: true });
     }
     this.#conclude();
+  }
+
+  #send(recipient: NodeId, write: ReplicaWrite): boolean {
+    const { keepFor } = this.request;
+    return keepFor === null
+      ? this.#desk.sendWrite(recipient, write)
+      : this.#desk.sendHint(recipient, keepFor, write);
   }
 
   /** Whoever keeps the hint has been told; nothing more is expected. */
@@ -96,7 +107,7 @@ export class DeliveryUnderWay {
   /** Time went by: whoever is silent is sent it again. */
   onSweep(now: number): void {
     if (this.answered || this.#write === null || !this.#resend?.isDue(now)) return;
-    for (const recipient of this.#quorum.silent()) this.#desk.sendWrite(recipient, this.#write);
+    for (const recipient of this.#quorum.silent()) this.#send(recipient, this.#write);
   }
 
   /** The deadline passed. */

@@ -9,11 +9,11 @@
  */
 
 import type { NodeId } from "../replica_store/protocol.ts";
+import { isStaying } from "../ring_manager/moves.ts";
 import { ownersOf, preferenceList, type Ring } from "../ring_manager/ring.ts";
 
 /**
- * The members that have no part in a partition, in the order in which they stand in for those that do. One that leaves
- * is none of them: it would have to hand on what it is given.
+ * The members that have no part in a partition, in the order in which they stand in for those that do.
  *
  * @example
  * ```ts
@@ -36,7 +36,12 @@ export function fallbacksOf(ring: Ring, partition: number): NodeId[] {
     for (const { id } of preferenceList(ring, (partition + step) % ring.partitions)) seen.add(id);
   }
   for (const { id } of ring.members) seen.add(id);
-  return [...seen].slice(primaries).filter((id) => id !== ring.change?.leaving);
+  return [...seen].slice(primaries);
+}
+
+/** Those of them that may be given something to keep: not who leaves, nor who joins and may be sent away again. */
+export function keepersOf(ring: Ring, partition: number): NodeId[] {
+  return fallbacksOf(ring, partition).filter((id) => isStaying(ring, id));
 }
 
 /** What is known when somebody is looked for to stand in. */
@@ -45,7 +50,7 @@ export interface StandInSearch {
   readonly primary: NodeId;
   /** The replicas of the key. */
   readonly primaries: readonly NodeId[];
-  /** See {@link fallbacksOf}. */
+  /** See {@link keepersOf}. */
   readonly fallbacks: readonly NodeId[];
   /** Those that stand in already, or were asked to. */
   readonly used: readonly NodeId[];

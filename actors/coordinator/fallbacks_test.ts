@@ -2,7 +2,7 @@ import { assertEquals } from "../runtime/testing/assert.ts";
 import { createRing, type Ring } from "../ring_manager/ring.ts";
 import { COORDINATOR_CORE } from "./core.ts";
 import { nextCoordinator } from "./candidate.ts";
-import { fallbacksOf, nextStandIn } from "./fallbacks.ts";
+import { fallbacksOf, keepersOf, nextStandIn } from "./fallbacks.ts";
 
 const ZONES = ["a", "b", "c", "a", "b", "c"];
 const members = ZONES.map((zone, index) => ({
@@ -26,6 +26,8 @@ Deno.test("stand-ins: nobody who is to own the partition, or owned it until now"
   const motions = [{ partition: 0, phase: "copying", others: [1, 2, 3] } as const];
   const change = { since: 2, joining: null, leaving: null, gone: [], motions };
   assertEquals(fallbacksOf({ ...RING, epoch: 2, change }, 0), [IDS[4], IDS[5]]);
+  const leaving = { ...RING, epoch: 2, change: { ...change, leaving: IDS[4]! } };
+  assertEquals([fallbacksOf(leaving, 0), keepersOf(leaving, 0)], [[IDS[4], IDS[5]], [IDS[5]]]);
 });
 
 Deno.test("stand-ins: the first that is well, before it one in a zone that no other copy is in", () => {

@@ -43,8 +43,10 @@ export interface PutDesk {
   now(): number;
   /** The replicas of a partition, in order. */
   replicasOf(partition: number): readonly NodeId[];
-  /** The members that may stand in for them, in order. */
+  /** The members that may keep hints for them, in order. */
   fallbacksOf(partition: number): readonly NodeId[];
+  /** Those of them that may be given some. */
+  keepersOf(partition: number): readonly NodeId[];
   /** Whether a node is held to be down. */
   isDown(node: NodeId): boolean;
   /** The failure zone of a node. */
@@ -192,7 +194,7 @@ export class PutUnderWay {
   /** Members that are no primaries and well, in order; none where the write is strict, or the partition moves. */
   #fallbacks(): readonly NodeId[] {
     if (!this.terms.sloppy || this.#desk.othersOf(this.#partition).length > 0) return [];
-    return this.#desk.fallbacksOf(this.#partition).filter((id) => !this.#desk.isDown(id));
+    return this.#desk.keepersOf(this.#partition).filter((id) => !this.#desk.isDown(id));
   }
 
   #nextCandidate(): NodeId | undefined {
@@ -302,7 +304,7 @@ export class PutUnderWay {
     const [quorum, write] = [this.#quorum, this.#write];
     if (this.answered || quorum === null || write === null) return;
     const primaries = this.#takers();
-    const fallbacks = this.#desk.fallbacksOf(this.#partition);
+    const fallbacks = this.#desk.keepersOf(this.#partition);
     const isDown = (node: NodeId) => node !== self && this.#desk.isDown(node);
     const zoneOf = (node: NodeId) => this.#desk.zoneOf(node);
     for (const primary of quorum.wanting(impatient)) {

@@ -27,6 +27,7 @@ function begin(replicas: readonly NodeId[]) {
     teach: () => {},
     replicasOf: () => replicas,
     fallbacksOf: () => [],
+    keepersOf: () => [],
     isDown: () => false,
     zoneOf: () => "z",
     sendHintMint: () => false,

@@ -15,6 +15,11 @@
  * one that holds none proves nothing, and does not count: never is a key said not to be there by nodes that need not
  * know of it.
  *
+ * That is no worse while a partition passes from some owners to others (`actors/ring_manager/moves.ts`). A read asks
+ * the one list whose owners hold whatever was acknowledged: the new one only once each of its owners has a verified
+ * copy, and every write since needed W of it, stand-ins not counted. There, too, hints count only where R of that list
+ * cannot be reached; whoever cannot do with less says `sloppy: false`, and none count.
+ *
  * @module
  */
 

@@ -33,4 +33,25 @@ Deno.test("while a partition moves a hint goes to all owners, new and old", () =
   const { recipientsOf } = HANDOFF_CORE;
   assertEquals(recipientsOf(moving, 0, IDS[0]!), [IDS[0], IDS[1], IDS[2]], "it may have been copied already");
   assertEquals(recipientsOf(moving, 1, IDS[3]!), [IDS[3]], "another partition does not move");
+  const without = { ...moving, change: { ...moving.change!, gone: [IDS[0]!] } };
+  assertEquals(recipientsOf(without, 0, IDS[0]!), [IDS[1], IDS[2]], "who is gone gets nothing");
+});
+
+Deno.test("a hint stays where it is until it is delivered; who leaves hands it on to those that stay", () => {
+  const { keepersOf } = HANDOFF_CORE;
+  assertEquals(keepersOf(RING, 0, IDS[2]!, IDS[1]!), [IDS[2]]);
+  const motions = [{ partition: 1, phase: "copying", others: [0, 3] } as const];
+  const leaving: Ring = {
+    ...RING,
+    epoch: 2,
+    change: { since: 2, joining: null, leaving: IDS[2]!, gone: [], motions },
+  };
+  assertEquals(
+    keepersOf(leaving, 0, IDS[2]!, IDS[1]!),
+    [IDS[3], IDS[0]],
+    "first who stands in, then replicas",
+  );
+  assertEquals(keepersOf(leaving, 0, IDS[3]!, IDS[1]!), [IDS[3]], "another one does not leave");
+  const joining = { ...leaving, change: { ...leaving.change!, joining: IDS[3]! } };
+  assertEquals(keepersOf(joining, 0, IDS[2]!, IDS[1]!), [IDS[0]], "who joins may have to go again");
 });

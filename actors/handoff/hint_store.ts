@@ -160,6 +160,7 @@ class HintStore {
         this.#delivered += gone;
         if (gone > 0) this.#onForgotten();
       },
+      left: () => ({ epoch: this.#ring.epoch, count: this.#hints.tally?.count ?? null }),
       held: ({ partition }) => ({ count: this.#hints.tally?.heldOf(partition) ?? Infinity }),
       describe: () => this.#describe(),
     };
@@ -208,6 +209,11 @@ class HintStore {
     return { code: "wrong-epoch", epoch: this.#ring.epoch };
   }
 
+  /** Whether this node gives away what it has. */
+  #isLeaving(): boolean {
+    return this.#ring.change?.leaving === this.#options.node;
+  }
+
   // --- keeping ---------------------------------------------------------------------------------------------
 
   async #onKeep(body: Keep): Promise<void> {
@@ -215,6 +221,7 @@ class HintStore {
     const refuse = (answer: WriteAnswer) => this.#acknowledge(body, answer);
     const misplaced = this.#misplaced(body);
     if (misplaced !== null) return refuse({ ok: false, definite: true, ...misplaced });
+    if (this.#isLeaving()) return refuse({ ok: false, code: "unavailable", definite: true });
     const incoming = this.#records.decode(object);
     if (incoming === null) return refuse({ ok: false, code: "corrupt", definite: true });
     if (this.#dots.isAhead(incoming.clock)) {
@@ -328,7 +335,7 @@ class HintStore {
       onStored: () => {},
       onCommit: () => {},
       ring: () => this.#ring,
-      isFenced: () => this.#options.current().isFenced,
+      isFenced: () => this.#options.current().isFenced || this.#isLeaving(),
       isMisplaced: ({ epoch }) => epoch < this.#ring.epoch,
       onFutureDot: (clock) => this.#onFutureDot(clock),
       onDamaged: () => Promise.resolve(true),

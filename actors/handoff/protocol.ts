@@ -64,9 +64,19 @@ export type HintStoreProtocol = {
   discard: [{ target: NodeId; hints: readonly Hint[] }, void];
   /** How many hints are kept for keys of a partition: those that a crash could bring back are among them. */
   held: [{ partition: number }, { count: number }];
+  /** How many hints are left for a member that leaves to give away. */
+  left: [Record<never, never>, HintsLeft];
   /** For `status`. */
   describe: [Record<never, never>, HintStoreStatus];
 };
+
+/** What a member that leaves says of its hints. */
+export interface HintsLeft {
+  /** The epoch of the ring it goes by: if that says that it leaves, it takes no more of them. */
+  readonly epoch: number;
+  /** Hints kept, those that a crash could bring back among them; null: they could not be counted. */
+  readonly count: number | null;
+}
 
 /** Messages of the handoff. */
 export type HandoffProtocol = {

@@ -8,6 +8,7 @@
 
 import type { ActorContext } from "../runtime/mod.ts";
 import type { GossiperProtocol } from "../gossiper/protocol.ts";
+import type { HintStoreProtocol } from "../handoff/protocol.ts";
 import type { NodeId, ReplicaStoreProtocol, StoreWeights } from "../replica_store/protocol.ts";
 import type { Ballot } from "../ring_manager/commit.ts";
 import { cancelChange, giveUp, incomingOf } from "../ring_manager/moves.ts";
@@ -193,7 +194,14 @@ export async function movesView(context: Context): Promise<MovesView | null> {
   const { since, joining, leaving, gone, motions } = change;
   const isGone = leaving !== null && gone.includes(leaving);
   const settling = motions.length - copying.length;
-  return { since, joining, leaving, isGone, copying: copying.length, settling, bytesLeft };
+  const hintsLeft = leaving === null || isGone ? null : await hintsAt(context, leaving);
+  return { since, joining, leaving, isGone, copying: copying.length, settling, bytesLeft, hintsLeft };
+}
+
+async function hintsAt(context: Context, node: NodeId): Promise<number | null> {
+  const store = context.ref<HintStoreProtocol>({ node, actor: "hint_store" });
+  const left = await store.ask("left", {}, WEIGH).catch(() => null);
+  return left === null ? null : left.count;
 }
 
 /** How large each partition is, by the owner that has most of it. */

@@ -42,8 +42,8 @@ import {
   planToAsk,
   rejoin,
 } from "./membership_change.ts";
-import type { RefillerProtocol } from "../repair/refiller.ts";
 import type { AntiEntropyProtocol } from "../repair/anti_entropy.ts";
+import type { RefillerProtocol } from "../repair/refiller.ts";
 import { decodeDigest } from "../repair/hash_tree.ts";
 import { NO_DIGESTS, TREE_ITEMS } from "../replica_store/tree_protocol.ts";
 import { cancel, currentRing, forceRemove, isAway, leave, movesView, preview, refusal } from "./moving.ts";
@@ -168,20 +168,19 @@ async function status(
   context: Context,
   candidacy: Candidacy,
 ): Promise<NodeStatus> {
-  const [{ ring, isFenced }, store, copies, repair, coordinator, hints, news, door, links, moves] =
-    await Promise
-      .all([
-        context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
-        context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
-        context.ref<RefillerProtocol>("refiller").ask("describe", {}, ASK),
-        context.ref<AntiEntropyProtocol>("anti_entropy").ask("describe", {}, ASK),
-        context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
-        context.ref<HintStoreProtocol>("hint_store").ask("describe", {}, ASK),
-        memberNews(context),
-        context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
-        context.ref<LinksProtocol>("peers").ask("describe", {}, ASK),
-        movesView(context),
-      ]);
+  const [{ ring, isFenced }, store, repair, copies, coordinator, hints, news, door, links, moves] =
+    await Promise.all([
+      context.ref<RingManagerProtocol>("ring_manager").ask("current", {}, ASK),
+      context.ref<ReplicaStoreProtocol>("replica_store").ask("describe", {}, ASK),
+      context.ref<AntiEntropyProtocol>("anti_entropy").ask("describe", {}, ASK),
+      context.ref<RefillerProtocol>("refiller").ask("describe", {}, ASK),
+      context.ref<CoordinatorProtocol>("coordinator").ask("describe", {}, ASK),
+      context.ref<HintStoreProtocol>("hint_store").ask("describe", {}, ASK),
+      memberNews(context),
+      context.ref<DoorProtocol>("listener").ask("describe", {}, ASK),
+      context.ref<LinksProtocol>("peers").ask("describe", {}, ASK),
+      movesView(context),
+    ]);
   const { condition, ...runtime } = options.runtime();
   const scarce = underReplicated(ring);
   const state = condition ?? store.engine.refusing ?? hints.refusing ??
@@ -210,8 +209,8 @@ async function status(
     coordinator,
     store,
     background: options.budget.status(),
-    copies,
     repair,
+    copies,
     hints,
     connections: { clients: door.clients, peers: links.filter(({ connected }) => connected).length },
     ...runtime,

@@ -115,10 +115,10 @@ export interface NodeStatus {
   readonly store: ReplicaStoreStatus;
   /** What it does in the background. */
   readonly background: BudgetStatus;
-  /** What it fetched from other owners. */
-  readonly copies: CopyStatus;
   /** How replicas are kept the same. */
   readonly repair: RepairStatus;
+  /** What it fetched from other owners. */
+  readonly copies: CopyStatus;
   /** The hint store's: what this node keeps for members that are away. */
   readonly hints: HintStoreStatus;
   /** Messages to no one, and to peers that could not be reached. */
@@ -231,6 +231,8 @@ export interface MovesView {
   readonly settling: number;
   /** Bytes to be copied, about. */
   readonly bytesLeft: number;
+  /** Hints that who leaves still has to hand over; null: nobody leaves, or that one does not say. */
+  readonly hintsLeft: number | null;
 }
 
 /** Answer to `admit`: the new ring, encoded by `ring_codec.ts`. */

@@ -5,8 +5,8 @@
  *
  * Round after round this node asks every other owner of its partitions for the digests of those they share, all in a
  * few messages: 14 bytes a partition. Where one differs from its own there is an exchange (`exchange.ts`). There is one
- * at a time, and a pause after each, so that of clients' time it takes a bounded share; whatever fails waits for the
- * next round. Nobody schedules anything.
+ * at a time, and all that travels is paid from the budget of background work, so that of clients' time it takes no more
+ * than they can spare; whatever fails waits for the next round. Nobody schedules anything.
  *
  * Each of two owners asks the other, though an exchange serves both: so each knows what it was told, and when,
  * and the price of the second question is a comparison that finds nothing.
@@ -14,6 +14,7 @@
  * @module
  */
 
+import type { Budget } from "./budget.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
 import { equalBytes } from "../runtime/bytes.ts";
 import type { Body, Reply } from "../runtime/protocol.ts";
@@ -92,13 +93,15 @@ export interface AntiEntropyOptions {
   readonly node: NodeId;
   /** The ring as this node has it. */
   readonly ring: () => Ring;
+  /** What travels is paid from it. */
+  readonly budget: Pick<Budget, "spend">;
   /** See {@link ANTI_ENTROPY_CORE}. */
   readonly core: AntiEntropyCore;
 }
 
 /** From the end of one round to the beginning of the next, give or take a quarter. */
 const ROUND_MS = 2_000;
-/** Between two exchanges, and while a disk catches up. */
+/** How long a store is left alone that has not made the last objects durable. */
 const PAUSE_MS = 20;
 const ASK = { timeoutMs: 5_000 };
 
@@ -191,11 +194,12 @@ class AntiEntropy {
 
   /** Compare partitions with another owner's copies, and make good what differs. */
   async #compare(epoch: number, owner: NodeId, partitions: readonly number[]): Promise<void> {
-    const { core } = this.#options;
-    const startedAt = this.#context.environment.clock.now();
+    const { core, budget } = this.#options;
     const mine = this.#side(null);
     const theirs = this.#side(owner);
     const none = (): Digests => NO_DIGESTS;
+    await budget.spend(partitions.length * DIGEST_BYTES);
+    const startedAt = this.#context.environment.clock.now();
     const other = await theirs.ask("treeRoots", { epoch, partitions }).catch(none);
     const own = await mine.ask("treeRoots", { epoch, partitions }).catch(none);
     if (other.ok && own.ok) this.#bytes += partitions.length * DIGEST_BYTES;
@@ -215,10 +219,14 @@ class AntiEntropy {
     partition: number,
     sides: { readonly mine: Side; readonly theirs: Side },
   ): Promise<void> {
-    const { core } = this.#options;
+    const { core, budget } = this.#options;
     const startedAt = this.#context.environment.clock.now();
-    const pause = () => this.#pause();
-    const { ok, ...figures } = await core.exchange({ placement: { partition, epoch }, ...sides, pause });
+    const { ok, ...figures } = await core.exchange({
+      placement: { partition, epoch },
+      ...sides,
+      pause: () => this.#pause(),
+      spend: (sizeBytes) => budget.spend(sizeBytes),
+    });
     this.#keysRepaired += figures.repaired;
     this.#bytes += figures.bytes;
     if (ok) this.#exchanges++;
@@ -227,7 +235,6 @@ class AntiEntropy {
     if (!ok || figures.repaired > 0) {
       this.#context.log.debug("an exchange has ended", { partition, owner, ...figures });
     }
-    await this.#pause();
   }
 
   #pause(): Promise<void> {

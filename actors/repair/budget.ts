@@ -80,13 +80,40 @@ export class Budget {
     });
   }
 
-  /** Spend so many bytes now, if nothing speaks against it: for work that can be left, or tried again later. */
+  /**
+   * Spend so many bytes now, if nothing speaks against it, nor anybody waits: for work that can be left, or will be
+   * found again.
+   */
   trySpend(sizeBytes: number): boolean {
     this.#tick();
-    if (this.#settings.isPaused || this.#purse < 0) return false;
-    this.#purse -= sizeBytes;
-    this.#spentBytes += sizeBytes;
+    if (this.#settings.isPaused || this.#purse < 0 || this.#waiting.length > 0) return false;
+    this.#take(sizeBytes);
     return true;
+  }
+
+  /**
+   * A purse of its own for work that asks again and again, since it may have to go on regardless: compaction, which
+   * writes would wait for in the end. It stands in line like everybody else, once at a time.
+   */
+  asker(): { trySpend(sizeBytes: number): boolean } {
+    let isWaiting = false;
+    let isPaid = false;
+    return {
+      trySpend: (sizeBytes) => {
+        if (!isWaiting && !isPaid) {
+          isWaiting = true;
+          const go = () => {
+            isWaiting = false;
+            isPaid = true;
+          };
+          this.#waiting.push({ sizeBytes, go });
+          this.#serve();
+        }
+        const mayGo = isPaid;
+        isPaid = false;
+        return mayGo;
+      },
+    };
   }
 
   /** What an operator wants from now on. */
@@ -129,14 +156,18 @@ export class Budget {
     if (this.#settings.isPaused) return;
     while (this.#waiting.length > 0 && this.#purse >= 0) {
       const { sizeBytes, go } = this.#waiting.shift()!;
-      // On credit: what is larger than a second's worth would wait for ever otherwise.
-      this.#purse -= sizeBytes;
-      this.#spentBytes += sizeBytes;
+      this.#take(sizeBytes);
       go();
     }
     if (this.#waiting.length === 0) return;
     const waitMs = Math.min(TICK_MS, 1 + (-this.#purse / this.#bytesPerS) * 1000);
     this.#timer = this.#clock.after(waitMs, () => this.#serve());
+  }
+
+  /** On credit: what is larger than a second's worth would wait for ever otherwise. */
+  #take(sizeBytes: number): void {
+    this.#purse -= sizeBytes;
+    this.#spentBytes += sizeBytes;
   }
 
   /** Bring the purse and the rate up to the present. */

@@ -1,56 +1,58 @@
 /**
- * Copying a partition from another owner: page by page, and then looked at again.
+ * Copying a partition from another owner: whatever that owner has, this node has afterwards, and it is verified.
  *
- * A copy is made while clients write, so the two sides are never simply equal. It is verified all the same: once all
- * pages are here both sides give checksums of the same pieces, and of a piece that differs what differs is fetched
- * and merged: both list its keys, with a hash of what is under each. After that whatever the owner had when it was
- * asked is in the copy, however it came to be missed (a page that was cut short, a record that was damaged on the
- * way), and what else is there came from clients.
+ * Where this node has much less than the owner, pages of it are fetched, one after the other. After that, and else at
+ * once, the hash trees of both sides are compared, and what differs is fetched (`exchange.ts`). So what several owners
+ * have is fetched once, what a page left out (it was cut short, or damaged on the way) is found missing, and a node
+ * that has lost little of a partition fetches little of it. A copy is made while clients write, and the two sides are
+ * never simply equal; what else is there came from clients.
  *
- * A partition has to be had from every owner, for what was acknowledged may be on any W of them, and they hold nearly
- * the same. So only the first gives its pages: the copy of another one begins with being verified, and takes what the
- * first had not. Three times as much would move otherwise.
+ * Naive: count the copy as whole when its last page is here. Then whatever befell a page on its way is never missed.
  *
- * When the owner dies, the copy goes on after the last key that was taken. When this side dies it begins again from
- * the first key: what is here already is merged and not written again, and where a copy stood is not worth a write.
+ * When the owner dies, the copy goes on after the last key that was taken. When this side dies it goes on with what
+ * differs.
  *
  * @module
  */
 
 import type { ActorContext } from "../runtime/mod.ts";
-import type { Protocol } from "../runtime/protocol.ts";
-import type { Budget } from "./budget.ts";
+import { equalBytes } from "../runtime/bytes.ts";
+import type { Body, Protocol, Reply } from "../runtime/protocol.ts";
 import {
   type Absorb,
   type AbsorbAnswer,
-  NO_DIGEST,
+  type MoveProgress,
   NO_PAGE,
   type NodeId,
-  type PartitionDigest,
-  type PartitionEntry,
   type PartitionPage,
   type ReplicaStoreProtocol,
   type Scan,
 } from "../replica_store/protocol.ts";
-import { NO_KEYS, NO_OBJECTS } from "../replica_store/tree_protocol.ts";
-import { keyDifferences } from "./difference.ts";
+import { type Digests, NO_DIGESTS, type TreeProtocol } from "../replica_store/tree_protocol.ts";
+import type { Budget } from "./budget.ts";
+import type { exchange, Outcome, Side } from "./exchange.ts";
+import { decodeDigest } from "./hash_tree.ts";
 
 /** What a copy needs of the actor that makes it. */
 export type CopyContext = Pick<ActorContext<Protocol>, "ref" | "environment">;
 
-/** What a copy leaves to pure functions. */
+/** What a copy leaves to others: a test plants a bug by substituting one. */
 export interface CopyCore {
+  /** Whether an owner knows of the change that the copy is for: till then it takes writes that go to others. */
+  hasHeard(progress: Pick<MoveProgress, "epoch"> | null, since: number): boolean;
   /** Whether a page is what was asked for. */
   hasCome(page: Pick<PartitionPage, "ok">): boolean;
-  /** Whether two digests are of the same. */
-  isSame(theirs: PartitionDigest, ours: PartitionDigest): boolean;
+  /** Compares both sides and fetches what differs. */
+  exchange: typeof exchange;
+  /** Whether after an exchange all that could be had of an owner is here. */
+  isVerified(outcome: Pick<Outcome, "isThrough">): boolean;
 }
 
 /** What {@link Copies} is composed of. */
 export interface CopyOptions {
   /** What is fetched is paid from it. */
   readonly budget: Pick<Budget, "spend">;
-  /** Pure decisions, substitutable. */
+  /** See {@link CopyCore}. */
   readonly core: CopyCore;
 }
 
@@ -60,25 +62,49 @@ export interface CopyTask extends Pick<Absorb, "partition" | "lossId">, Omit<Sca
   readonly owner: NodeId;
 }
 
-/** How far a copy has come: where it goes on. */
-interface Stand {
-  stage: "copying" | "verifying" | "done";
-  after: Uint8Array | null;
+/** What both sides have of a partition, as digests of `hash_tree.ts`; null: not known. */
+export interface Roots {
+  /** This node. */
+  readonly ours: Uint8Array | null;
+  /** The owner. */
+  readonly theirs: Uint8Array | null;
 }
 
 /** How long the store is left alone that has not made the last page durable. */
 const BUSY_MS = 10;
 const ASK = { timeoutMs: 5_000 };
 
+/**
+ * Whether pages are to be fetched before anything is compared: this side has less than half as many keys. To fetch
+ * what is here already costs its bytes, to compare what is not the list of its keys.
+ *
+ * @example
+ * ```ts
+ * import { isFarBehind } from "./copy.ts";
+ * import { encodeDigest } from "./hash_tree.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const of = (keys: number) => encodeDigest({ keys, low: 1, high: 2 });
+ * assertEquals(isFarBehind({ ours: of(4), theirs: of(10) }), true);
+ * assertEquals(isFarBehind({ ours: of(5), theirs: of(10) }), false);
+ * assertEquals(isFarBehind({ ours: of(0), theirs: null }), true);
+ * assertEquals(isFarBehind({ ours: null, theirs: of(10) }), false);
+ * ```
+ */
+export function isFarBehind({ ours, theirs }: Roots): boolean {
+  if (ours === null) return false;
+  const { keys } = decodeDigest(ours);
+  return theirs === null ? keys === 0 : 2 * keys < decodeDigest(theirs).keys;
+}
+
 /** The copies of one node, as far as they have come. */
 export class Copies {
-  /** Bytes that were fetched so far: keys and objects, and lists of keys where pieces differed. */
+  /** Bytes that were fetched so far: keys, objects and hashes. */
   fetchedBytes = 0;
   readonly #context: CopyContext;
   readonly #options: CopyOptions;
-  readonly #stands = new Map<string, Stand>();
-  /** Of each loss, partitions of which some owner has given all of its pages. */
-  readonly #begun = new Map<string, Set<number>>();
+  /** Copies under way: their pages were taken up to this key. */
+  readonly #stands = new Map<string, Uint8Array>();
 
   /** @param context the actor that makes them @param options what they are made with */
   constructor(context: CopyContext, options: CopyOptions) {
@@ -91,119 +117,85 @@ export class Copies {
     for (const name of this.#stands.keys()) {
       if (!lossIds.has(name.split(" ")[0]!)) this.#stands.delete(name);
     }
-    for (const lossId of this.#begun.keys()) if (!lossIds.has(lossId)) this.#begun.delete(lossId);
   }
 
   /** Copy all that an owner has, and verify it; false when not all of it could be had, to be called again. */
   async make(task: CopyTask): Promise<boolean> {
+    const progress = await this.#store(task.owner).ask("progress", {}, ASK).catch(() => null);
+    if (!this.#options.core.hasHeard(progress, task.since)) return false;
     const name = `${task.lossId} ${task.partition} ${task.owner}`;
-    const begun = this.#begun.get(task.lossId) ?? new Set();
-    this.#begun.set(task.lossId, begun);
-    const isFirst = !begun.has(task.partition);
-    const stand = this.#stands.get(name) ?? { stage: isFirst ? "copying" : "verifying", after: null };
-    this.#stands.set(name, stand);
-    if (stand.stage === "copying") {
-      if (!await walk(stand, (after) => this.#fetch(task, after))) return false;
-      begun.add(task.partition);
-      Object.assign(stand, { stage: "verifying", after: null });
+    const stand = this.#stands.get(name);
+    if (stand !== undefined || isFarBehind(await this.#roots(task))) {
+      if (!await this.#fetchAll(task, name, stand ?? null)) return false;
+      this.#stands.delete(name);
     }
-    if (stand.stage === "verifying") {
-      if (!await walk(stand, (after) => this.#verify(task, after))) return false;
-      stand.stage = "done";
-    }
-    return true;
+    const { ours, theirs } = await this.#roots(task);
+    if (ours !== null && theirs !== null && equalBytes(ours, theirs)) return true;
+    return await this.#fetchDifferences(task);
   }
 
-  /** Fetch a piece and have it merged. */
-  async #fetch(task: CopyTask, after: Uint8Array | null): Promise<Uint8Array | null | undefined> {
+  async #roots({ owner, partition, epoch }: CopyTask): Promise<Roots> {
+    const none = (): Digests => NO_DIGESTS;
+    const question = { epoch, partitions: [partition] };
+    const theirs = await this.#store(owner).ask("treeRoots", question, ASK).catch(none);
+    const ours = await this.#store(null).ask("treeRoots", question, ASK).catch(none);
+    return { ours: ours.digests[0] ?? null, theirs: theirs.digests[0] ?? null };
+  }
+
+  /** Page by page to the end. */
+  async #fetchAll(task: CopyTask, name: string, stand: Uint8Array | null): Promise<boolean> {
     const { owner, lossId, partition, epoch, since } = task;
-    const theirs = this.#context.ref<ReplicaStoreProtocol>({ node: owner, actor: "replica_store" });
-    const page: PartitionPage = await theirs.ask("scan", { partition, after, epoch, since }, ASK)
-      .catch(() => NO_PAGE);
-    if (!this.#options.core.hasCome(page)) return undefined;
-    await this.#pay(bytesOf(page.entries));
-    const taken = await this.#absorb({ partition, lossId, entries: page.entries });
-    return taken === "taken" ? page.next : undefined;
-  }
-
-  /** Compare a piece with the owner's, and fetch what differs. */
-  async #verify(task: CopyTask, after: Uint8Array | null): Promise<Uint8Array | null | undefined> {
-    const { owner, partition, epoch, since } = task;
-    const { core } = this.#options;
-    const piece = { partition, after, epoch, since };
-    const digestAt = (at: { readonly node: NodeId; readonly actor: string } | string) =>
-      this.#context.ref<ReplicaStoreProtocol>(at).ask("digest", piece, ASK).catch(() => NO_DIGEST);
-    const theirs = await digestAt({ node: owner, actor: "replica_store" });
-    if (!core.hasCome(theirs)) return undefined;
-    const ours = await digestAt("replica_store");
-    if (core.isSame(theirs, ours)) return theirs.next;
-    if (ours.ok && ours.keys === 0) return await this.#fetch(task, after);
-    return await this.#complete(task, after, theirs.next) ? theirs.next : undefined;
-  }
-
-  /** Fetch what the owner has of a piece and is not the same here. */
-  async #complete(task: CopyTask, after: Uint8Array | null, upTo: Uint8Array | null): Promise<boolean> {
-    const { owner, partition, epoch } = task;
-    const theirs = this.#context.ref<ReplicaStoreProtocol>({ node: owner, actor: "replica_store" });
-    const ours = this.#context.ref<ReplicaStoreProtocol>("replica_store");
-    let at = after;
-    do {
-      const stretch = { partition, epoch, after: at, upTo };
-      const theirPage = await theirs.ask("treeKeys", stretch, ASK).catch(() => NO_KEYS);
-      const page = await ours.ask("treeKeys", stretch, ASK).catch(() => NO_KEYS);
-      if (!theirPage.ok || !page.ok) return false;
-      await this.#pay(theirPage.keys.reduce((sum, { key, hash }) => sum + key.length + hash.length, 0));
-      const { differing, next } = keyDifferences(page, theirPage);
-      const wanted = differing.filter((one) => one.theirs !== null).map(({ key }) => key);
-      if (!await this.#fetchKeys(task, wanted)) return false;
-      at = next;
-    } while (at !== null);
-    return true;
-  }
-
-  async #fetchKeys({ owner, partition, epoch, lossId }: CopyTask, keys: readonly Uint8Array[]) {
-    const theirs = this.#context.ref<ReplicaStoreProtocol>({ node: owner, actor: "replica_store" });
-    for (let rest = keys; rest.length > 0;) {
-      const { ok, entries, done } = await theirs.ask("treeObjects", { partition, epoch, keys: rest }, ASK)
-        .catch(() => NO_OBJECTS);
-      if (!ok || done === 0) return false;
-      await this.#pay(bytesOf(entries));
-      if (await this.#absorb({ partition, lossId, entries }) !== "taken") return false;
-      rest = rest.slice(done);
+    const { core, budget } = this.#options;
+    for (let after = stand;;) {
+      const question = { partition, after, epoch, since };
+      const page = await this.#store(owner).ask("scan", question, ASK).catch(() => NO_PAGE);
+      if (!core.hasCome(page)) return false;
+      const sizeBytes = page.entries.reduce((sum, { key, object }) => sum + key.length + object.length, 0);
+      this.fetchedBytes += sizeBytes;
+      await budget.spend(sizeBytes);
+      if (await this.#absorb({ partition, lossId, entries: page.entries }) !== "taken") return false;
+      if (page.next === null) return true;
+      this.#stands.set(name, after = page.next);
     }
-    return true;
   }
 
-  /** What was received is paid for. */
-  async #pay(bytes: number): Promise<void> {
-    this.fetchedBytes += bytes;
-    await this.#options.budget.spend(bytes);
+  async #fetchDifferences({ owner, partition, epoch }: CopyTask): Promise<boolean> {
+    const { core, budget } = this.#options;
+    const outcome = await core.exchange({
+      placement: { partition, epoch },
+      mine: this.#side(null),
+      theirs: this.#side(owner),
+      isOneWay: true,
+      spend: (sizeBytes) => budget.spend(sizeBytes),
+      pause: () => this.#pause(),
+    });
+    this.fetchedBytes += outcome.bytes;
+    return core.isVerified(outcome);
   }
 
   /** Have the store take a page as soon as its disk has caught up. */
   async #absorb(page: Absorb): Promise<AbsorbAnswer> {
-    const store = this.#context.ref<ReplicaStoreProtocol>("replica_store");
     while (true) {
-      const answer = await store.ask("absorb", page, ASK).catch((): AbsorbAnswer => "refused");
+      const answer = await this.#store(null).ask("absorb", page, ASK).catch((): AbsorbAnswer => "refused");
       if (answer !== "busy") return answer;
-      await new Promise<void>((resolve) => void this.#context.environment.clock.after(BUSY_MS, resolve));
+      await this.#pause();
     }
   }
-}
 
-function bytesOf(entries: readonly PartitionEntry[]): number {
-  return entries.reduce((sum, { key, object }) => sum + key.length + object.length, 0);
-}
+  #pause(): Promise<void> {
+    return new Promise((resolve) => void this.#context.environment.clock.after(BUSY_MS, resolve));
+  }
 
-/** Piece by piece to the end; `step` gives where the next one begins, undefined when it could not be had. */
-async function walk(
-  stand: Stand,
-  step: (after: Uint8Array | null) => Promise<Uint8Array | null | undefined>,
-): Promise<boolean> {
-  while (true) {
-    const next = await step(stand.after);
-    if (next === undefined) return false;
-    stand.after = next;
-    if (next === null) return true;
+  #store(node: NodeId | null) {
+    const actor = "replica_store";
+    return this.#context.ref<ReplicaStoreProtocol>(node === null ? actor : { node, actor });
+  }
+
+  #side(node: NodeId | null): Side {
+    const store = this.#store(node);
+    return {
+      ask: <K extends keyof TreeProtocol & string>(kind: K, body: Body<TreeProtocol, K>) =>
+        store.ask(kind as never, body as never, ASK) as Promise<Reply<TreeProtocol, K>>,
+    };
   }
 }

@@ -42,14 +42,20 @@ export interface ExchangeOptions {
   readonly mine: Side;
   /** The other owner's. */
   readonly theirs: Side;
+  /** Fetch what the other side has, and send nothing. */
+  readonly isOneWay?: boolean;
   /** Let a store that has not made the last objects durable have time for it. */
   pause(): Promise<void>;
+  /** Resolves when so many bytes may travel. */
+  spend(sizeBytes: number): Promise<void>;
 }
 
 /** What came of an exchange. */
 export interface Outcome {
-  /** Whether both sides now hold what either held when it began. */
+  /** Whether both sides (this one, where nothing is sent) now hold what either held when it began. */
   readonly ok: boolean;
+  /** Whether it went to its end: all is as `ok` says, but for what was damaged and is left out. */
+  readonly isThrough: boolean;
   /** Why not, for people. */
   readonly why: string | null;
   /** Keys that one side or both got something new for. */
@@ -62,6 +68,8 @@ export interface Outcome {
 export const FAN_OUT = 16;
 /** Keys whose objects are exchanged at a time. */
 const BATCH_KEYS = 100;
+/** What is paid for a leaf that both sides read from their disks, besides what travels. */
+const LEAF_BYTES = 16 * 1024;
 
 /** Why an exchange ended before its time. */
 class Broken extends Error {
@@ -78,14 +86,16 @@ export async function exchange(options: ExchangeOptions): Promise<Outcome> {
     why = error instanceof Broken ? error.message : String(error);
   }
   const { repaired, bytes, isDamaged } = one;
-  if (why === null && isDamaged) why = "something damaged was left out";
-  return { ok: why === null, why, repaired, bytes };
+  const isThrough = why === null;
+  if (isThrough && isDamaged) why = "something damaged was left out";
+  return { ok: why === null, isThrough, why, repaired, bytes };
 }
 
 class Exchange {
   repaired = 0;
   bytes = 0;
   isDamaged = false;
+  #paid = 0;
   readonly #options: ExchangeOptions;
 
   constructor(options: ExchangeOptions) {
@@ -101,6 +111,7 @@ class Exchange {
   async #divide(whole: Difference): Promise<readonly Difference[]> {
     const { placement, mine, theirs } = this.#options;
     const { after, upTo } = whole;
+    await this.#pay();
     const pieces = await mine.ask("treePieces", { ...placement, after, upTo, most: FAN_OUT });
     this.#check(pieces.ok, "the own tree cannot be asked");
     const { cuts, digests } = pieces;
@@ -118,10 +129,11 @@ class Exchange {
 
   /** List the keys of a stretch on both sides, and make good what differs. */
   async #compareKeys({ after, upTo }: Difference): Promise<readonly Difference[]> {
-    const { placement, mine, theirs } = this.#options;
+    const { placement, mine, theirs, isOneWay = false } = this.#options;
     let at: Cut = after;
     do {
       const stretch = { ...placement, after: at, upTo };
+      await this.#pay(LEAF_BYTES);
       const theirPage = await theirs.ask("treeKeys", stretch);
       this.#check(theirPage.ok, "the other side cannot list its keys");
       for (const { key, hash } of theirPage.keys) this.bytes += key.length + hash.length;
@@ -129,8 +141,9 @@ class Exchange {
       this.#check(page.ok, "this side cannot list its keys");
       this.isDamaged ||= page.isDamaged || theirPage.isDamaged;
       const { differing, next } = keyDifferences(page, theirPage);
-      for (let first = 0; first < differing.length; first += BATCH_KEYS) {
-        await this.#makeGood(differing.slice(first, first + BATCH_KEYS));
+      const wanted = isOneWay ? differing.filter((one) => one.theirs !== null) : differing;
+      for (let first = 0; first < wanted.length; first += BATCH_KEYS) {
+        await this.#makeGood(wanted.slice(first, first + BATCH_KEYS));
       }
       at = next;
     } while (at !== null);
@@ -138,7 +151,7 @@ class Exchange {
   }
 
   async #makeGood(keys: readonly KeyDifference[]): Promise<void> {
-    const { mine, theirs } = this.#options;
+    const { mine, theirs, isOneWay = false } = this.#options;
     const wanted = keys.filter((one) => one.theirs !== null).map(({ key }) => key);
     this.#count(wanted);
     const had = new Map<string, Uint8Array>();
@@ -148,6 +161,8 @@ class Exchange {
       return true;
     });
     this.#check(isFetched, "an object of the other side is damaged");
+    this.repaired += keys.length;
+    if (isOneWay) return;
     const isSent = await this.#pass(keys.map(({ key }) => key), mine, theirs, ({ key, object }) => {
       const known = had.get(toHex(key));
       if (known !== undefined && equalBytes(known, encodeHash(objectHash(key, object)))) return false;
@@ -155,7 +170,6 @@ class Exchange {
       return true;
     });
     this.#check(isSent, "an object of this side is damaged");
-    this.repaired += keys.length;
   }
 
   /** Have one side merge what the other holds under keys. False when one of them could not be had. */
@@ -168,6 +182,7 @@ class Exchange {
     const { placement } = this.#options;
     let had = 0;
     for (let rest = keys; rest.length > 0;) {
+      await this.#pay();
       const page = await from.ask("treeObjects", { ...placement, keys: rest });
       this.#check(page.ok && page.done > 0, "objects cannot be read");
       had += page.entries.length;
@@ -190,6 +205,13 @@ class Exchange {
       }
       await pause();
     }
+  }
+
+  /** Pay for what has travelled, before more does: how much it will be nobody knows beforehand. */
+  async #pay(moreBytes = 0): Promise<void> {
+    const owed = this.bytes - this.#paid + moreBytes;
+    this.#paid = this.bytes;
+    if (owed > 0) await this.#options.spend(owed);
   }
 
   #count(parts: readonly Cut[]): void {

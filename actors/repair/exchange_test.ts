@@ -15,7 +15,7 @@ async function contents(side: TestSide): Promise<Record<string, string>> {
 
 function meet(mine: Side, theirs: Side, more: Partial<ExchangeOptions> = {}): Promise<Outcome> {
   const pause = () => Promise.resolve();
-  return exchange({ placement: { partition: P, epoch: 1 }, mine, theirs, pause, ...more });
+  return exchange({ placement: { partition: P, epoch: 1 }, mine, theirs, pause, spend: pause, ...more });
 }
 
 /** Who holds which version of a key: the first's, the second's, and one that both may have. */

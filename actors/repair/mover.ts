@@ -29,8 +29,6 @@ import { propose } from "../ring_manager/vote.ts";
 export type MoverProtocol = {
   /** Look whether anything can be done. Own timer. */
   drive: [Record<never, never>, void];
-  /** Whether this node holds nothing, neither partitions nor hints. */
-  isEmpty: [Record<never, never>, { readonly isEmpty: boolean }];
 };
 
 /** The decisions the mover leaves to pure functions; a test plants a bug by substituting one. */
@@ -64,8 +62,6 @@ const ASK = { timeoutMs: 2_000 };
 export function mover(options: MoverOptions): ActorSpec<MoverProtocol> {
   return {
     name: "mover",
-    // Another node's mover may ask while this one waits for its own reports.
-    reentrant: true,
     start(context) {
       const votes: Votes = { outbid: null };
       context.after(0, "drive", {});
@@ -76,7 +72,6 @@ export function mover(options: MoverOptions): ActorSpec<MoverProtocol> {
           const nextMs = isMoving ? DRIVE_MS * (0.5 + context.environment.random.next()) : IDLE_MS;
           context.after(nextMs, "drive", {});
         },
-        isEmpty: async () => ({ isEmpty: await holdsNothing(context) }),
       };
     },
   };
@@ -97,9 +92,7 @@ async function drive(context: Context, { node, core }: MoverOptions, votes: Vote
     const news = await context.ref<GossiperProtocol>("gossiper").ask("describe", {}, ASK);
     const alive = news.filter(({ liveness }) => liveness === "alive").map((member) => member.node);
     if (core.driverOf(ring, alive) !== node) return true;
-    const reports = await reportsOf(context, ring);
-    if (ring.change.motions.length === 0) await askLeaver(context, ring, reports);
-    const next = nextRing(ring, reports, core);
+    const next = nextRing(ring, await reportsOf(context, ring), core);
     if (next === null) return true;
     const outcome = await propose(context, { ring, next, fence: false }, votes.outbid);
     votes.outbid = outcome.kind === "outbid" ? outcome.promised : null;
@@ -112,36 +105,34 @@ async function drive(context: Context, { node, core }: MoverOptions, votes: Vote
   }
 }
 
-/** Whether this node holds nothing; false also while that cannot be told. */
-async function holdsNothing(context: Context): Promise<boolean> {
-  const store = context.ref<ReplicaStoreProtocol>("replica_store");
-  const hints = context.ref<HintStoreProtocol>("hint_store");
-  const { partitions } = await store.ask("weigh", {}, ASK).catch(() => ({ partitions: [NaN] }));
-  if (partitions.length > 0) return false;
-  const { count } = await hints.ask("describe", {}, ASK).catch(() => ({ count: Infinity }));
-  // While hints have not been counted, any partition may have some.
-  const held = await hints.ask("held", { partition: 0 }, ASK).catch(() => ({ count: Infinity }));
-  return count + held.count === 0;
-}
-
-/** Nothing moves any more: ask who leaves whether it holds anything yet. */
-async function askLeaver(context: Context, ring: Ring, reports: Map<NodeId, MoveReport>): Promise<void> {
-  const leaving = ring.change?.leaving ?? null;
-  const report = leaving === null ? undefined : reports.get(leaving);
-  if (leaving === null || report === undefined) return;
-  const theirs = context.ref<MoverProtocol>({ node: leaving, actor: "mover" });
-  const { isEmpty } = await theirs.ask("isEmpty", {}, ASK).catch(() => ({ isEmpty: false }));
-  reports.set(leaving, { ...report, isEmptied: isEmpty });
+/**
+ * Whether a node holds nothing any more, neither partitions nor hints, and takes no hints since the ring of this epoch;
+ * false also while that cannot be told.
+ */
+export async function holdsNothing(
+  refs: Pick<Context, "ref">,
+  node: NodeId | null,
+  since: number,
+): Promise<boolean> {
+  const at = (actor: string) => node === null ? actor : { node, actor };
+  const weights = await refs.ref<ReplicaStoreProtocol>(at("replica_store")).ask("weigh", {}, ASK).catch(() =>
+    null
+  );
+  const hints = await refs.ref<HintStoreProtocol>(at("hint_store")).ask("left", {}, ASK).catch(() => null);
+  return weights?.partitions.length === 0 && hints?.count === 0 && hints.epoch >= since;
 }
 
 /** What every member says of the change, as far as it says anything. */
 async function reportsOf(context: Context, ring: Ring): Promise<Map<NodeId, MoveReport>> {
   const reports = new Map<NodeId, MoveReport>();
+  const { since, leaving, motions } = ring.change!;
   await Promise.all(
     ring.members.filter(({ id }) => !isGone(ring, id)).map(async ({ id }) => {
       const store = context.ref<ReplicaStoreProtocol>({ node: id, actor: "replica_store" });
       const report = await store.ask("progress", {}, ASK).catch(() => null);
-      if (report !== null) reports.set(id, report);
+      if (report === null) return;
+      const isLast = id === leaving && motions.length === 0;
+      reports.set(id, isLast ? { ...report, isEmptied: await holdsNothing(context, id, since) } : report);
     }),
   );
   return reports;

@@ -4,7 +4,7 @@
  *
  * Such a node still takes writes, and what it has left is merged into reads, but it answers `not-whole`: of two
  * replicas that must answer a read it cannot be one, or an acknowledged write could be missed. A partition is
- * whole again when every other owner has been read from its first key to its last and all of it is durable here.
+ * whole again when all that every other owner has of it is here, and durable (`copy.ts`).
  * Every other owner: an acknowledged write may be on any W of them. An owner that is away is waited for; one
  * that is itself not whole gives what it has, for more than that exists nowhere.
  *
@@ -21,11 +21,11 @@
 
 import type { Budget } from "./budget.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
-import type { NodeId, NotWhole, PartitionDigest, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
+import type { NodeId, NotWhole, ReplicaStoreProtocol } from "../replica_store/protocol.ts";
 import { sourcesOf } from "../ring_manager/moves.ts";
 import type { Ring } from "../ring_manager/ring.ts";
-import { equalBytes } from "../runtime/bytes.ts";
 import { Copies } from "./copy.ts";
+import { exchange, type Outcome } from "./exchange.ts";
 
 /** Messages of the refiller. */
 export type RefillerProtocol = {
@@ -42,21 +42,27 @@ export interface CopyStatus {
 }
 
 /** The decisions the refiller leaves to pure functions; a test plants a bug by substituting one. */
-export const REFILLER_CORE = { sourcesOf, hasCome, isSame };
+export const REFILLER_CORE = { sourcesOf, hasHeard, hasCome, exchange, isVerified };
 
 /** See {@link REFILLER_CORE}. */
 export type RefillerCore = typeof REFILLER_CORE;
+
+/** Whether an owner answers, and knows of the change that a copy is for. */
+function hasHeard(progress: { readonly epoch: number } | null, since: number): boolean {
+  return progress !== null && progress.epoch >= since;
+}
 
 /** Whether a page is what was asked for. One that could not be had is not the end of a partition. */
 function hasCome({ ok }: { readonly ok: boolean }): boolean {
   return ok;
 }
 
-/** Whether two pieces are the same: then nothing of it need be fetched again. */
-function isSame(theirs: PartitionDigest, ours: PartitionDigest): boolean {
-  const isLast = theirs.next === null && ours.next === null;
-  return ours.ok && theirs.checksum === ours.checksum && theirs.keys === ours.keys &&
-    (isLast || theirs.next !== null && ours.next !== null && equalBytes(theirs.next, ours.next));
+/**
+ * Whether all that an owner has is here. What is damaged there is not, and is no reason to wait: nobody can bring it
+ * back, and two owners with such a record each would wait for one another for ever.
+ */
+function isVerified({ isThrough }: Pick<Outcome, "isThrough">): boolean {
+  return isThrough;
 }
 
 /** What the refiller is composed of. */
@@ -80,20 +86,23 @@ export function refiller(options: RefillerOptions): ActorSpec<RefillerProtocol> 
     reentrant: true, // it is asked how far it is
     start(context) {
       const copies = new Copies(context, options);
-      let timer = context.after(0, "refill", {});
       let isBusy = false;
       let isWanted = false;
+      let timer = context.after(0, "refill", {});
       return {
         async refill() {
+          timer.cancel();
           isWanted = true;
           if (isBusy) return;
           isBusy = true;
-          timer.cancel();
-          while (isWanted) {
-            isWanted = false;
-            await refillAll(context, options, copies);
+          try {
+            while (isWanted) {
+              isWanted = false;
+              await refillAll(context, options, copies);
+            }
+          } finally {
+            isBusy = false;
           }
-          isBusy = false;
           timer = context.after(REFILL_MS, "refill", {});
         },
         describe: () => ({ fetchedBytes: copies.fetchedBytes }),

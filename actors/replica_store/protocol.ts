@@ -137,21 +137,6 @@ export interface Scan {
   readonly since: number;
 }
 
-/** What {@link ReplicaStoreProtocol.digest} answers; `ok` is false when the piece cannot be read now. */
-export interface PartitionDigest {
-  /** See the interface. */
-  readonly ok: boolean;
-  /** CRC-32C of all keys and records of the piece, in order, and how many. */
-  readonly checksum: number;
-  /** See `checksum`. */
-  readonly keys: number;
-  /** Where the next piece begins: keys after this one; null when nothing follows. */
-  readonly next: Uint8Array | null;
-}
-
-/** A digest that could not be had. */
-export const NO_DIGEST: PartitionDigest = { ok: false, checksum: 0, keys: 0, next: null };
-
 /** What {@link ReplicaStoreProtocol.progress} answers. */
 export interface MoveProgress extends MoveReport {
   /** Partitions that are to be this node's and are not ready. */
@@ -238,8 +223,6 @@ export type ReplicaStoreProtocol = TreeProtocol & {
    * by a ring (`epoch`) in which the partition has other owners than are known here: it asks the wrong ones.
    */
   scan: [Scan, PartitionPage];
-  /** Checksums over a piece of a partition as it is here. */
-  digest: [Scan, PartitionDigest];
   /** How far this node is with the change under way. */
   progress: [Record<never, never>, MoveProgress];
   /** How many keys and bytes this node holds of each partition, as far as it can tell without reading them. */

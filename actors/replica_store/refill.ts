@@ -10,7 +10,6 @@
  */
 
 import type { Engine, EngineError } from "../../storage/engine.ts";
-import { crc32c } from "../runtime/crc32c.ts";
 import type { Log } from "../runtime/environment.ts";
 import type { CommitGroup, CommitGroups } from "./commit_groups.ts";
 import type { Clock } from "./clock.ts";
@@ -19,10 +18,8 @@ import {
   type Absorb,
   type AbsorbAnswer,
   type EncodedObject,
-  NO_DIGEST,
   NO_PAGE,
   PAGE_ENTRIES,
-  type PartitionDigest,
   type PartitionEntry,
   type PartitionPage,
 } from "./protocol.ts";
@@ -55,12 +52,6 @@ export interface RefillDesk {
   ): boolean | Promise<boolean>;
 }
 
-/** The digest of a page. */
-export function digestOf({ ok, entries, next }: PartitionPage): PartitionDigest {
-  const checksum = entries.reduce((sum, { key, object }) => crc32c(object, crc32c(key, sum)), 0);
-  return { ok, checksum, keys: entries.length, next };
-}
-
 /** Gives pages and takes them. */
 export class Refill {
   readonly #desk: RefillDesk;
@@ -91,12 +82,6 @@ export class Refill {
       if (!records.isClosed) records.unreadable(`partition ${partition} could not be read`, error);
       return NO_PAGE;
     }
-  }
-
-  /** What a page would hold, as a checksum: whoever has the same need not fetch it. */
-  async digest(partition: number, after: Uint8Array | null): Promise<PartitionDigest> {
-    const page = await this.scan(partition, after);
-    return page.ok ? digestOf(page) : NO_DIGEST;
   }
 
   /** Merge a page of another owner's copy, all of it or up to what was refused. */

@@ -35,7 +35,6 @@ import {
   type ActorId,
   type EncodedObject,
   type MoveProgress,
-  NO_DIGEST,
   NO_PAGE,
   type NodeId,
   type Placement,
@@ -246,7 +245,6 @@ class ReplicaStore {
       ring: ({ ring }) => this.#takeRing(ring),
       inspect: ({ key, partition }) => this.#inspect(partition, key),
       scan: (scan) => this.#mayGive(scan) ? this.#refill.scan(scan.partition, scan.after) : NO_PAGE,
-      digest: (scan) => this.#mayGive(scan) ? this.#refill.digest(scan.partition, scan.after) : NO_DIGEST,
       progress: () => this.#progress(),
       weigh: () => this.#weigh(),
       tidy: () => this.#dropStrays(),
@@ -287,7 +285,8 @@ class ReplicaStore {
 
   #treeHandlers(): Handlers<TreeProtocol> {
     const trees = this.#trees;
-    const isMine = (place: Placement) => !this.#groups.isPoisoned && this.#misplaced(place) === null;
+    const isMine = (place: Placement) => this.#misplaced(place) === null;
+    const mayMerge = (place: Placement) => !this.#groups.isPoisoned && isMine(place);
     return {
       treeRoots: ({ epoch, partitions }) => {
         if (this.#groups.isPoisoned) return NO_DIGESTS;
@@ -300,7 +299,7 @@ class ReplicaStore {
       treeKeys: (body) => isMine(body) ? trees.keys(body) : NO_KEYS,
       treeObjects: (body) => isMine(body) ? trees.objects(body.partition, body.keys) : NO_OBJECTS,
       treeMerge: (body) =>
-        isMine(body) ? this.#refill.merge(body.partition, body.entries, () => isMine(body)) : "refused",
+        mayMerge(body) ? this.#refill.merge(body.partition, body.entries, () => mayMerge(body)) : "refused",
       survey: async () => {
         this.#isSurveying = false;
         const came = await trees.survey();
@@ -550,7 +549,11 @@ class ReplicaStore {
     this.#damaged++;
     const wasWhole = !this.#wholeness.has(partition);
     const remembered = this.#wholeness.lose(partition);
-    if (wasWhole) this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
+    if (wasWhole) {
+      // Its tree says what was written, and would find nothing missing.
+      this.#trees.resurvey(partition);
+      this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
+    }
     return remembered;
   }
 

@@ -3,8 +3,8 @@
  * when, is decided in `actors/repair/exchange.ts`.
  *
  * Every question names the epoch of the ring it goes by. Whoever knows a newer one, or does not own the partition under
- * its own, gives nothing: an answer would vouch for the wrong owners. `ok` is false also while a tree is not known yet,
- * the store is poisoned or a disk fails to read.
+ * its own, gives nothing: an answer would vouch for the wrong owners. `ok` is false also while a disk fails to read. A
+ * poisoned store still gives what it has, but says nothing of whole partitions and takes nothing.
  *
  * @module
  */

@@ -122,7 +122,11 @@ export class Trees {
   forget(partition: number): void {
     this.#trees.delete(partition);
     this.#unsettled.delete(partition);
-    if (!this.#desk.engine.partitions().includes(partition)) return;
+    if (this.#desk.engine.partitions().includes(partition)) this.resurvey(partition);
+  }
+
+  /** What is there of a partition may not be what was written: nothing is known of it until it is surveyed. */
+  resurvey(partition: number): void {
     const tree = new HashTree(false);
     this.#trees.set(partition, tree);
     this.#settle(partition, tree);

@@ -43,9 +43,10 @@
  *
  * Copying can be cancelled at any moment: a write that reached both lists reached the old one.
  *
- * A member that leaves stays one until it holds nothing any more: its last partitions are dropped once they are at
- * rest, and hints that it keeps for others are on their way for as long as it may send them. So there may be a change
- * in which nothing moves, and that waits for its leaver.
+ * A member that leaves stays one until it holds nothing any more. Its last partitions are dropped once they are at
+ * rest. Hints that it keeps were promised to somebody, and perhaps are all there is of a write: from the first ring of
+ * the change on it takes no more of them, gives back what it can, and hands the rest to others that stay
+ * (`actors/handoff/handoff.ts`). So there may be a change in which nothing moves, and that waits for its leaver.
  *
  * A member that is `gone` (force-remove, or replace of one that does not answer) is neither copied from nor waited
  * for, in whatever change is under way. It keeps its place in the lists until the moves are over, so that W goes on
@@ -183,6 +184,11 @@ function isEmptied(ring: Ring, reports: MoveReports): boolean {
   const report = reports.get(leaving);
   return ring.change?.motions.length === 0 && report !== undefined && report.epoch >= ring.epoch &&
     report.isEmptied === true;
+}
+
+/** Whether a member is to be one after the change under way, if there is one, and whatever becomes of that. */
+export function isStaying({ change }: Ring, id: NodeId): boolean {
+  return change === null || ![change.joining, change.leaving, ...change.gone].includes(id);
 }
 
 /** Who has to copy a partition before it flips: who is to own it and does not, and everyone where owners get fewer. */

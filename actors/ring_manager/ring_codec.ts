@@ -27,6 +27,7 @@
 import { decodeUtf8Strict, encodeUtf8, toHex } from "../runtime/bytes.ts";
 import { crc32c } from "../runtime/crc32c.ts";
 import { LIMITS } from "../runtime/limits.ts";
+import { SerialError, SerialReader, SerialWriter } from "../runtime/serial.ts";
 import { checkRing, type Member, type Motion, type Ring, type RingChange } from "./ring.ts";
 
 /** The version of the layout, its first byte. */
@@ -74,7 +75,7 @@ export function encodeRing(ring: Ring): Uint8Array<ArrayBuffer> {
     ring.members.length * (24 + 2 * TEXT_BYTES) +
     16 * ring.removed.length +
     listBytes * ring.partitions + (5 + listBytes) * motions;
-  const writer = new Writer(mostBytes);
+  const writer = new RingWriter(mostBytes);
   writer.u8(FORMAT);
   writer.id(ring.clusterId);
   writer.text(ring.cluster);
@@ -96,7 +97,7 @@ export function encodeRing(ring: Ring): Uint8Array<ArrayBuffer> {
   return writer.checksummed();
 }
 
-function writeChange(writer: Writer, { since, joining, leaving, gone, motions }: RingChange): void {
+function writeChange(writer: RingWriter, { since, joining, leaving, gone, motions }: RingChange): void {
   writer.u64(since);
   for (const id of [joining, leaving]) {
     writer.u8(id === null ? 0 : 1);
@@ -120,11 +121,11 @@ export function decodeRing(bytes: Uint8Array): DecodedRing {
   if (crc32c(body) !== view.getUint32(body.length)) return failed("damaged", "the checksum does not match");
   if (body[0]! > FORMAT) return failed("newer-format", `format ${body[0]}, this program knows ${FORMAT}`);
   try {
-    const ring = readRing(new Reader(body));
+    const ring = readRing(new RingReader(body));
     const fault = checkRing(ring);
     return fault === null ? { ok: true, ring } : failed("unsound", fault);
   } catch (error) {
-    if (error instanceof Unreadable) return failed("unsound", error.message);
+    if (error instanceof SerialError) return failed("unsound", error.message);
     throw error;
   }
 }
@@ -153,9 +154,9 @@ function failed(code: "damaged" | "newer-format" | "unsound", message: string): 
   return { ok: false, code, message: `ring: ${message}` };
 }
 
-function readRing(reader: Reader): Ring {
+function readRing(reader: RingReader): Ring {
   const format = reader.u8();
-  if (format !== FORMAT && format !== FORMAT_OF_REST) throw new Unreadable("an unknown format");
+  if (format !== FORMAT && format !== FORMAT_OF_REST) throw new SerialError("an unknown format");
   const clusterId = reader.id();
   const cluster = reader.text();
   const epoch = reader.u64();
@@ -169,7 +170,7 @@ function readRing(reader: Reader): Ring {
   }
   const removed = reader.many(reader.u32(), 16, () => reader.id());
   const copies = Math.min(n, members.length);
-  if (copies === 0) throw new Unreadable("no member or no replicas");
+  if (copies === 0) throw new SerialError("no member or no replicas");
   const isOld = format === FORMAT_OF_REST;
   const owners = isOld
     ? reader.many(partitions, 2 * copies, () => reader.many(copies, 2, () => reader.u16()))
@@ -179,7 +180,7 @@ function readRing(reader: Reader): Ring {
   return { clusterId, cluster, epoch, n, partitions, members, owners, removed, change };
 }
 
-function readChange(reader: Reader): RingChange {
+function readChange(reader: RingReader): RingChange {
   const since = reader.u64();
   const joining = reader.flag() ? reader.id() : null;
   const leaving = reader.flag() ? reader.id() : null;
@@ -192,53 +193,16 @@ function readChange(reader: Reader): RingChange {
   return { since, joining, leaving, gone, motions };
 }
 
-/** The bytes match their checksum but are no ring. */
-class Unreadable extends Error {}
-
-class Writer {
-  readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #view: DataView;
-  #at = 0;
-
-  constructor(mostBytes: number) {
-    this.#bytes = new Uint8Array(mostBytes);
-    this.#view = new DataView(this.#bytes.buffer);
-  }
-
-  #advance(sizeBytes: number): number {
-    const start = this.#at;
-    this.#at += sizeBytes;
-    return start;
-  }
-
-  u8(value: number): void {
-    this.#view.setUint8(this.#advance(1), value);
-  }
-
-  u16(value: number): void {
-    this.#view.setUint16(this.#advance(2), value);
-  }
-
-  u32(value: number): void {
-    this.#view.setUint32(this.#advance(4), value);
-  }
-
-  u64(value: number): void {
-    this.#view.setBigUint64(this.#advance(8), BigInt(value));
-  }
-
-  f64(value: number): void {
-    this.#view.setFloat64(this.#advance(8), value);
-  }
-
+/** Fields that only rings have. */
+class RingWriter extends SerialWriter {
   id(hex: string): void {
-    this.#bytes.set(Uint8Array.fromHex(hex), this.#advance(16));
+    this.raw(Uint8Array.fromHex(hex));
   }
 
   text(text: string): void {
     const utf8 = encodeUtf8(text);
     this.u16(utf8.length);
-    this.#bytes.set(utf8, this.#advance(utf8.length));
+    this.raw(utf8);
   }
 
   owners(owners: readonly number[]): void {
@@ -247,66 +211,26 @@ class Writer {
   }
 
   checksummed(): Uint8Array<ArrayBuffer> {
-    this.u32(crc32c(this.#bytes.subarray(0, this.#at)));
-    return this.#bytes.slice(0, this.#at);
+    this.u32(crc32c(this.written));
+    return this.written.slice();
   }
 }
 
-class Reader {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  #advance(sizeBytes: number): number {
-    const start = this.#at;
-    if (sizeBytes > this.#bytes.length - start) throw new Unreadable("it ends too early");
-    this.#at = start + sizeBytes;
-    return start;
-  }
-
-  u8(): number {
-    return this.#view.getUint8(this.#advance(1));
-  }
-
-  u16(): number {
-    return this.#view.getUint16(this.#advance(2));
-  }
-
-  u32(): number {
-    return this.#view.getUint32(this.#advance(4));
-  }
-
-  u64(): number {
-    const value = this.#view.getBigUint64(this.#advance(8));
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new Unreadable("an epoch past 2^53");
-    return Number(value);
-  }
-
-  f64(): number {
-    return this.#view.getFloat64(this.#advance(8));
-  }
-
+/** The same to be read; a {@link SerialError} says that the bytes match their checksum but are no ring. */
+class RingReader extends SerialReader {
   id(): string {
-    const start = this.#advance(16);
-    return toHex(this.#bytes.subarray(start, start + 16));
+    return toHex(this.raw(16));
   }
 
   text(): string {
-    const sizeBytes = this.u16();
-    const start = this.#advance(sizeBytes);
-    const text = decodeUtf8Strict(this.#bytes.subarray(start, start + sizeBytes));
-    if (text === null) throw new Unreadable("text that is not UTF-8");
+    const text = decodeUtf8Strict(this.raw(this.u16()));
+    if (text === null) throw new SerialError("text that is not UTF-8");
     return text;
   }
 
   /** `count` things of at least `leastBytes` each; a count that cannot fit is refused before anything is made. */
   many<T>(count: number, leastBytes: number, read: () => T): T[] {
-    if (count * leastBytes > this.#bytes.length - this.#at) throw new Unreadable("a count that does not fit");
+    if (count * leastBytes > this.left) throw new SerialError("a count that does not fit");
     return Array.from({ length: count }, read);
   }
 
@@ -316,11 +240,11 @@ class Reader {
 
   flag(): boolean {
     const value = this.u8();
-    if (value > 1) throw new Unreadable(`${value} where 0 or 1 should be`);
+    if (value > 1) throw new SerialError(`${value} where 0 or 1 should be`);
     return value === 1;
   }
 
   end(): void {
-    if (this.#at !== this.#bytes.length) throw new Unreadable("bytes are left over");
+    if (this.left > 0) throw new SerialError("bytes are left over");
   }
 }

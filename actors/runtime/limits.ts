@@ -87,8 +87,6 @@ export const LIMITS = {
   hintTargetBytes: 256 * MIB,
   /** Hints kept for all of them: four members that are away at once have their share. */
   hintBytes: 1024 * MIB,
-  /** Hints are given back no faster than this, in bytes per second: clients come first. */
-  handoffBytesPerSecond: 32 * MIB,
   /** A disk that was full, or failed to read for the LSM engine, is tried again after this long. */
   fullProbeMs: 1_000,
   /** Space that was given up to a full disk is put aside again after so long. */

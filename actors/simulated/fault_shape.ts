@@ -63,6 +63,7 @@ export const MEASURES: Readonly<Record<FaultKind, Measure>> = {
   "force-remove": NOTHING,
   "replace": NOTHING,
   "cancel": NOTHING,
+  "succeed": NOTHING,
 };
 
 /** A fault that may befall so many machines; `time`: what {@link Fault.atMs} and {@link Fault.lastsMs} may be. */

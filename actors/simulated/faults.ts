@@ -72,7 +72,8 @@ export type FaultKind =
   | "leave"
   | "force-remove"
   | "replace"
-  | "cancel";
+  | "cancel"
+  | "succeed";
 
 /** Every kind of fault there is. */
 export const FAULTS: Readonly<Record<FaultKind, KindFacts>> = {
@@ -213,6 +214,13 @@ export const FAULTS: Readonly<Record<FaultKind, KindFacts>> = {
     loses: true,
   },
   "cancel": { what: "a membership change is given up", on: "one", amount: [0, 1], lastsMs: [1, 2] },
+  "succeed": {
+    what: "a member hands all it has to the second node, and goes",
+    on: "one",
+    amount: [0, 1],
+    lastsMs: [1, 2],
+    loses: true, // should it be away when it is asked for, it counts as lost
+  },
 };
 
 /** Kinds that change who is a member. */
@@ -222,6 +230,7 @@ export const MEMBERSHIP: ReadonlySet<FaultKind> = new Set([
   "force-remove",
   "replace",
   "cancel",
+  "succeed",
 ]);
 
 /** The kinds, in the order of {@link FAULTS}. */
@@ -243,9 +252,9 @@ export interface Fault {
   readonly draw: number;
 }
 
-/** Who loses what it had, of those whom a fault befalls: the second node of a `replace` is who comes. */
+/** Who loses what it had, of those whom a fault befalls: the second node of `replace` and `succeed` is who comes. */
 export function losersOf({ kind, nodes }: Pick<Fault, "kind" | "nodes">): readonly number[] {
-  return kind === "replace" ? nodes.slice(0, 1) : nodes;
+  return kind === "replace" || kind === "succeed" ? nodes.slice(0, 1) : nodes;
 }
 
 /** What a timetable is drawn from. */

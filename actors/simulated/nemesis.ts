@@ -268,6 +268,9 @@ export class Nemesis {
       if (cancelled) this.#say([index!], "gives up the change of members");
       return;
     }
+    if (kind === "succeed" && heir !== undefined) {
+      return await this.#join(heir, () => members.replace(index!, heir));
+    }
     if (kind === "leave") return await this.#insist(index!, "leaves", () => members.leave(index!));
     this.#wanted.delete(index!);
     this.#lost.add(index!);

@@ -17,16 +17,20 @@ const MIB = 1024 * 1024;
 /** Show, bound or pause what a node does in the background. */
 export const background: Command<Flags> = command({
   name: "background",
-  summary: "Show, bound or pause a node's work in the background: repair, refilling, compaction",
+  summary: "Show, bound or pause a node's work in the background: hints, repair, transfers, compaction",
   details:
     "It goes by what clients feel: while one request of a hundred takes longer than 50 ms it gets less, at least\n" +
-    "1 MiB a second, and more while they do not. Hints and anti-entropy go at rates of their own. What is set here\n" +
-    "holds until the node restarts. While it is paused, compaction goes on as far as writes need it.",
+    "1 MiB a second, and more while they do not. What is set here holds until the node restarts. While it is paused\n" +
+    "no partition gets new owners that has to be copied to this node, and no member it keeps hints for gets them;\n" +
+    "compaction goes on as far as writes need it.",
   examples: ["background -p 3001", "background -p 3001 --most 8", "background -p 3001 --pause"],
   flags: {
     ...WHERE,
     most: optional(kind.integer(1, 1_000_000, "MIB"), "At most so many MiB a second, and not paused"),
-    pause: toggled(kind.toggle, "No read repair, refilling, expiry or compaction that can wait"),
+    pause: toggled(
+      kind.toggle,
+      "No hints, repair, anti-entropy, transfers, expiry, or compaction that can wait",
+    ),
     resume: toggled(kind.toggle, "As fast as clients allow"),
     ...JSON_FLAG,
   },

@@ -10,6 +10,8 @@ import type { EngineError } from "../engine.ts";
 import { encodeRecordHeader, recordBytes } from "./format.ts";
 
 const SLAB_BYTES = 256 * 1024;
+/** Memory is taken when there is something to gather. */
+const NO_SLAB = new Uint8Array(0);
 /** A part as long as this is written from where it is; shorter ones are gathered into one write. */
 export const BY_REFERENCE_BYTES = 32 * 1024;
 
@@ -33,7 +35,7 @@ export class RecordBuffer {
   #to = 0;
 
   /** @param slab memory to gather into, from {@link RecordBuffer.release} of one that is done with */
-  constructor(slab: Uint8Array = new Uint8Array(SLAB_BYTES)) {
+  constructor(slab: Uint8Array = NO_SLAB) {
     this.#slab = slab;
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { SerialError, SerialReader, SerialWriter } from "../../actors/runtime/serial.ts";
 import type { Contents, Edit, TableMeta } from "./version.ts";
 
 /** The only format version this code reads and writes: of edits, and of the store that they describe. */
@@ -18,95 +19,20 @@ const TABLE_BYTES = 1 + 4 + 4 + 4 + 8 + 2 + 2 + 4;
 const CONTENTS_BYTES = 2 + 4 + 4 + 4;
 const DROP_BYTES = 2 + 8;
 
-/** Writes one field after the other. */
-class Fields {
-  readonly bytes: Uint8Array;
-  readonly #view: DataView;
-  #at = 0;
-
-  constructor(sizeBytes: number) {
-    this.bytes = new Uint8Array(sizeBytes);
-    this.#view = new DataView(this.bytes.buffer);
-  }
-
-  u8(value: number): void {
-    this.#view.setUint8(this.#at, value);
-    this.#at += 1;
-  }
-
-  u16(value: number): void {
-    this.#view.setUint16(this.#at, value);
-    this.#at += 2;
-  }
-
-  u32(value: number): void {
-    this.#view.setUint32(this.#at, value);
-    this.#at += 4;
-  }
-
-  u64(value: number): void {
-    this.#view.setBigUint64(this.#at, BigInt(value));
-    this.#at += 8;
-  }
-
-  raw(bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.#at);
-    this.#at += bytes.length;
-  }
-
+/** Lists have their length before them. */
+class EditWriter extends SerialWriter {
   list<T>(items: readonly T[], put: (item: T) => void): void {
     this.u32(items.length);
     items.forEach(put);
   }
 }
 
-/** Reads one field after the other; throws a RangeError at the end of the bytes. */
-class Reader {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  get isAtEnd(): boolean {
-    return this.#at === this.#bytes.length;
-  }
-
-  u8(): number {
-    return this.#view.getUint8(this.#skip(1));
-  }
-
-  u16(): number {
-    return this.#view.getUint16(this.#skip(2));
-  }
-
-  u32(): number {
-    return this.#view.getUint32(this.#skip(4));
-  }
-
-  u64(): number {
-    return Number(this.#view.getBigUint64(this.#skip(8)));
-  }
-
-  raw(sizeBytes: number): Uint8Array {
-    const at = this.#skip(sizeBytes);
-    return this.#bytes.slice(at, at + sizeBytes);
-  }
-
+/** The same to be read. */
+class EditReader extends SerialReader {
   list<T>(get: () => T): T[] {
     const items: T[] = [];
     for (let left = this.u32(); left > 0; left--) items.push(get());
     return items;
-  }
-
-  #skip(sizeBytes: number): number {
-    const at = this.#at;
-    if (at + sizeBytes > this.#bytes.length) throw new RangeError("the bytes end too early");
-    this.#at += sizeBytes;
-    return at;
   }
 }
 
@@ -121,7 +47,7 @@ function editBytes({ added, removed, drops, suspects }: Edit): number {
 
 /** The bytes of an edit. */
 export function encodeEdit(edit: Edit): Uint8Array {
-  const fields = new Fields(editBytes(edit));
+  const fields = new EditWriter(editBytes(edit));
   fields.u8(EDIT_VERSION);
   fields.u8(edit.isWhole ? IS_WHOLE : 0);
   fields.u64(edit.number);
@@ -137,10 +63,10 @@ export function encodeEdit(edit: Edit): Uint8Array {
     fields.u64(line);
   });
   fields.list(edit.suspects, (number) => fields.u32(number));
-  return fields.bytes;
+  return fields.written;
 }
 
-function putTable(fields: Fields, level: number, table: TableMeta): void {
+function putTable(fields: EditWriter, level: number, table: TableMeta): void {
   fields.u8(level);
   fields.u32(table.number);
   fields.u32(table.sizeBytes);
@@ -166,7 +92,7 @@ export function editVersion(bytes: Uint8Array): number {
 /** The edit that bytes of this version hold, null when they hold none. */
 export function decodeEdit(bytes: Uint8Array): Edit | null {
   try {
-    const fields = new Reader(bytes);
+    const fields = new EditReader(bytes);
     if (fields.u8() !== EDIT_VERSION) return null;
     const edit: Edit = {
       isWhole: fields.u8() === IS_WHOLE,
@@ -174,28 +100,28 @@ export function decodeEdit(bytes: Uint8Array): Edit | null {
       walFrom: fields.u32(),
       age: fields.u64(),
       nextFile: fields.u32(),
-      storeId: { serial: fields.u32(), bytes: fields.raw(STORE_ID_BYTES) },
+      storeId: { serial: fields.u32(), bytes: fields.raw(STORE_ID_BYTES).slice() },
       added: fields.list(() => takeTable(fields)),
       removed: fields.list(() => fields.u32()),
       drops: fields.list(() => [fields.u16(), fields.u64()] as const),
       suspects: fields.list(() => fields.u32()),
     };
-    return fields.isAtEnd ? edit : null;
+    return fields.left === 0 ? edit : null;
   } catch (error) {
-    if (error instanceof RangeError) return null;
+    if (error instanceof SerialError) return null;
     throw error;
   }
 }
 
-function takeTable(fields: Reader): { readonly level: number; readonly table: TableMeta } {
+function takeTable(fields: EditReader): { readonly level: number; readonly table: TableMeta } {
   const level = fields.u8();
   const table: TableMeta = {
     number: fields.u32(),
     sizeBytes: fields.u32(),
     seed: fields.u32(),
     age: fields.u64(),
-    first: fields.raw(fields.u16()),
-    last: fields.raw(fields.u16()),
+    first: fields.raw(fields.u16()).slice(),
+    last: fields.raw(fields.u16()).slice(),
     contents: fields.list((): Contents => ({
       partition: fields.u16(),
       entries: fields.u32(),

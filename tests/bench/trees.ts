@@ -92,11 +92,12 @@ async function measure(keys: number, differing: number, partitions: number): Pro
   const all = Array.from({ length: partitions }, (_, partition) => partition);
   const asked = { epoch: 1, partitions: all };
   const [own, other] = [await mine.ask("treeRoots", asked), await wire.ask("treeRoots", asked)];
+  const free = { pause: () => Promise.resolve(), spend: () => Promise.resolve() };
   let repaired = 0;
   for (const partition of all) {
     if (equalBytes(own.digests[partition]!, other.digests[partition]!)) continue;
     const placement = { partition, epoch: 1 };
-    const outcome = await exchange({ placement, mine, theirs: wire, pause: () => Promise.resolve() });
+    const outcome = await exchange({ placement, mine, theirs: wire, ...free });
     if (!outcome.ok) throw new Error(`${outcome.why}`);
     repaired += outcome.repaired;
   }

@@ -48,7 +48,7 @@ const LSM = {
   segmentBytes: 128 * KIB,
   memtableBytes: 96 * KIB,
   tableBytes: 80 * KIB,
-  cacheBytes: 1024 * KIB,
+  cacheBytes: 256 * KIB,
   reserveBytes: 0,
 } as const;
 

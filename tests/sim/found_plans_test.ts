@@ -5,6 +5,9 @@
  */
 
 import { assertEquals } from "../../actors/runtime/testing/assert.ts";
+import type { SeenMessage } from "../../actors/simulated/links.ts";
+import { NODE_MEMORY_CORE } from "../../net/node_memory.ts";
+import { type Change, EngineError } from "../../storage/engine.ts";
 import type { Plan, PlannedCall } from "./plan.ts";
 import { explainRun, simulate } from "./scenario.ts";
 
@@ -63,3 +66,45 @@ for (const [name, plan] of Object.entries(PLANS)) {
     assertEquals(report.violations.length, 0, explainRun(report));
   });
 }
+
+const LARGE = 100_000;
+const BUSY_MS = 300;
+
+/** A store that takes no write for a moment after a large one: `overloaded`, which is to be tried again. */
+function busyStores(nowMs: () => number): Partial<typeof NODE_MEMORY_CORE> {
+  return {
+    openEngine: async (name, options) => {
+      const engine = await NODE_MEMORY_CORE.openEngine(name, options);
+      let freeAt = 0;
+      return new Proxy(engine, {
+        get(target, property) {
+          const value: unknown = Reflect.get(target, property);
+          if (property !== "write") return typeof value === "function" ? value.bind(target) : value;
+          return (changes: readonly Change[]) => {
+            if (nowMs() < freeAt) throw new EngineError("overloaded", "too much waits for the disk");
+            if (changes.some(({ record }) => (record?.length ?? 0) > LARGE)) freeAt = nowMs() + BUSY_MS;
+            return target.write(changes);
+          };
+        },
+      });
+    },
+  };
+}
+
+Deno.test("a store that was busy for a moment after a large object passed for one that takes no writes (920072)", async () => {
+  const large = { ...call(["put", 1_000]), sizeBytes: 2 * LARGE };
+  const plan: Plan = {
+    ...SMALL,
+    quorum: { n: 3, r: 3, w: 1 },
+    keys: 3,
+    seed: 920072,
+    timeoutMs: 2_000,
+    clients: [[large, { ...call(["put", 3_000]), key: 1 }, { ...call(["put", 3_100]), key: 2 }]],
+    faults: [],
+    forMs: 4_000,
+  };
+  let nowMs = 0;
+  const onMessage = ({ sentMs }: SeenMessage) => void (nowMs = sentMs);
+  const report = await simulate(plan, { cores: { memory: busyStores(() => nowMs) }, onMessage });
+  assertEquals(report.violations, [], explainRun(report));
+});

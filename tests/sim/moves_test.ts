@@ -281,6 +281,77 @@ Deno.test("a change that waits for a member that is away can be given up, and an
     assertEquals(lost, []);
   }));
 
+Deno.test("a hint for a partition that moves goes to the owners that are there; for others it is kept by name", () =>
+  onStage({ nodes: 5 }, async (stage) => {
+    const { cluster, until } = stage;
+    const [back, away] = [cluster.node(3).id, cluster.node(4).id];
+    for (const index of [3, 4]) cluster.kill(index);
+    const client = await cluster.connect({ to: [0] });
+    await until(async () => {
+      const { members } = await client.admin("clusterState", {});
+      return members.filter(({ liveness }) => liveness === "down").length === 2;
+    });
+    for (const key of KEYS) await client.put(key, "first");
+    const targets = async () => {
+      const clients = await Promise.all([0, 1, 2].map((index) => cluster.connect({ to: [index] })));
+      const all = await Promise.all(clients.map((one) => one.admin("status", {})));
+      return new Set(all.flatMap(({ hints }) => hints.targets.map(({ node }) => node)));
+    };
+    assertEquals(await targets(), new Set([back, away]));
+    const { client: joiner } = await newcomer(stage);
+    const known = cluster.node(0).address;
+    assert((await joiner.admin("join", { known }, { timeoutMs: 40_000 })).ok);
+    await cluster.start(3);
+    await until(async () => !(await targets()).has(back));
+    const { moves } = await client.admin("status", {});
+    assert(moves !== null && moves.copying > 0, "it waits for the other one");
+    assert((await targets()).has(away));
+    await cluster.start(4);
+    await until(async () => await isAtRest(client, 6) && (await targets()).size === 0);
+    for (const key of KEYS) assertEquals((await client.get(key, { r: 3, sloppy: false })).texts(), ["first"]);
+  }));
+
+Deno.test("while a partition settles, hints from before do not stand for new owners of which enough are there", async () => {
+  for (const lost of [0, 1, 2, 4]) {
+    const cores: NodeCores = { mover: { isSettled: () => false } };
+    await onStage({ nodes: 4, cores }, async (stage) => {
+      const { cluster, until } = stage;
+      const client = await cluster.connect({ to: [0] });
+      for (const key of KEYS) await client.put(key, "old");
+      cluster.kill(3);
+      await until(async () => {
+        const { members } = await client.admin("clusterState", {});
+        return members.some(({ liveness }) => liveness === "down");
+      });
+      for (const key of KEYS) await client.put(key, "kept", await client.get(key));
+      // The hints of that stay where they are.
+      for (const index of [0, 1, 2]) {
+        await using one = await cluster.connect({ to: [index] });
+        await one.admin("background", { set: { mostBytesPerS: null, isPaused: true } });
+      }
+      await cluster.start(3);
+      const { client: joiner, node } = await newcomer(stage, 4001, cores);
+      const known = cluster.node(0).address;
+      assert((await joiner.admin("join", { known }, { timeoutMs: 40_000 })).ok);
+      await until(async () => {
+        const { moves } = await client.admin("status", {});
+        return moves !== null && moves.copying === 0 && moves.settling > 0;
+      });
+      for (const key of KEYS) await joiner.put(key, "new", await joiner.get(key));
+      const { hints } = await client.admin("status", {});
+      assert(hints.count > 0, "there are hints to be counted by mistake");
+      if (lost < 4) cluster.kill(lost);
+      else await node.stop();
+      for (const index of [0, 1, 2, 3].filter((one) => one !== lost)) {
+        const reader = await cluster.connect({ to: [index] });
+        for (const key of KEYS) {
+          assertEquals((await reader.get(key)).texts(), ["new"], `${key}, ${lost} lost`);
+        }
+      }
+    });
+  }
+});
+
 const PLANTED: Readonly<Record<string, NodeCores>> = {
   "a new owner says that it has a copy and has none": { refiller: { sourcesOf: () => [] } },
   "a put asks only the old owners": { coordinator: { othersOf: () => [] } },

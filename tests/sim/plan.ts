@@ -100,8 +100,12 @@ const SMALL_HINTS = 600;
 
 /** Drawn on their own, so that plans without them are what they were. */
 const DRAWN_APART: ReadonlySet<FaultKind> = new Set([...MEMBERSHIP, "stop"]);
-/** One history in so many of those in which nobody joins at the beginning has its members change under load. */
-const CHANGE_EVERY = 2;
+/** So many histories of those in which nobody joins at the beginning have their members change under load. */
+const CHANGES = 0.75;
+/** Of those, so many have machines die while partitions move to or from them. */
+const INTERRUPTIONS = 0.5;
+/** One history in so many has a member away for long. */
+const ABSENCE_EVERY = 4;
 
 /** Draw a plan. */
 export function planOf(seed: number, options: PlanOptions = {}): Plan {
@@ -115,7 +119,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const loser = random.fork("faults").integer(nodes); // as `drawFaults` draws it
   const isChanging = !joins && asked
     ? asked.some((kind) => MEMBERSHIP.has(kind))
-    : !joins && random.fork("changing").integer(CHANGE_EVERY) === 0;
+    : !joins && random.fork("changing").next() < CHANGES;
   const changes = isChanging
     ? drawChanges(random.fork("changes"), {
       nodes,
@@ -136,6 +140,13 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const stops = isStopped
     ? drawFaults(random.fork("stop"), { nodes, forMs: FOR_MS, kinds: ["stop"], all: true })
     : [];
+  const kills = asked === undefined && !except.includes("kill");
+  const apart = kills
+    ? [
+      ...drawInterruptions(random.fork("interruptions"), changes.faults, nodes),
+      ...drawAbsence(random.fork("absence"), members),
+    ]
+    : [];
   return {
     seed,
     nodes,
@@ -144,7 +155,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     sloppy: random.fork("sloppy").integer(STRICT_EVERY) > 0,
     hintBytes: random.fork("hints").integer(SMALL_HINTS_EVERY) === 0 ? SMALL_HINTS : 0,
     ...work,
-    faults: [...others, ...stops, ...joining, ...changes.faults].sort((a, b) => a.atMs - b.atMs),
+    faults: [...others, ...stops, ...joining, ...changes.faults, ...apart].sort((a, b) => a.atMs - b.atMs),
     forMs: FOR_MS,
   };
 }
@@ -204,7 +215,7 @@ function drawChanges(
     const possible = kinds.filter((kind) =>
       kind === "join"
         ? spare.length > 0
-        : kind === "replace"
+        : kind === "replace" || kind === "succeed"
         ? canLose && spare.length > 0
         : kind === "leave"
         ? present.length > n
@@ -215,7 +226,7 @@ function drawChanges(
     const kind = random.pick(losing.length > 0 && random.chance(0.7) ? losing : possible);
     const isCancelled = !isLossy && kinds.includes("cancel") && random.chance(0.3);
     const goes = FAULTS[kind].loses ? loser : random.pick(present);
-    if (kind === "join" || kind === "replace") {
+    if (kind === "join" || kind === "replace" || kind === "succeed") {
       const comes = spare.shift()!;
       if (kind === "join") push(kind, atMs, comes);
       else push(kind, atMs, goes, comes);
@@ -225,6 +236,47 @@ function drawChanges(
     if (isCancelled) push("cancel", atMs + random.between(100, 2_000), random.pick(present));
   }
   return { members, faults };
+}
+
+/** From the beginning of a change on a machine may die for so long: partitions move in the first second or two. */
+const INTERRUPTED_MS = [50, 2_500] as const;
+/** A process is back after so long: before the others have noticed, or long after. */
+const BACK_MS = [10, 4_000] as const;
+
+/** Machines that die while partitions move: those that give, those that take, and bystanders. */
+function drawInterruptions(random: SimulatedRandom, changes: readonly Fault[], nodes: number): Fault[] {
+  if (!random.chance(INTERRUPTIONS)) return [];
+  return changes.filter(({ kind }) => kind !== "cancel").map((change) => {
+    const { kind, atMs } = change;
+    // Who is lost cannot die again.
+    const sides = kind === "replace" ? change.nodes.slice(1) : kind === "force-remove" ? [] : change.nodes;
+    const victim = sides.length > 0 && random.chance(0.7) ? random.pick(sides) : random.integer(nodes);
+    const [shortest, longest] = BACK_MS;
+    return {
+      kind: random.chance(0.5) ? "kill" : "power",
+      atMs: Math.round(atMs + random.between(...INTERRUPTED_MS)),
+      lastsMs: Math.round(shortest * (longest / shortest) ** random.next()),
+      nodes: [victim],
+      amount: 0,
+      draw: random.integer(2 ** 31),
+    };
+  });
+}
+
+/** Long enough for anything that is bounded to fill up, and for whoever waits to give up. */
+const ABSENCE_MS = [12_000, 22_000] as const;
+
+function drawAbsence(random: SimulatedRandom, members: number): Fault[] {
+  if (random.integer(ABSENCE_EVERY) > 0) return [];
+  const lastsMs = Math.round(random.between(...ABSENCE_MS));
+  return [{
+    kind: random.chance(0.5) ? "kill" : "power",
+    atMs: Math.round(random.between(0, FOR_MS - lastsMs)),
+    lastsMs,
+    nodes: [random.integer(members)],
+    amount: 0,
+    draw: random.integer(2 ** 31),
+  }];
 }
 
 /** Quorums that overlap, some of them not the default. */

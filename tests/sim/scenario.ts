@@ -27,6 +27,7 @@ import {
   type TreeState,
   type Violation,
 } from "./checkers.ts";
+import { resumedMoves } from "./census.ts";
 import { leadingTo } from "./conviction.ts";
 import { History, type Operation } from "./history.ts";
 import type { Plan } from "./plan.ts";
@@ -88,6 +89,7 @@ export const FIGURES = [
   "restarts",
   "joins",
   "leaves",
+  "resumed moves",
   ...HINT_FIGURES,
 ] as const;
 
@@ -132,6 +134,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
   const { cores, client, node, onLog, onMessage, judgesTrees = true } = options;
   const crashes: Violation[] = [];
   const stores: Stores = new Map();
+  const endsMs: number[] = [];
   let hintActors = 0;
   const cluster = await Cluster.inProcess({
     seed: plan.seed,
@@ -148,6 +151,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     ...(client && { client }),
     onLog: (line) => {
       if (isCrash(line)) crashes.push(crashOf(line));
+      if (isLastStep(line)) endsMs.push(line.at);
       onLog?.(line);
     },
     ...(onMessage && { onMessage }),
@@ -191,7 +195,7 @@ export async function simulate(plan: Plan, options: SimulateOptions = {}): Promi
     violations,
     lateRetries: lateRetries(evidence),
     injected: Object.fromEntries([...world.injected].sort(([a], [b]) => a < b ? -1 : 1)),
-    figures: figuresOf(operations, cluster, ending),
+    figures: figuresOf(operations, cluster, ending, endsMs),
     traceHash: world.traceHash,
     trace: world.trace(),
     events: world.eventCount,
@@ -242,6 +246,12 @@ function withSmallStore(
 /** Whether a line tells of an actor that no fault made crash: supervisors hide such bugs. */
 function isCrash({ message, fields }: LogLine): boolean {
   return message === "actor crashed" && fields["error"] !== "crashed on request";
+}
+
+/** Whether the last ring of a change of members was agreed to. */
+function isLastStep({ message, fields }: LogLine): boolean {
+  return message === "a membership change goes on" && fields["outcome"] === "committed" &&
+    fields["left"] === 0;
 }
 
 function crashOf({ at, node, fields }: LogLine): Violation {
@@ -418,7 +428,12 @@ function handovers({ nodes, faults }: Plan): number {
 const QUORUM_FAILURES = /quorum-unmet|unavailable|timeout/;
 
 /** Nodes count since their last start: what those counted that were killed is missing. */
-function figuresOf(operations: readonly Operation[], cluster: Cluster, { nodes }: Ending): Report["figures"] {
+function figuresOf(
+  operations: readonly Operation[],
+  cluster: Cluster,
+  { nodes }: Ending,
+  endsMs: readonly number[],
+): Report["figures"] {
   const sum = (of: (view: NodeView) => number) => nodes.reduce((total, view) => total + of(view), 0);
   return {
     operations: operations.filter(({ outcome }) => outcome === "ok").length,
@@ -435,6 +450,7 @@ function figuresOf(operations: readonly Operation[], cluster: Cluster, { nodes }
     "sloppy writes": sum(({ status }) => status.coordinator.sloppyPuts),
     joins: cluster.troubles.filter(({ what }) => what === "is a member").length,
     leaves: cluster.troubles.filter(({ what }) => what === "leaves" || what === "is removed").length,
+    "resumed moves": resumedMoves(cluster.troubles, endsMs),
   };
 }
 

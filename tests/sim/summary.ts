@@ -20,12 +20,10 @@ const UNSYNCED = ["unsynced-lost", "unsynced-torn", "unsynced-reordered"] as con
 /** Of honest nodes fewer than one history in fifty shows a late retry. */
 const LATE_RETRY_EVERY = 20;
 
-/** Where every node may be a replica of every key nobody can stand in for one. */
+/** Where every node may be a replica of every key nobody can stand in for one, and nobody may go. */
 const MOST_REPLICAS = 3;
 
-function isOfHints(figure: Figure): boolean {
-  return (HINT_FIGURES as readonly Figure[]).includes(figure);
-}
+const NEEDS_MORE: ReadonlySet<Figure> = new Set([...HINT_FIGURES, "leaves", "resumed moves"]);
 
 /** A ring of three machines is whole: everyone is everyone's neighbour. */
 const RING_NODES = 4;
@@ -81,7 +79,7 @@ function expected({ nodes, faults, except }: PlanOptions): string[] {
   const figures: readonly Figure[] = faults
     ? ["operations"]
     : FIGURES.filter((figure) => figure !== "joins" || kinds.includes("join"))
-      .filter((figure) => nodes === undefined || nodes > MOST_REPLICAS || !isOfHints(figure));
+      .filter((figure) => nodes === undefined || nodes > MOST_REPLICAS || !NEEDS_MORE.has(figure));
   return [...possible, ...(cuts ? UNSYNCED : []), ...figures];
 }
 

@@ -170,19 +170,22 @@ export function nodesAreSound({ ending: { nodes }, losses, members, n }: Case): 
  * key, and a store takes a new actor id when it starts; where disks lose what they held, also when it finds that out.
  *
  * Assumes that nobody but the checker is a client by then. How much waited while faults were on is not visible from
- * here: mailboxes are bounded where they are made, `mailbox_test.ts`. The budget of background work (issue 5) belongs
- * here when it exists. Hints have been given back by then: everybody they are for is there.
+ * here: mailboxes are bounded where they are made, `mailbox_test.ts`, and hint stores in `hints_test.ts`. Hints have
+ * been given back by then, and take no room any more: everybody they are for is there. Work in the background has been
+ * paid for, but for a little that goes on for ever.
  */
 export function nothingPilesUp(
   { ending: { nodes, replicas }, keys, losses, members, starts }: Case,
 ): Violation[] {
   const violations: Violation[] = [];
   for (const view of nodes) {
-    const { coordinator, actors, connections, store, hints } = view.status;
+    const { coordinator, actors, connections, store, hints, background } = view.status;
     const say = (checker: string, detail: string) =>
       violations.push({ checker, detail: `${nameOf(view)}: ${detail}` });
     if (coordinator.inFlight > 0) say("requests are under way after all ended", `${coordinator.inFlight}`);
     if (hints.count > 0) say("hints are not given back", `${hints.count}`);
+    else if (hints.bytes > 0) say("room is kept for hints that are gone", `${hints.bytes} bytes`);
+    if (background.waiting > FEW) say("work in the background piles up", `${background.waiting} wait`);
     for (const { name, waiting } of actors) {
       if (waiting > FEW) say("a mailbox does not empty", `${name}: ${waiting} messages`);
     }

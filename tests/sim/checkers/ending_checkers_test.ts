@@ -152,6 +152,9 @@ Deno.test("convicted: what is still under way, or piles up", () => {
   const waiting = (count: number) => spoiled((e) => node(e).status.actors[0]!.waiting = count);
   assertEquals(waiting(1), []); // whoever looks
   assertEquals(waiting(9), ["a mailbox does not empty"]);
+  assertEquals(spoiled((e) => node(e).status.hints.count = 1), ["hints are not given back"]);
+  assertEquals(spoiled((e) => node(e).status.hints.bytes = 1), ["room is kept for hints that are gone"]);
+  assertEquals(spoiled((e) => node(e).status.background.waiting = 9), ["work in the background piles up"]);
   assertEquals(spoiled((e) => node(e).status.connections.clients = 9), ["connections pile up"]);
   assertEquals(spoiled((e) => node(e).status.connections.peers = 3), ["connections pile up"]);
   assertEquals(spoiled((e) => node(e).status.store.engine.keys = 2), ["more keys than were ever written"]);

@@ -31,7 +31,9 @@ export interface NodeView {
       readonly taken: number;
       readonly delivered: number;
       readonly refused: number;
+      readonly bytes: number;
     };
+    readonly background: { readonly waiting: number };
     readonly connections: { readonly clients: number; readonly peers: number };
     readonly actors: readonly { readonly name: string; readonly waiting: number }[];
   };

@@ -137,7 +137,9 @@ export const STORE_BUGS: readonly Bug[] = [
     name: "a refill counts a failed copy as whole",
     breaks: "what could not be fetched is missing (Riak's anti-entropy counted failed exchanges as repaired)",
     plan: { faults: [], quorum: ONE_OF_TWO, adjust: wipedWithoutOne },
-    plant: () => ({ cores: { refiller: { hasCome: () => true } } }),
+    plant: () => ({
+      cores: { refiller: { hasHeard: () => true, hasCome: () => true, isVerified: () => true } },
+    }),
   },
   {
     name: "a refill asks one owner only",
