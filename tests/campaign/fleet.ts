@@ -6,7 +6,7 @@
 
 import type { NodeStatus, PartitionsView, Preview } from "../../actors/operator/protocol.ts";
 import { Client } from "../../mod.ts";
-import { denamo, freePorts, joined, Scratch, Server, sleep } from "../outside/harness.ts";
+import { denamo, freePorts, joined, Scratch, Server, sleep, until } from "../outside/harness.ts";
 
 /** A node's place among the others, from 0; one that returns has the same. */
 export type Place = number;
@@ -37,6 +37,11 @@ export class Fleet implements AsyncDisposable {
       for (let place = 1; place < nodes; place++) {
         await joined(await fleet.door(place), fleet.address(0));
       }
+      // Writes wait while the last vote is on its way to all.
+      await until("nodes that serve, and know that all live", async () => {
+        const all = await Promise.all(fleet.places.map((place) => fleet.status(place)));
+        return all.every((status) => status?.alive === nodes && /serving|under-repl/.test(status.state));
+      });
       return fleet;
     } catch (error) {
       await fleet[Symbol.asyncDispose]();

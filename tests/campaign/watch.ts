@@ -59,7 +59,7 @@ export class Watch {
 
   /** How far something is that is no change of the cluster. */
   show(share: number, text: string): void {
-    this.#progress.show(share, text);
+    this.#progress.show(share, `${text}: ${Math.round(share * 100)} %`);
   }
 
   /** Look on for so long, or where it says so, for so many requests. */
