@@ -118,7 +118,7 @@ export { ANTI_ENTROPY_CORE, type AntiEntropyCore } from "./actors/repair/anti_en
 export { HANDOFF_CORE, type HandoffCore } from "./actors/handoff/handoff.ts";
 export { HINT_STORE_CORE, type HintStoreCore } from "./actors/handoff/hint_store.ts";
 export { REFILLER_CORE, type RefillerCore } from "./actors/repair/refiller.ts";
-export { REPLICA_STORE_CORE, type ReplicaStoreCore } from "./actors/replica_store/replica_store.ts";
+export { REPLICA_STORE_CORE, type ReplicaStoreCore } from "./actors/replica_store/options.ts";
 export { RING_MANAGER_CORE, type RingManagerCore } from "./actors/ring_manager/ring_manager.ts";
 export type { SimulatedClock } from "./actors/simulated/clock.ts";
 export type { DiskFaults, DiskOperation, DiskSnapshot, SimulatedDisk } from "./actors/simulated/disk.ts";

@@ -39,7 +39,8 @@ import { expirer, type ExpirerOptions } from "./repair/expirer.ts";
 import { antiEntropy, type AntiEntropyOptions } from "./repair/anti_entropy.ts";
 import { refiller, type RefillerOptions } from "./repair/refiller.ts";
 import { mover, type MoverOptions } from "./repair/mover.ts";
-import { replicaStore, type ReplicaStoreOptions } from "./replica_store/replica_store.ts";
+import type { ReplicaStoreOptions } from "./replica_store/options.ts";
+import { replicaStore } from "./replica_store/replica_store.ts";
 import { ringManager, type RingManagerOptions } from "./ring_manager/ring_manager.ts";
 
 /** Crashes within a stretch of time, in milliseconds, after which a node gives up. */

@@ -22,7 +22,7 @@ import { holdsNothing, MOVER_CORE } from "../actors/repair/mover.ts";
 import { COLLECTOR_CORE } from "../actors/repair/collection_core.ts";
 import { Collection } from "../actors/replica_store/collection.ts";
 import { REFILLER_CORE } from "../actors/repair/refiller.ts";
-import { REPLICA_STORE_CORE } from "../actors/replica_store/replica_store.ts";
+import { REPLICA_STORE_CORE } from "../actors/replica_store/options.ts";
 import { isLeaving } from "../actors/ring_manager/moves.ts";
 import { RING_MANAGER_CORE } from "../actors/ring_manager/ring_manager.ts";
 import type { Endpoint, Environment, Listener } from "../actors/runtime/environment.ts";

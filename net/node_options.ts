@@ -15,7 +15,7 @@ import type { HintStoreCore } from "../actors/handoff/hint_store.ts";
 import type { CollectorCore } from "../actors/repair/collection_core.ts";
 import type { MoverCore } from "../actors/repair/mover.ts";
 import type { RefillerCore } from "../actors/repair/refiller.ts";
-import type { ReplicaStoreCore } from "../actors/replica_store/replica_store.ts";
+import type { ReplicaStoreCore } from "../actors/replica_store/options.ts";
 import type { RingManagerCore } from "../actors/ring_manager/ring_manager.ts";
 import { LIMITS } from "../actors/runtime/limits.ts";
 import type { SyncPolicy } from "../storage/engine.ts";

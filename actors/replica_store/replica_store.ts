@@ -12,27 +12,24 @@
 
 import type { Engine } from "../../storage/engine.ts";
 import type { ActorContext, ActorSpec } from "../runtime/mod.ts";
-import type { Random } from "../runtime/environment.ts";
 import type { Handlers, Ref } from "../runtime/protocol.ts";
 import type { CoordinatorProtocol } from "../coordinator/protocol.ts";
 import type { RefillerProtocol } from "../repair/refiller.ts";
 import { preferenceList, type Ring } from "../ring_manager/ring.ts";
 import { sourcesOf } from "../ring_manager/moves.ts";
-import type { CurrentRing, RingManagerProtocol } from "../ring_manager/protocol.ts";
+import type { RingManagerProtocol } from "../ring_manager/protocol.ts";
 import { equalBytes, toHex } from "../runtime/bytes.ts";
 import { type Clock, counterOf } from "./clock.ts";
 import { CommitGroups, type Waiter } from "./commit_groups.ts";
-import { decodeContext } from "./context.ts";
 import { Dots } from "./dots.ts";
 import { Minter } from "./minter.ts";
-import { merge, mint, type StoredObject, verifyValues } from "./object.ts";
-import type { ConflictPolicy } from "./conflicts.ts";
+import type { StoredObject } from "./object.ts";
+import type { ReplicaStoreCore, ReplicaStoreOptions } from "./options.ts";
 import { Expiry, type ExpiryStep } from "./expiry.ts";
+import { Holdings } from "./holdings.ts";
 import { encodeObject } from "./object_codec.ts";
-import { objectHash } from "./object_hash.ts";
-import { mayDrop, Ownership } from "./ownership.ts";
+import { Ownership } from "./ownership.ts";
 import {
-  type ActorId,
   type EncodedObject,
   type MoveProgress,
   NO_PAGE,
@@ -45,93 +42,19 @@ import {
   type ReplicaWrite,
   type Scan,
   type Stamped,
-  type StoreWeights,
   type WriteAnswer,
 } from "./protocol.ts";
 import type { ReaperProtocol } from "./reaper_protocol.ts";
 import { Records } from "./records.ts";
 import { Refill } from "./refill.ts";
-import { NO_DIGESTS, NO_KEYS, NO_OBJECTS, NO_PIECES, type TreeProtocol } from "./tree_protocol.ts";
-import { changeTree, Trees } from "./trees.ts";
-import { type Collection, isStale } from "./collection.ts";
+import { treeHandlers } from "./tree_handlers.ts";
+import type { TreeProtocol } from "./tree_protocol.ts";
+import { Trees } from "./trees.ts";
+import type { Collection } from "./collection.ts";
 import { Reaper } from "./reaper.ts";
 import { Suspects } from "./suspects.ts";
 import { Tombstones } from "./tombstones.ts";
 import { Wholeness } from "./wholeness.ts";
-
-/** The decisions the store leaves to pure functions; a test plants a bug by substituting one. */
-export const REPLICA_STORE_CORE = {
-  mint,
-  merge,
-  verifyValues,
-  decodeContext,
-  newActorId,
-  isSure,
-  objectHash,
-  changeTree,
-  mayDrop,
-  isStale,
-};
-
-/** See {@link REPLICA_STORE_CORE}. */
-export type ReplicaStoreCore = typeof REPLICA_STORE_CORE;
-
-/** A name for one who mints dots that nobody had before. */
-function newActorId(random: Random, _node: NodeId): ActorId {
-  return toHex(random.bytes(16));
-}
-
-/** What may make a store miss what was acknowledged. */
-export interface Doubts {
-  /** The engine shows what may not be on disk. */
-  readonly isPoisoned: boolean;
-  /** The partition may lack what this store once acknowledged. */
-  readonly isLost: boolean;
-  /** It promised to write nothing until it hears of the next ring, which may be in force elsewhere already. */
-  readonly isFenced: boolean;
-  /** No member has had the chance yet to say that the directory is an older copy. */
-  readonly isUnknown: boolean;
-}
-
-/** Whether what a store holds of a partition counts towards R. */
-function isSure({ isPoisoned, isLost, isFenced, isUnknown }: Doubts): boolean {
-  return !isPoisoned && !isLost && !isFenced && !isUnknown;
-}
-
-/** What the store is composed of. */
-export interface ReplicaStoreOptions {
-  /** This node. */
-  readonly node: NodeId;
-  /**
-   * Open the engine. `lossy`: whatever was acknowledged before this start may be missing from it (volatile
-   * memory after its first start, damage in mid-file); `isSerious`: and more than the last, torn record.
-   * `suspects`: partitions of which it holds what may be older than it should be (`suspects.ts`).
-   */
-  open(): Promise<{
-    readonly engine: Engine;
-    readonly lossy: boolean;
-    readonly isSerious: boolean;
-    readonly suspects: readonly number[];
-  }>;
-  /** Remember the suspects for the next start. */
-  readonly onSuspects: (partitions: readonly number[]) => Promise<void>;
-  /** What goes with objects that are sent, and what is still taken. */
-  readonly collection: Collection;
-  /** Every partition is whole again: a start after this is not lossy. */
-  readonly onWhole: () => void;
-  /** Something is being lost: a start after this is lossy. Rejects when that cannot be remembered. */
-  readonly onNotWhole: () => Promise<void>;
-  /** Whether a member has let this life of the node in, or there is no other member. */
-  readonly isVouchedFor: () => boolean;
-  /** The ring as this node has it, and whether client writes have to wait, at a start. */
-  readonly current: () => CurrentRing;
-  /** What becomes of concurrent writes. */
-  readonly conflicts: ConflictPolicy;
-  /** What time it is as most members have it; null while that is not known. */
-  readonly wallMs: () => number | null;
-  /** See {@link REPLICA_STORE_CORE}. */
-  readonly core: ReplicaStoreCore;
-}
 
 /** The actor `replica_store`. */
 export function replicaStore(options: ReplicaStoreOptions): ActorSpec<ReplicaStoreProtocol> {
@@ -181,8 +104,7 @@ class ReplicaStore {
   readonly #tombstones = new Tombstones();
   readonly #reaper: Reaper;
   readonly #suspects: Suspects;
-  /** Partitions that are being dropped. */
-  readonly #dropping = new Set<number>();
+  readonly #holdings: Holdings;
   /** What is missing may have been acknowledged. */
   #isSerious: boolean;
   /** See `StoreLife`. */
@@ -232,6 +154,20 @@ class ReplicaStore {
       isFromFuture: (clock) => this.#isFromFuture(clock),
       mayTake: (...of) => this.#mayTake(...of),
       store: (entry, local, incoming) => this.#store(entry, local, incoming),
+    });
+    this.#holdings = new Holdings({
+      node: options.node,
+      mayDrop: core.mayDrop,
+      engine,
+      log,
+      ring: () => this.#ownership.ring,
+      isClosed: () => this.#records.isClosed,
+      onStrays: () => this.#dots.renew(),
+      onDrop: (partition) => {
+        this.#tombstones.forget(partition);
+        this.#trees.forget(partition);
+      },
+      tryAgain: () => void context.after(TIDY_MS, "tidy", {}),
     });
     this.#expiry = new Expiry(engine, this.#records);
     this.#trees = new Trees({
@@ -296,8 +232,8 @@ class ReplicaStore {
         return this.#refill.scan(scan.partition, scan.after, this.#collection.announced);
       },
       progress: () => this.#progress(),
-      weigh: () => this.#weigh(),
-      tidy: () => this.#dropStrays(),
+      weigh: () => this.#holdings.weigh(),
+      tidy: () => this.#holdings.dropStrays(),
       absorb: (page) => this.#refill.absorb(page),
       loseAll: () => this.#loseAll(),
       listNotWhole: () => this.#wholeness.list(),
@@ -361,30 +297,21 @@ class ReplicaStore {
   }
 
   #treeHandlers(): Handlers<TreeProtocol> {
-    const trees = this.#trees;
     const isMine = (place: Placement) =>
       this.#misplaced(place) === null && !this.#suspects.has(place.partition);
-    const mayMerge = (place: Placement & Stamped) =>
-      !this.#groups.isPoisoned && isMine(place) && this.#mayTake(place.partition, place.stamp);
-    return {
-      treeRoots: ({ epoch, partitions }) => {
-        if (this.#groups.isPoisoned) return NO_DIGESTS;
-        const rootOf = (partition: number) => isMine({ partition, epoch }) ? trees.root(partition) : null;
-        return { ok: true, digests: partitions.map(rootOf) };
-      },
-      treePieces: (body) => isMine(body) ? trees.pieces(body, body.most) : NO_PIECES,
-      treeDigests: (body) => isMine(body) ? trees.digests(body.partition, body.cuts) : NO_DIGESTS,
-      treeKeys: (body) => isMine(body) ? trees.keys(body) : NO_KEYS,
-      treeObjects: (body) =>
-        isMine(body) ? trees.objects(body.partition, body.keys, this.#collection.announced) : NO_OBJECTS,
-      treeMerge: (body) =>
-        mayMerge(body) ? this.#refill.merge(body.partition, body.entries, () => mayMerge(body)) : "refused",
-      survey: async () => {
+    return treeHandlers({
+      trees: this.#trees,
+      refill: this.#refill,
+      isMine,
+      isPoisoned: () => this.#groups.isPoisoned,
+      mayMerge: (place) =>
+        !this.#groups.isPoisoned && isMine(place) && this.#mayTake(place.partition, place.stamp),
+      stamp: () => this.#collection.announced,
+      onSurveyed: (came) => {
         this.#isSurveying = false;
-        const came = await trees.survey();
         if (came !== "done") this.#wakeSurvey(came === "more" ? SURVEY_PAUSE_MS : SURVEY_AGAIN_MS);
       },
-    };
+    });
   }
 
   /** Whoever waits for a store waits for a slice of a survey at most: others have their turn between two. */
@@ -452,12 +379,12 @@ class ReplicaStore {
 
   /** Drop a copy that may be older than it should be; the refiller fetches it anew. */
   async #rebuild(partition: number): Promise<void> {
-    if (!this.#suspects.has(partition) || this.#dropping.has(partition)) return;
+    if (!this.#suspects.has(partition) || this.#holdings.isDropping(partition)) return;
     this.#dots.renew();
     this.#context.log.warn("a copy that may be too old is dropped, to be fetched anew", { partition });
     if (!await this.#wholeness.lose(partition)) return;
     // Not awaited: it may take its time. Until it is done nothing is taken.
-    void this.#drop(partition).then((isDropped) => {
+    void this.#holdings.drop(partition).then((isDropped) => {
       if (!isDropped) return;
       this.#suspects.clear(partition);
       this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
@@ -481,7 +408,7 @@ class ReplicaStore {
     this.#suspects.add(left);
     const self = this.#context.ref<ReplicaStoreProtocol>("replica_store");
     for (const partition of left) self.tell("resolve", { partition, isRebuilt: true });
-    this.#dropStrays();
+    this.#holdings.dropStrays();
   }
 
   /** Null when a request placed so may be served here under this node's ring. */
@@ -504,49 +431,6 @@ class ReplicaStore {
     const ready = this.#groups.isPoisoned ? [] : [...awaited].filter((p) => !this.#wholeness.lacks(p));
     const since = ring.change?.since ?? ring.epoch;
     return { epoch: ring.epoch, since, ready, waiting: awaited.size - ready.length };
-  }
-
-  #weigh(): StoreWeights {
-    if (this.#records.isClosed) return { partitions: [], keys: [], bytes: [] };
-    const { keys: all, liveBytes } = this.#engine.stats();
-    const partitions = this.#engine.partitions();
-    const keys = partitions.map((partition) => this.#engine.count(partition));
-    return { partitions, keys, bytes: keys.map((count) => Math.round(count * liveBytes / Math.max(1, all))) };
-  }
-
-  /**
-   * Drop what is not this node's any more. Its new owners have all of it, and all that asked here have heard so
-   * (`moves.ts`). With it go dots of ours that nobody may have: none is minted under that id again.
-   */
-  #dropStrays(): void {
-    if (this.#records.isClosed) return;
-    const { ring } = this.#ownership;
-    const strays = this.#engine.partitions().filter((partition) =>
-      !this.#dropping.has(partition) && this.#core.mayDrop(ring, partition, this.#options.node)
-    );
-    if (strays.length === 0) return;
-    this.#dots.renew();
-    for (const partition of strays) void this.#drop(partition);
-    this.#context.log.info("partitions that belong to others now are dropped", { partitions: strays.length });
-  }
-
-  /** Whether that was done. */
-  async #drop(partition: number): Promise<boolean> {
-    this.#dropping.add(partition);
-    try {
-      const dropped = this.#engine.dropPartition(partition);
-      this.#tombstones.forget(partition);
-      this.#trees.forget(partition);
-      await dropped;
-      return true;
-    } catch (error) {
-      if (this.#records.isClosed) return false;
-      this.#context.log.warn("a partition was not dropped", { partition, error: String(error) });
-      this.#context.after(TIDY_MS, "tidy", {});
-      return false;
-    } finally {
-      this.#dropping.delete(partition);
-    }
   }
 
   #teachRing(node: NodeId, epoch: number): void {

@@ -23,7 +23,8 @@ import type {
   ReplicaStoreProtocol,
   WriteAnswer,
 } from "../protocol.ts";
-import { REPLICA_STORE_CORE, replicaStore, type ReplicaStoreCore } from "../replica_store.ts";
+import { REPLICA_STORE_CORE, type ReplicaStoreCore } from "../options.ts";
+import { replicaStore } from "../replica_store.ts";
 
 /** The store's node. */
 export const NODE = "ab".repeat(16);

@@ -5,7 +5,7 @@
  */
 
 import { ANTI_ENTROPY_CORE } from "../../../actors/repair/anti_entropy.ts";
-import { REPLICA_STORE_CORE } from "../../../actors/replica_store/replica_store.ts";
+import { REPLICA_STORE_CORE } from "../../../actors/replica_store/options.ts";
 import { APART, type Bug } from "./bug.ts";
 
 const { objectHash, changeTree } = REPLICA_STORE_CORE;

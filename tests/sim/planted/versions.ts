@@ -7,7 +7,7 @@
 import { type Clock, type Dot, EMPTY_CLOCK, withDot } from "../../../actors/replica_store/clock.ts";
 import { merge, mint, type Sibling, type StoredObject } from "../../../actors/replica_store/object.ts";
 import { NONE } from "../../../actors/replica_store/replaced.ts";
-import type { ReplicaStoreCore } from "../../../actors/replica_store/replica_store.ts";
+import type { ReplicaStoreCore } from "../../../actors/replica_store/options.ts";
 import { APART, type Bug, type Plant, TORN } from "./bug.ts";
 
 type Minted = ReturnType<typeof mint>;
