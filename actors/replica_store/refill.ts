@@ -89,10 +89,12 @@ export class Refill {
   /** Merge a page of another owner's copy, all of it or up to what was refused. */
   absorb({ partition, lossId, entries, stamp }: Absorb): Promise<AbsorbAnswer> {
     const { wholeness, mayTake } = this.#desk;
+    // A page of nothing is not older than anything.
+    const from = entries.length === 0 ? Infinity : stamp;
     return this.merge(
       partition,
       entries,
-      () => wholeness.isLatest(partition, lossId) && mayTake(partition, stamp),
+      () => wholeness.isLatest(partition, lossId) && mayTake(partition, from),
     );
   }
 
