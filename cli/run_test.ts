@@ -204,6 +204,12 @@ Deno.test("replace: the member is looked up at the known one, the new node is as
   assertEquals([world.code, world.stdout], [0, `{"message":"Ok","epoch":7}\n`]);
   assertEquals(world.addresses, ["127.0.0.1:3001", "127.0.0.1:3004"]);
   assertEquals(world.asked.at(-1), ["replace", { known: "127.0.0.1:3001", old: "2".repeat(32) }]);
+  const taken = { ok: false, code: "address-taken", message: "a:1 is the address of 22" };
+  const early = await denamo("replace 2222 -p 3004 --known-cluster-node 127.0.0.1:3001", {
+    admin: { ...admin, replace: taken },
+  });
+  assertEquals(early.code, 1);
+  assertMatch(JSON.parse(early.stderr).error.message, /of 22, which passes for alive; try again once/);
 });
 
 Deno.test("--plan shows what would move, and changes nothing", async () => {

@@ -9,6 +9,9 @@ import { type Flags, required } from "../flags.ts";
 import * as kind from "../kinds.ts";
 import { CHANGE, memberOf, refuse, showPlan, untilOver } from "../membership.ts";
 
+/** A member that was heard of just now may be there yet: two cannot go by one address. */
+const ALIVE = "which passes for alive; try again once cluster-state shows that it is not";
+
 /** Have an empty node take the place of a member. */
 export const replace: Command<Flags> = command({
   name: "replace",
@@ -30,6 +33,9 @@ export const replace: Command<Flags> = command({
     return await withDoor(flags, context, async (door) => {
       if (flags.plan) return await showPlan(door, context, { kind: "replace", id: old, member: null, known });
       const outcome = await door.admin("replace", { known, old });
+      if (!outcome.ok && outcome.code === "address-taken") {
+        return refuse(context, { ...outcome, message: `${outcome.message}, ${ALIVE}` });
+      }
       if (!outcome.ok) return refuse(context, outcome);
       if (flags.wait || context.terminal.watched) await untilOver(door, context);
       answer(context, { message: "Ok", epoch: outcome.epoch });

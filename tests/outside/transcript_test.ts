@@ -6,6 +6,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "../../actors/runtime/testing/assert.ts";
+import { Client } from "../../mod.ts";
 import { denamo, freePorts, Scratch, Server, until } from "./harness.ts";
 
 /** Run `denamo`; it must exit 0 and print one line of JSON, which this gives. */
@@ -138,6 +139,10 @@ Deno.test("RLDB's transcript: its files, commands, flags, answers and checksums;
   });
 });
 
+/** Fewer partitions than a real cluster would have. */
+const SMALL = ["--partitions", "32"];
+const KEYS = Array.from({ length: 500 }, (_, i) => `key ${i}`);
+
 interface Change {
   readonly message: string;
   readonly epoch: number;
@@ -149,8 +154,8 @@ Deno.test("README, growing, shrinking, replacing: as typed", async (t) => {
   const [one, two, three, four] = ports as [string, string, string, string];
   await using stack = new AsyncDisposableStack();
   const directory = (port: string) => `${scratch.path}/${port}`;
-  const serve = async (port: string) => {
-    const server = stack.use(new Server(["-p", port, "--storage-path", directory(port)]));
+  const serve = async (port: string, ...flags: string[]) => {
+    const server = stack.use(new Server(["-p", port, "--storage-path", directory(port), ...SMALL, ...flags]));
     await server.serving();
     return server;
   };
@@ -162,7 +167,13 @@ Deno.test("README, growing, shrinking, replacing: as typed", async (t) => {
     );
   const [, , third] = await Promise.all([serve(one), serve(two), serve(three)]);
   for (const port of [two, three]) await join(port);
-  for (const key of ["a", "b", "c", "d"]) await answer("put", "-p", two, "-k", key, "-v", key);
+  // Something in every partition: what is empty moves even while nothing is copied.
+  await using client = await Client.connect(`127.0.0.1:${two}`);
+  await Promise.all(KEYS.map((key) => client.put(key, key, { timeoutMs: 20_000 })));
+  const ended = async (server: Server) => {
+    await until("the process to end by itself", () => !server.alive);
+    return await server.ended;
+  };
   let fourth = await serve(four);
   const members = async () =>
     (await answer<{ members: unknown[] }>("cluster-state", "-p", one)).members.length;
@@ -173,14 +184,14 @@ Deno.test("README, growing, shrinking, replacing: as typed", async (t) => {
       const plan = await answer<{ moves: unknown[]; members: number; violations: string[] }>(
         ...["join-cluster", "-p", four, ...known, "--plan"],
       );
-      assertEquals([plan.moves.length, plan.members, plan.violations], [192, 4, []]);
+      assertEquals([plan.moves.length, plan.members, plan.violations], [24, 4, []]);
       assertEquals(await members(), 3);
       await answer("background", "-p", four, "--pause");
       await join(four);
       const status = await answer<{ state: string; moves: { copying: number } }>("status", "-p", four);
-      assertEquals([status.state, status.moves.copying], ["moving", 192]);
+      assertEquals([status.state, status.moves.copying], ["moving", 24]);
       assertEquals((await answer<Change>("cancel", "-p", one, "--wait")).message, "Ok");
-      assertEquals(await fourth.ended, 1);
+      assertEquals(await ended(fourth), 1);
       assertMatch(
         fourth.err.at(-1)!,
         /gives up: it was removed from the cluster; start it with an empty directory/,
@@ -195,21 +206,24 @@ Deno.test("README, growing, shrinking, replacing: as typed", async (t) => {
     await answer("join-cluster", "-p", four, ...known, "--wait");
     const { owners } = await answer<{ owners: number[][] }>("ring", "-p", one, "--json");
     assertEquals([0, 1, 2, 3].map((index) => owners.filter((list) => list.includes(index)).length), [
-      192,
-      192,
-      192,
-      192,
+      24,
+      24,
+      24,
+      24,
     ]);
   });
 
   await t.step("a disk is lost: join-cluster says what to do, replace does it", async () => {
     await fourth.kill();
     Deno.removeSync(directory(four), { recursive: true });
-    fourth = await serve(four);
+    fourth = await serve(four, "--seeds", `127.0.0.1:${one}`);
+    assertEquals((await denamo(["put", "-p", four, "-k", "x", "-v", "x"])).code, 1, "it takes no writes");
     const refused = await denamo(["join-cluster", "-p", four, ...known]);
     assertEquals(refused.code, 1);
-    assertEquals(errorOf(refused.err).code, "address-taken");
-    assertMatch(errorOf(refused.err).message, /a member whose disk was lost is replaced: denamo replace$/);
+    assertMatch(errorOf(refused.err).code, /address-taken|busy/);
+    if (errorOf(refused.err).code === "address-taken") {
+      assertMatch(errorOf(refused.err).message, /a member whose disk was lost is replaced: denamo replace$/);
+    }
     await until("the others to see that it is down", async () => {
       const words = ["replace", `127.0.0.1:${four}`, "-p", four, ...known, "--wait"];
       return (await denamo(words)).code === 0;
@@ -220,7 +234,7 @@ Deno.test("README, growing, shrinking, replacing: as typed", async (t) => {
 
   await t.step("leave: it hands over what it has, and its process ends by itself, exit code 0", async () => {
     assertEquals((await answer<Change>("leave", "-p", four, "--wait")).message, "Ok");
-    assertEquals(await fourth.ended, 0);
+    assertEquals(await ended(fourth), 0);
     assertEquals(fourth.err.at(-1), "denamo server: it has left the cluster, and holds nothing any more");
     const { stores } = await answer<{ stores: { keys: number }[] }>("storage", "stats", directory(four));
     assertEquals(stores.map(({ keys }) => keys), stores.map(() => 0), "nothing is left in its directory");
@@ -232,10 +246,7 @@ Deno.test("README, growing, shrinking, replacing: as typed", async (t) => {
     const words = ["force-remove", `127.0.0.1:${three}`, "-p", one, "--wait"];
     assertEquals((await answer<Change>(...words)).message, "Ok");
     assertEquals(await members(), 2);
-    for (const key of ["a", "b", "c", "d"]) {
-      assertEquals((await answer<Found>("get", "-p", two, "-k", key)).values.map(({ value }) => value), [
-        key,
-      ]);
-    }
+    const read = await Promise.all(KEYS.map(async (key) => (await client.get(key)).texts().join()));
+    assertEquals(read, KEYS);
   });
 });
