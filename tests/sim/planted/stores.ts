@@ -18,7 +18,7 @@ import { crc32c } from "../../../actors/runtime/crc32c.ts";
 import type { DiskFile } from "../../../actors/runtime/environment.ts";
 import { NODE_MEMORY_CORE, type NodeMemoryCore } from "../../../net/node_memory.ts";
 import { ALL_WRITE, type Bug, ONE_OF_TWO, type Plant, TWO_OF_THREE } from "./bug.ts";
-import { rotten, wipedAlone, wipedBesideStale, wipedWithoutOne } from "./timetable.ts";
+import { rotten, wipedAlone, wipedBesideStale } from "./timetable.ts";
 
 const { openEngine, mayHaveLost } = NODE_MEMORY_CORE;
 
@@ -132,14 +132,6 @@ export const STORE_BUGS: readonly Bug[] = [
     breaks: "half a store counts as whole",
     plan: { faults: [], quorum: ONE_OF_TWO, adjust: wipedAlone },
     plant: () => memory({ mayHaveLost: (facts) => mayHaveLost({ ...facts, wasNotWhole: false }) }),
-  },
-  {
-    name: "a refill counts a failed copy as whole",
-    breaks: "what could not be fetched is missing (Riak's anti-entropy counted failed exchanges as repaired)",
-    plan: { faults: [], quorum: ONE_OF_TWO, adjust: wipedWithoutOne },
-    plant: () => ({
-      cores: { refiller: { hasHeard: () => true, hasCome: () => true, isVerified: () => true } },
-    }),
   },
   {
     name: "a refill asks one owner only",

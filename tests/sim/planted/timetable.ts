@@ -62,17 +62,6 @@ export function oneVictim(plan: Plan): Plan {
   return { ...plan, faults, timeoutMs: 5_000 };
 }
 
-/** A node loses its store while another one is away, and the third cannot give back all of it. */
-export function wipedWithoutOne(plan: Plan): Plan {
-  return withFaults(
-    plan,
-    [1, 2].flatMap((node) => [
-      fault("kill", node, 10_000 * node - 100, 4_000),
-      fault("wipe", 0, 10_000 * node, 50),
-    ]),
-  );
-}
-
 /** Connections break all the time. */
 export function brittle(plan: Plan): Plan {
   return withFaults(plan, [{ ...fault("reset", 0, 0, plan.forMs, 0.02), nodes: [] }]);
