@@ -95,7 +95,7 @@ export class View {
     const onHole = onDamaged ? (hole: Hole) => onDamaged(holes[holes.push(hole) - 1]!.error) : null;
     const merge = this.#seek(partition, after, onHole);
     for (let at = liveIn(merge, partition); at !== null; at = liveIn(merge, partition)) {
-      if (holes.length > 0 && holes.some((hole) => isHidden(at, hole))) {
+      if (holes.some((hole) => isHidden(at, hole)) && !this.#isShown(partition, at)) {
         merge.next();
         continue;
       }
@@ -106,6 +106,16 @@ export class View {
       merge.next();
     }
     return { entries, done: true };
+  }
+
+  /** Whether a key is not in a hole after all: the filter of a damaged table may tell. What `get` shows a scan does. */
+  #isShown(partition: number, { key, keyBytes }: Cursor): boolean {
+    try {
+      return this.get(partition, key.slice(PARTITION_BYTES, keyBytes)) !== null;
+    } catch (error) {
+      if (error instanceof EngineError) return false;
+      throw error;
+    }
   }
 
   /** See `Engine.partitions`. */
