@@ -41,7 +41,6 @@ import {
   type ReplicaStoreStatus,
   type ReplicaWrite,
   type Scan,
-  type Stamped,
   type WriteAnswer,
 } from "./protocol.ts";
 import type { ReaperProtocol } from "./reaper_protocol.ts";
