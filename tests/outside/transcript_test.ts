@@ -229,7 +229,9 @@ Deno.test("README, growing, shrinking, replacing: as typed", async (t) => {
       return (await denamo(words)).code === 0;
     });
     assertEquals(await members(), 4);
-    assertEquals((await answer<{ state: string }>("status", "-p", four)).state, "serving");
+    // The others may know before it does.
+    const state = async () => (await answer<{ state: string }>("status", "-p", four)).state;
+    await until("it to hear that it is a member", async () => await state() === "serving");
   });
 
   await t.step("leave: it hands over what it has, and its process ends by itself, exit code 0", async () => {
