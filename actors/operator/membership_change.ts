@@ -20,7 +20,7 @@ import { HASH_NAME, type Ring } from "../ring_manager/ring.ts";
 import { AskError } from "../runtime/protocol.ts";
 import type { ReplicaStoreProtocol } from "../replica_store/protocol.ts";
 import type { NodeId } from "../replica_store/protocol.ts";
-import { agree, CHANGE_MS, currentRing, isAway, REBALLOT_MS, refusal } from "./moving.ts";
+import { agree, CHANGE_MS, currentRing, isAway, REBALLOT_MS, refusal, VOTELESS } from "./moving.ts";
 import type { OperatorOptions } from "./operator.ts";
 import type {
   AdmitOutcome,
@@ -111,7 +111,7 @@ async function joinAlone(
   const { inDoubtWith } = candidacy;
   if (ring.members.length > 1) {
     if (inDoubtWith !== null) await settle(options, candidacy);
-    return await alreadyJoined(options.administer, ring, known);
+    return await alreadyJoined(options, ring, known, replaces);
   }
   if (inDoubtWith !== null && inDoubtWith !== known) {
     return refusal("in-doubt", `this node may be a member where ${inDoubtWith} is; ask that again first`);
@@ -215,13 +215,25 @@ async function ask(
   return { ok: true, epoch: joined.epoch, members: joined.members };
 }
 
-const EMPTY_ONLY = "a node must be empty to become a member";
+/** Why a node with data is not let in. */
+export const EMPTY_ONLY = "a node must be empty to become a member";
 
-async function alreadyJoined(administer: Administer, ring: Ring, known: string): Promise<JoinOutcome> {
+async function alreadyJoined(
+  { node, administer }: OperatorOptions,
+  { clusterId, epoch, members, change, removed }: Ring,
+  known: string,
+  replaces: NodeId | null,
+): Promise<JoinOutcome> {
   const state = await administer.clusterState(known, ASK.timeoutMs).catch(String);
   if (typeof state === "string") return refusal("unreachable", `${known}: ${state}`);
-  if (state.clusterId === ring.clusterId) return { ok: true, epoch: ring.epoch, members: ring.members };
-  return refusal("already-joined", `this node is one of ${ring.members.length} members of another cluster`);
+  if (state.clusterId !== clusterId) {
+    return refusal("already-joined", `this node is one of ${members.length} members of another cluster`);
+  }
+  const isReplacing = change?.joining === node && change.leaving === replaces;
+  if (replaces !== null && !isReplacing && !removed.includes(replaces)) {
+    return refusal("already-member", "this node is a member already; an empty one can take another's place");
+  }
+  return { ok: true, epoch, members };
 }
 
 /** Let a candidate into this node's cluster; done already when it is a member. */
@@ -302,7 +314,7 @@ function refusalOf(ring: Ring, outcome: ProposalOutcome, fence: boolean): Refusa
   const who = fence
     ? "every member must agree to a join while the cluster is empty"
     : "most members must agree";
-  return refusal("unreachable", `${who}; silent: ${silent.join(", ")}`);
+  return refusal("unreachable", `${who}; these do not: ${silent.join(", ")} (away, or ${VOTELESS})`);
 }
 
 /** A vote has held up writes for long: end it, with the ring somebody may have accepted or with the one there is. */

@@ -23,12 +23,15 @@ type Context = ActorContext<OperatorActorProtocol>;
 
 /** A whole change is given so long, ballots lost to others included. */
 export const CHANGE_MS = 20_000;
-/** Another change that is under way is waited for so long. */
-const LATER_MS = 5_000;
+/** Another change that is under way is waited for so long: whoever asks is to hear of it before his deadline. */
+const LATER_MS = 3_000;
 /** Longest wait before another ballot. */
 export const REBALLOT_MS = 300;
 const ASK = { timeoutMs: 5_000 };
 const WEIGH = { timeoutMs: 1_000 };
+
+/** Why a member may not vote that is there: see `RingManagerOptions.mayVote`. */
+export const VOTELESS = "without a vote since an older copy of its directory was put back";
 
 /** A refusal. */
 export function refusal(code: string, message: string): Refusal {
@@ -84,7 +87,8 @@ export async function agree(
 function refusalOf(ring: Ring, outcome: ProposalOutcome): Refusal | null {
   if (outcome.kind !== "unreachable") return null;
   const name = (id: NodeId) => ring.members.find((member) => member.id === id)?.address ?? id;
-  return refusal("unreachable", `most members must agree; silent: ${outcome.missing.map(name).join(", ")}`);
+  const who = outcome.missing.map(name).join(", ");
+  return refusal("unreachable", `most members must agree; these do not: ${who} (away, or ${VOTELESS})`);
 }
 
 function outcomeOf(agreed: { readonly ok: true; readonly ring: Ring } | Refusal): ChangeOutcome {
@@ -109,11 +113,14 @@ export async function forceRemove(context: Context, node: NodeId, id: NodeId): P
   }
   const isDone = ({ removed, change }: Ring) =>
     removed.includes(id) || change?.leaving === id && change.gone.includes(id);
-  return outcomeOf(
-    await agree(context, isDone, (ring) => {
-      const next = giveUp(ring, id);
-      return next === null ? wishFor(ring, { kind: "force-remove", id }) : { next, fence: false };
-    }),
+  const agreed = await agree(context, isDone, (ring) => {
+    const next = giveUp(ring, id);
+    return next === null ? wishFor(ring, { kind: "force-remove", id }) : { next, fence: false };
+  });
+  if (agreed.ok || agreed.code !== "changing") return outcomeOf(agreed);
+  return refusal(
+    "changing",
+    "the membership change under way goes on without it; remove it when that is over",
   );
 }
 

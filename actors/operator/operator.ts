@@ -37,6 +37,7 @@ import {
   AGAIN_MS,
   askAgain,
   type Candidacy,
+  EMPTY_ONLY,
   inquire,
   isCandidate,
   join,
@@ -246,6 +247,9 @@ async function previewOf(
   const { kind, known } = request;
   const asked = { ...request, known: null };
   if (known !== null) {
+    const ring = await currentRing(context);
+    const { partitions } = await context.ref<ReplicaStoreProtocol>("replica_store").ask("weigh", {}, ASK);
+    if (ring.members.length === 1 && partitions.length > 0) return refusal("has-data", EMPTY_ONLY);
     const withSelf = { ...asked, member: asked.member ?? member };
     return await administer.preview(known, withSelf, ASK.timeoutMs)
       .catch((error) => refusal("unreachable", `${known}: ${error}`));

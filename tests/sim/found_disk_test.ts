@@ -389,7 +389,7 @@ Deno.test("FAULTS 50: a node with an older copy of its disk does not vote on wha
         conflicts: "siblings",
       },
     }, { timeoutMs: 8_000 }).catch((error: Error) => error);
-    assertMatch(JSON.stringify(outcome), /silent: 127.0.0.1:3003/);
+    assertMatch(JSON.stringify(outcome), /these do not: 127.0.0.1:3003/);
     assert(asked.includes(cluster.node(0).id) && !asked.includes(cluster.node(2).id));
   });
 });

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { assert, assertEquals } from "../../actors/runtime/testing/assert.ts";
-import { mayDrop } from "../../actors/replica_store/ownership.ts";
+import { assert, assertEquals, assertMatch } from "../../actors/runtime/testing/assert.ts";
 import { Client } from "../../net/client.ts";
 import { Node, type NodeCores, type NodeOptions } from "../../net/node.ts";
 import { planOf } from "./plan.ts";
+import { dropsEarly } from "./planted/rings.ts";
 import { simulate } from "./scenario.ts";
 import { machine, onStage, type Stage } from "./stage.ts";
 
@@ -150,6 +150,36 @@ Deno.test("55: a member leaves while clients write, and its process ends by itse
     await cluster.start(3);
     await sleep(3_000);
     assertEquals(cluster.nodes.length, 3);
+  }));
+
+Deno.test("a change asked for while another is under way is refused before its deadline, and says why", () =>
+  onStage({ nodes: 4 }, async (stage) => {
+    const { cluster } = stage;
+    const client = await cluster.connect({ to: [0] });
+    for (const key of KEYS) await client.put(key, "v");
+    const { client: joiner } = await newcomer(stage);
+    await joiner.admin("background", { set: { mostBytesPerS: null, isPaused: true } });
+    const known = cluster.node(0).address;
+    assert((await joiner.admin("join", { known }, { timeoutMs: 40_000 })).ok);
+    const leaver = await cluster.connect({ to: [3] });
+    const left = await leaver.admin("leave", {});
+    assertEquals(left.ok ? null : left.code, "changing");
+    const removed = await client.admin("forceRemove", { id: cluster.node(2).id });
+    assertEquals(removed.ok ? null : removed.code, "changing");
+    assertMatch(JSON.stringify(removed), /goes on without it/);
+  }));
+
+Deno.test("a member cannot take another's place, and says so; nor is there a plan for a node that holds data", () =>
+  onStage({ nodes: 3 }, async (stage) => {
+    const { cluster } = stage;
+    const member = await cluster.connect({ to: [1] });
+    const known = cluster.node(0).address;
+    const outcome = await member.admin("replace", { known, old: cluster.node(2).id });
+    assertEquals(outcome.ok ? null : outcome.code, "already-member");
+    const { client } = await newcomer(stage);
+    await client.put("k", "v");
+    const preview = await client.admin("preview", { kind: "join", id: null, member: null, known });
+    assertEquals(preview.ok ? null : preview.code, "has-data");
   }));
 
 Deno.test("51: a member whose machine is gone is replaced by an empty one; 55: while a node restarts", () =>
@@ -373,14 +403,7 @@ const PLANTED: Readonly<Record<string, NodeCores>> = {
   "a new owner says that it has a copy and has none": { refiller: { sourcesOf: () => [] } },
   "a put asks only the old owners": { coordinator: { othersOf: () => [] } },
   "an old owner drops what it is only asked to hand over": {
-    replicaStore: {
-      mayDrop: (ring, partition, node) =>
-        mayDrop(ring, partition, node) ||
-        (ring.change?.motions ?? []).some((motion) =>
-          motion.partition === partition && motion.phase === "copying" &&
-          !motion.others.some((index) => ring.members[index]!.id === node)
-        ),
-    },
+    replicaStore: { mayDrop: dropsEarly },
   },
 };
 

@@ -34,6 +34,14 @@ function forgotten(acceptor: Acceptor): Acceptor {
 /** Members change while clients write. */
 const CHANGING: Bug["plan"] = { faults: ["delay"], nodes: 4, quorum: ONE_OF_TWO, adjust: changing };
 
+/** A bug: what is only to be handed over is dropped at once. */
+export const dropsEarly: typeof mayDrop = (ring, partition, node) =>
+  mayDrop(ring, partition, node) ||
+  (ring.change?.motions ?? []).some((motion) =>
+    motion.partition === partition && motion.phase === "copying" &&
+    !motion.others.some((index) => ring.members[index]!.id === node)
+  );
+
 /** See the module. */
 export const RING_BUGS: readonly Bug[] = [
   {
@@ -72,14 +80,7 @@ export const RING_BUGS: readonly Bug[] = [
     plan: CHANGING,
     plant: () => ({
       cores: {
-        replicaStore: {
-          mayDrop: (ring, partition, node) =>
-            mayDrop(ring, partition, node) ||
-            (ring.change?.motions ?? []).some((motion) =>
-              motion.partition === partition && motion.phase === "copying" &&
-              !motion.others.some((index) => ring.members[index]!.id === node)
-            ),
-        },
+        replicaStore: { mayDrop: dropsEarly },
       },
     }),
   },
