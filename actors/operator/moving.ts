@@ -104,8 +104,8 @@ export async function leave(context: Context, node: NodeId): Promise<ChangeOutco
 }
 
 /**
- * A member that will not come back goes. A change that is under way does not wait for it any more, and if that was the
- * one in which it leaves, that is all.
+ * A member that will not come back goes. A change that is under way does not wait for it any more; if that was the one
+ * in which it leaves, that is all, and if it was the one in which it joins, that is given up as far as it can be.
  */
 export async function forceRemove(context: Context, node: NodeId, id: NodeId): Promise<ChangeOutcome> {
   if (id === node) {
@@ -114,13 +114,15 @@ export async function forceRemove(context: Context, node: NodeId, id: NodeId): P
   const isDone = ({ removed, change }: Ring) =>
     removed.includes(id) || change?.leaving === id && change.gone.includes(id);
   const agreed = await agree(context, isDone, (ring) => {
-    const next = giveUp(ring, id);
+    const undone = ring.change?.joining === id ? cancelChange(ring) : null;
+    const next = undone?.ok ? undone.next : giveUp(ring, id);
     return next === null ? wishFor(ring, { kind: "force-remove", id }) : { next, fence: false };
   });
   if (agreed.ok || agreed.code !== "changing") return outcomeOf(agreed);
   return refusal(
     "changing",
-    "the membership change under way goes on without it; remove it when that is over",
+    "another membership change is under way, and does not wait for it any more; remove it when that is over, " +
+      "or has been cancelled",
   );
 }
 

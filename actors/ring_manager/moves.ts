@@ -191,13 +191,20 @@ export function isStaying({ change }: Ring, id: NodeId): boolean {
   return change === null || ![change.joining, change.leaving, ...change.gone].includes(id);
 }
 
-/** Who has to copy a partition before it flips: who is to own it and does not, and everyone where owners get fewer. */
+/**
+ * Who has to copy a partition before it flips: who is to own it and does not. Where owners get fewer, or one that is
+ * to be one is gone, all that stay have to; and where none of these is left, nobody can, unless there is nothing left
+ * to copy either.
+ */
 export function receiversOf(ring: Ring, motion: Motion): NodeId[] {
   const { partition, phase, others } = motion;
-  if (phase === "settling" || others.length >= ring.owners[partition]!.length) {
-    return incomingOf(ring, motion);
-  }
-  return others.map((index) => ring.members[index]!.id);
+  const incoming = incomingOf(ring, motion);
+  const isHere = (id: NodeId) => !isGone(ring, id);
+  const owners = ring.owners[partition]!;
+  if (phase === "settling" || others.length >= owners.length && incoming.every(isHere)) return incoming;
+  const ids = (indexes: readonly number[]) => indexes.map((index) => ring.members[index]!.id).filter(isHere);
+  const staying = ids(others);
+  return staying.length > 0 || ids(owners).length === 0 ? staying : incoming;
 }
 
 /** Who is to own a partition that it does not own now; nobody once it has flipped. */

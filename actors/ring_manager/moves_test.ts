@@ -5,6 +5,7 @@ import {
   cancelChange,
   giveUp,
   incomingOf,
+  isGone,
   type MoveReport,
   MOVES_CORE,
   nextRing,
@@ -81,12 +82,16 @@ Deno.test("moves: any way through any change keeps the ring sound, and neighbour
           const path = [ring, planned.begun];
           for (let ends = 0; path.at(-1)!.change !== null; ends++) {
             const now = path.at(-1)!;
+            assert(ends < 100, "it never ends");
             const chance = ends > 50 ? 7 : chances.next().value;
             const stepped = chance === 0
               ? cancelled(now)
               : chance === 1
               ? giveUp(now, now.members[pick % now.members.length]!.id)
-              : nextRing(now, reports(now, () => ends > 50 || chances.next().value > 2));
+              : nextRing(
+                now,
+                reports(now, (one) => !isGone(now, one) && (ends > 50 || chances.next().value > 2)),
+              ) ?? (ends > 60 ? cancelled(now) : null);
             if (stepped === null) continue;
             assertEquals(checkRing(stepped), null);
             const bytes = encodeRing(stepped);
@@ -253,4 +258,32 @@ Deno.test("moves: a change does not wait for a member that is lost meanwhile, wh
   while (now.change !== null) now = nextRing(now, reports(now, others))!;
   assertEquals(now.members.length, 5);
   assert(plan(now, { kind: "force-remove", id: id(2) }).ok);
+});
+
+Deno.test("moves: one that joins and is lost meanwhile is not waited for: who stays copies what it was to copy", () => {
+  const two = plan(first, { kind: "join", member: member(2) });
+  assert(two.ok);
+  const three = plan(finish(two.begun), { kind: "join", member: member(3) });
+  assert(three.ok);
+  // Some partitions have three owners already, so that the others cannot stay with two.
+  const some = new Map([[id(3), { epoch: three.begun.epoch, since: three.begun.epoch, ready: [0, 1] }]]);
+  let now = nextRing(three.begun, some)!;
+  assert(!cancelChange(now).ok);
+  now = giveUp(now, id(3))!;
+  const copying = now.change!.motions.find(({ phase }) => phase === "copying")!;
+  assertEquals(receiversOf(now, copying).sort(), [id(1), id(2)].sort());
+  assertEquals(nextRing(now, reports(now, (one) => one === id(1))), null, "the other one has to, too");
+  while (now.change !== null) now = nextRing(now, reports(now, (one) => one !== id(3)))!;
+  assert(plan(now, { kind: "force-remove", id: id(3) }).ok);
+});
+
+Deno.test("moves: where all new owners are lost and an old one is not, a partition stays where it is", () => {
+  const one = createRing({ clusterId: id(0), cluster: "c", n: 1, partitions: 8, member: member(1) });
+  const planned = plan(one, { kind: "join", member: member(2) });
+  assert(planned.ok);
+  const now = giveUp(planned.begun, id(2))!;
+  assertEquals(nextRing(now, reports(now, (one) => one !== id(2))), null);
+  const undone = cancelChange(now);
+  assert(undone.ok);
+  assertEquals([undone.next.members.length, undone.next.owners], [1, one.owners]);
 });
