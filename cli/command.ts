@@ -61,6 +61,8 @@ export interface Command<F extends Flags = Flags> {
   readonly flags: F;
   /** The words that it takes besides flags, as help names them: `PATH`; `[COMMAND]` may be left out. Absent: none. */
   readonly words?: readonly string[];
+  /** Flags of which only one may be given. */
+  readonly rivals?: readonly string[];
   /** Do it; the result is the exit code. */
   run(values: Values<F>, context: Context, words: readonly string[]): Promise<number>;
 }
@@ -92,7 +94,10 @@ export const STAND_INS = {
   sloppy: toggled(kind.toggle, "Where too few replicas can be reached, count nodes that stand in for them"),
 };
 
-/** What those flags say; nothing: as the cluster does it. Of both, strict holds. */
+/** They exclude each other. */
+export const RIVAL_STAND_INS = ["strict", "sloppy"] as const;
+
+/** What those flags say; nothing: as the cluster does it. */
 export function standIns(
   flags: { readonly strict: boolean; readonly sloppy: boolean },
 ): { sloppy?: boolean } {

@@ -30,11 +30,11 @@ const POLL_MS = 300;
 /** The id of a member that is named by its address, its id, or so much of its id that it is the only one. */
 export async function memberOf(door: Door, name: string): Promise<string | Refusal> {
   const { members } = await door.admin("clusterState", {});
-  const found = members.filter(({ id, address }) => address === name || id.startsWith(name));
+  const found = members.filter(({ id, address }) => address === name || name !== "" && id.startsWith(name));
   if (found.length === 1) return found[0]!.id;
   const known = members.map(({ id, address }) => `${brief(id)} ${address}`).join(", ");
   const why = found.length === 0 ? "is no member" : `could be ${found.length} members`;
-  return { ok: false, code: "not-a-member", message: `${name} ${why}; there are ${known}` };
+  return { ok: false, code: "not-a-member", message: `${name || '""'} ${why}; there are ${known}` };
 }
 
 /** Show a plan; the result is the exit code. */
@@ -86,7 +86,8 @@ export async function untilOver(door: Door, { terminal }: Context, endsWith = fa
     if (moves === null) break;
     const left = moves.copying + moves.settling;
     most = Math.max(most, left);
-    progress.show(1 - left / most, movesInWords(moves));
+    const paused = status?.background.isPaused ? ", paused here" : "";
+    progress.show(1 - left / most, movesInWords(moves) + paused);
     await sleep(POLL_MS);
   }
   progress.clear();
@@ -94,7 +95,7 @@ export async function untilOver(door: Door, { terminal }: Context, endsWith = fa
 
 /** How far a change is, for people. */
 export function movesInWords(moves: MovesView): string {
-  const { joining, leaving, isGone, copying, settling, bytesLeft, hintsLeft } = moves;
+  const { joining, leaving, isGone, copying, settling, bytesLeft, hintsLeft, away } = moves;
   const who = [
     ...joining === null ? [] : [`${brief(joining)} joins`],
     ...leaving === null ? [] : [`${brief(leaving)} ${isGone ? "is removed" : "leaves"}`],
@@ -103,7 +104,8 @@ export function movesInWords(moves: MovesView): string {
     ? "all has moved"
     : `${counted(copying, "partition")} to copy, about ${size(bytesLeft)}, ${settling} settling`;
   const hints = hintsLeft === null || hintsLeft === 0 ? "" : `, ${counted(hintsLeft, "hint")} to hand over`;
-  return `${who.length === 0 ? "a change is wound up" : who.join(", ")}: ${left}${hints}`;
+  const waiting = away.length === 0 ? "" : `, waiting for ${away.map(brief).join(", ")}`;
+  return `${who.length === 0 ? "a change is wound up" : who.join(", ")}: ${left}${hints}${waiting}`;
 }
 
 /** Report a refusal; the result is the exit code. */

@@ -84,7 +84,7 @@ export async function run(line: readonly string[], context: Context): Promise<nu
   }
   const parsed = parseFlags(rest, command.flags);
   const problem = garbled(rest, command) ??
-    (parsed.ok ? wordsProblem(parsed.words, command) : parsed.problem);
+    (parsed.ok ? wordsProblem(parsed.words, command) ?? rivalry(parsed.values, command) : parsed.problem);
   if (problem !== undefined || !parsed.ok) {
     terminal.err(`denamo ${command.name}: ${problem}\ndenamo ${command.name} --help lists the flags\n`);
     return EXIT.usage;
@@ -141,4 +141,10 @@ function wordsProblem(given: readonly string[], { words = [] }: Command): string
   const missing = words.find((word, index) => index >= given.length && !word.startsWith("["));
   if (missing !== undefined) return `${missing} is missing`;
   return given.length > words.length ? `unexpected argument "${given[words.length]}"` : undefined;
+}
+
+/** What is wrong where flags were given that exclude each other. */
+function rivalry(values: Readonly<Record<string, unknown>>, { rivals = [] }: Command): string | undefined {
+  const [one, other] = rivals.filter((name) => values[name] !== undefined && values[name] !== false);
+  return other === undefined ? undefined : `--${one} and --${other} exclude each other`;
 }

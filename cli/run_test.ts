@@ -192,10 +192,35 @@ Deno.test("leave, force-remove, cancel: asked of the right node, and waited for 
   assertEquals([waited.code, waited.asked.map(([kind]) => kind)], [0, ["cancel", "status"]]);
   const admin = { clusterState: { members: MEMBERS }, forceRemove: CHANGED };
   const removed = await denamo("force-remove 127.0.0.1:3002", { admin });
-  assertEquals([removed.code, removed.asked.at(-1)], [0, ["forceRemove", { id: "2".repeat(32) }]]);
+  assertEquals([removed.code, removed.asked.at(-1)], [0, ["forceRemove", {
+    id: "2".repeat(32),
+    alive: false,
+  }]]);
   const unknown = await denamo("force-remove 33", { admin });
   assertEquals(unknown.code, 1);
   assertMatch(JSON.parse(unknown.stderr).error.message, /^33 is no member; there are 11111111 127/);
+  const nobody = await denamo("force-remove ", { admin });
+  assertMatch(JSON.parse(nobody.stderr).error.message, /^"" is no member/);
+});
+
+Deno.test("background: a pause keeps the bound, the end of it too; flags that exclude each other are refused", async () => {
+  const before = { mostBytesPerS: 8 * 1024 * 1024, isPaused: true };
+  const sets = async (line: string) => (await denamo(line, { admin: { background: before } })).asked;
+  const MIB = 1024 * 1024;
+  const asked = (set: unknown) => [["background", { set: null }], ["background", { set }]];
+  assertEquals(await sets("background --json"), [["background", { set: null }]]);
+  assertEquals(await sets("background --pause --json"), asked({ mostBytesPerS: 8 * MIB, isPaused: true }));
+  assertEquals(await sets("background --resume --json"), asked({ mostBytesPerS: 8 * MIB, isPaused: false }));
+  assertEquals(await sets("background --most 2 --json"), asked({ mostBytesPerS: 2 * MIB, isPaused: true }));
+  assertEquals(
+    await sets("background --most 0 --resume --json"),
+    asked({ mostBytesPerS: null, isPaused: false }),
+  );
+  for (const line of ["background --pause --resume", "put -k a -v b --strict --sloppy"]) {
+    const { code, asked, stderr } = await denamo(line);
+    assertEquals([code, asked], [2, []]);
+    assertMatch(stderr, /exclude each other/);
+  }
 });
 
 Deno.test("replace: the member is looked up at the known one, the new node is asked", async () => {

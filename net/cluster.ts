@@ -380,7 +380,10 @@ export class Cluster implements AsyncDisposable {
       members: {
         leave: (index) => this.#ask(index, "leave", {}),
         forceRemove: async (index) =>
-          await this.#ask(this.#memberBut(index), "forceRemove", { id: this.#ids.get(index) ?? "" }),
+          await this.#ask(this.#memberBut(index), "forceRemove", {
+            id: this.#ids.get(index) ?? "",
+            alive: true, // whoever does this knows better
+          }),
         replace: async (index, heir) => {
           const known = addressOf(this.#memberBut(index, heir));
           return await this.#ask(heir, "replace", { known, old: this.#ids.get(index) ?? "" });

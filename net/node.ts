@@ -253,11 +253,12 @@ function partsOf(materials: Materials): NodeParts {
   const onRemoved = (wasLeaving: boolean) => wasLeaving ? void depart(materials) : end(REMOVED);
   const twin = `another process lives under the id ${node} of this node`;
   const onForgotten = (known: ProcessLife) => void outlive(materials, known);
+  const canVote = () => !life.isOlderCopy && !journal.isCopy && mayVote(journal);
   return {
     ringManager: {
       node,
       load: () => loadVote(journal),
-      mayVote: () => !life.isOlderCopy && !journal.isCopy && mayVote(journal),
+      mayVote: canVote,
       save: (vote) => saveVote(journal, vote),
       core: { ...RING_MANAGER_CORE, ...cores.ringManager },
       onCurrent: (current) => {
@@ -325,6 +326,7 @@ function partsOf(materials: Materials): NodeParts {
       administer: administer(env),
       backUp: (directory, onProgress) => backUp(backupSourceOf(materials), directory, onProgress),
       budget,
+      mayVote: canVote,
       runtime: () => life.figures(system),
     },
   };

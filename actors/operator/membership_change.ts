@@ -91,7 +91,9 @@ export async function join(
   if (candidacy.admitting > 0) return refusal("busy", "this node is letting another one in; try again");
   candidacy.isAsking = true;
   try {
-    return await joinAlone(options, context, candidacy, known, replaces);
+    const outcome = await joinAlone(options, context, candidacy, known, replaces);
+    if (outcome.ok) candidacy.isSeeking = false;
+    return outcome;
   } finally {
     candidacy.isAsking = false;
     // In doubt no writes are taken either: they might be made outside of the cluster that this node is in.

@@ -107,9 +107,18 @@ export async function leave(context: Context, node: NodeId): Promise<ChangeOutco
  * A member that will not come back goes. A change that is under way does not wait for it any more; if that was the one
  * in which it leaves, that is all, and if it was the one in which it joins, that is given up as far as it can be.
  */
-export async function forceRemove(context: Context, node: NodeId, id: NodeId): Promise<ChangeOutcome> {
+export async function forceRemove(
+  context: Context,
+  node: NodeId,
+  id: NodeId,
+  isAliveToo: boolean,
+): Promise<ChangeOutcome> {
   if (id === node) {
     return refusal("not-itself", "a node that runs leaves; another member removes one that does not");
+  }
+  if (!isAliveToo && !await isAway(context, id)) {
+    const what = "that member passes for alive: it had better leave";
+    return refusal("alive", `${what}; if it has just stopped, try again once it is seen that it has`);
   }
   const isDone = ({ removed, change }: Ring) =>
     removed.includes(id) || change?.leaving === id && change.gone.includes(id);
@@ -159,6 +168,12 @@ export async function isAway(context: Context, id: NodeId): Promise<boolean> {
   return news.find(({ node }) => node === id)?.liveness !== "alive";
 }
 
+/** Members that this node does not believe alive. */
+async function awayFrom(context: Context): Promise<NodeId[]> {
+  const news = await context.ref<GossiperProtocol>("gossiper").ask("describe", {}, ASK);
+  return news.filter(({ liveness }) => liveness !== "alive").map(({ node }) => node);
+}
+
 /**
  * What a change would mean; nothing is done.
  *
@@ -204,7 +219,8 @@ export async function movesView(context: Context): Promise<MovesView | null> {
   const isGone = leaving !== null && gone.includes(leaving);
   const settling = motions.length - copying.length;
   const hintsLeft = leaving === null || isGone ? null : await hintsAt(context, leaving);
-  return { since, joining, leaving, isGone, copying: copying.length, settling, bytesLeft, hintsLeft };
+  const away = (await awayFrom(context)).filter((id) => !gone.includes(id));
+  return { since, joining, leaving, isGone, copying: copying.length, settling, bytesLeft, hintsLeft, away };
 }
 
 async function hintsAt(context: Context, node: NodeId): Promise<number | null> {

@@ -86,6 +86,8 @@ export interface OperatorOptions {
   readonly backUp: BackUp;
   /** What it does in the background goes by it. */
   readonly budget: Pick<Budget, "set" | "status">;
+  /** See {@link NodeStatus.votes}. */
+  mayVote(): boolean;
   /** Figures that no actor keeps: the actor system's and the sockets'. */
   runtime(): RuntimeFigures;
 }
@@ -139,7 +141,7 @@ export function operator(options: OperatorOptions): ActorSpec<OperatorActorProto
         join: ({ known }) => join(options, context, candidacy, known),
         replace: ({ known, old }) => join(options, context, candidacy, known, old),
         leave: () => leave(context, options.node),
-        forceRemove: ({ id }) => forceRemove(context, options.node, id),
+        forceRemove: ({ id, alive = false }) => forceRemove(context, options.node, id, alive),
         cancel: () => cancel(context),
         preview: (request) => previewOf(options, context, request),
         admit: (candidate) => admit(options, context, candidacy, candidate),
@@ -225,6 +227,7 @@ async function status(
     members: ring.members.length,
     alive: news.filter((member) => member.liveness === "alive").length,
     underReplicated: scarce,
+    votes: options.mayVote(),
     moves,
     coordinator,
     store,

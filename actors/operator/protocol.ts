@@ -109,6 +109,8 @@ export interface NodeStatus {
   readonly alive: number;
   /** See {@link ClusterState.underReplicated}. */
   readonly underReplicated: boolean;
+  /** Whether it votes on the next ring: not after an older copy of its directory was put back. */
+  readonly votes: boolean;
   /** The membership change under way; null: there is none. */
   readonly moves: MovesView | null;
   /** The coordinator's counters. */
@@ -235,6 +237,8 @@ export interface MovesView {
   readonly settling: number;
   /** Bytes to be copied, about. */
   readonly bytesLeft: number;
+  /** Members that it waits for and that do not pass for alive. */
+  readonly away: readonly NodeId[];
   /** Hints that who leaves still has to hand over; null: nobody leaves, or that one does not say. */
   readonly hintsLeft: number | null;
 }
@@ -289,8 +293,8 @@ export type OperatorProtocol = {
   replace: [{ known: string; old: NodeId }, JoinOutcome];
   /** This node hands over what it has, and goes. */
   leave: [Record<never, never>, ChangeOutcome];
-  /** A member that will not come back goes. */
-  forceRemove: [{ id: NodeId }, ChangeOutcome];
+  /** A member that will not come back goes; `alive`: even if it passes for alive. */
+  forceRemove: [{ id: NodeId; alive?: boolean }, ChangeOutcome];
   /** Give up the change under way: what has not changed its owners stays where it is. */
   cancel: [Record<never, never>, ChangeOutcome];
   /** What a change would mean; nothing is done. */

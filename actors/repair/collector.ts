@@ -145,7 +145,7 @@ class Collector {
       this.#leader = this.#options.core.leaderOf(ring);
       if (this.#leader !== this.#options.node) {
         this.#waitedFor = [];
-        this.#says = "";
+        this.#says = "led by another member";
       } else this.#says = await this.#round(ring);
     } catch (error) {
       if (!(error instanceof Ended) && !(error instanceof AskError)) throw error;
@@ -165,7 +165,7 @@ class Collector {
     const epoch = core.nextEpoch(reports.values());
     const stepOf = (id: NodeId): Step => ({ epoch, ring: ring.epoch, life: reports.get(id)?.life ?? "" });
     await this.#all(ring, "announce", stepOf);
-    this.#says = `waiting for requests to end, to collect ${count} keys`;
+    this.#says = `waiting ${core.waitMs() / 1_000} s for requests to end, to collect ${count} keys`;
     await this.#sleep(core.waitMs());
     await this.#all(ring, "close", stepOf);
     await this.#all(ring, "seal", stepOf);

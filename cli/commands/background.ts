@@ -23,30 +23,35 @@ export const background: Command<Flags> = command({
     "1 MiB a second, and more while they do not. What is set here holds until the node restarts. While it is paused\n" +
     "no partition gets new owners that has to be copied to this node, and no member it keeps hints for gets them;\n" +
     "compaction goes on as far as writes need it.",
-  examples: ["background -p 3001", "background -p 3001 --most 8", "background -p 3001 --pause"],
+  examples: [
+    "background -p 3001",
+    "background -p 3001 --most 8",
+    "background -p 3001 --pause",
+    "background -p 3001 --resume",
+  ],
   flags: {
     ...WHERE,
-    most: optional(kind.integer(1, 1_000_000, "MIB"), "At most so many MiB a second, and not paused"),
+    most: optional(
+      kind.integer(0, 1_000_000, "MIB"),
+      "At most so many MiB a second; 0: as many as clients allow",
+    ),
     pause: toggled(
       kind.toggle,
       "No hints, repair, anti-entropy, transfers, expiry, or compaction that can wait",
     ),
-    resume: toggled(kind.toggle, "As fast as clients allow"),
+    resume: toggled(kind.toggle, "As before the pause"),
     ...JSON_FLAG,
   },
+  rivals: ["pause", "resume"],
   async run(flags, context) {
     const { most, pause, resume } = flags;
-    const asked = [most !== undefined, pause, resume].filter(Boolean).length;
-    if (asked > 1) {
-      context.terminal.err("denamo background: one of --most, --pause and --resume\n");
-      return EXIT.usage;
-    }
-    const settings: BudgetSettings = {
-      mostBytesPerS: most === undefined ? null : most * MIB,
-      isPaused: pause,
-    };
-    const set = asked === 0 ? null : settings;
-    const state = await withDoor(flags, context, (door) => door.admin("background", { set }));
+    const state = await withDoor(flags, context, async (door) => {
+      const before = await door.admin("background", { set: null });
+      if (most === undefined && !pause && !resume) return before;
+      const mostBytesPerS = most === undefined ? before.mostBytesPerS : most === 0 ? null : most * MIB;
+      const set: BudgetSettings = { mostBytesPerS, isPaused: pause || before.isPaused && !resume };
+      return await door.admin("background", { set });
+    });
     if (wantsJson(flags, context)) answer(context, state);
     else context.terminal.out(`${showBackground(state, paint(context.terminal.coloured))}\n`);
     return EXIT.done;

@@ -4,7 +4,17 @@
  * @module
  */
 
-import { answer, type Command, command, EXIT, STAND_INS, TIMEOUT, WHERE, withDoor } from "../command.ts";
+import {
+  answer,
+  type Command,
+  command,
+  EXIT,
+  RIVAL_STAND_INS,
+  STAND_INS,
+  TIMEOUT,
+  WHERE,
+  withDoor,
+} from "../command.ts";
 import { type Flags, optional, required } from "../flags.ts";
 import * as kind from "../kinds.ts";
 import { writeOptions } from "./put.ts";
@@ -24,6 +34,7 @@ export const del: Command<Flags> = command({
     ...STAND_INS,
     ...TIMEOUT,
   },
+  rivals: RIVAL_STAND_INS,
   async run(flags, context) {
     const key = new TextEncoder().encode(flags.key);
     await withDoor(flags, context, (door) => door.del(key, writeOptions(flags)));

@@ -9,6 +9,7 @@ import {
   type Command,
   command,
   EXIT,
+  RIVAL_STAND_INS,
   STAND_INS,
   standIns,
   TIMEOUT,
@@ -35,6 +36,7 @@ export const get: Command<Flags> = command({
     raw: toggled(kind.toggle, "Print the bytes of the single value"),
     ...TIMEOUT,
   },
+  rivals: RIVAL_STAND_INS,
   async run(flags, context) {
     const found = await withDoor(flags, context, (door) =>
       door.get(new TextEncoder().encode(flags.key), {

@@ -9,6 +9,7 @@ import {
   type Command,
   command,
   EXIT,
+  RIVAL_STAND_INS,
   STAND_INS,
   standIns,
   TIMEOUT,
@@ -44,6 +45,7 @@ export const put: Command<Flags> = command({
     ...STAND_INS,
     ...TIMEOUT,
   },
+  rivals: RIVAL_STAND_INS,
   async run(flags, context) {
     const encoder = new TextEncoder();
     const value = flags.value === "-" ? await context.terminal.readInput() : encoder.encode(flags.value);

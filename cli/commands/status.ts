@@ -35,7 +35,8 @@ export function showStatus(status: NodeStatus, paint: Paint): string {
     `${well(`● ${status.state}`)}  ${paint.bold(status.address)}  node ${brief(status.node)}  ` +
     `up ${duration(status.uptimeMs)}  denamo ${status.version}`,
     `${status.cluster}  ${alive(`${status.alive} of ${status.members} alive`)}  ring epoch ${status.epoch}` +
-    (status.underReplicated ? `  ${paint.yellow("under-replicated")}` : ""),
+    (status.underReplicated ? `  ${paint.yellow("under-replicated")}` : "") +
+    (status.votes ? "" : `  ${paint.yellow("does not vote: an older copy of its directory was put back")}`),
     "",
     ...facts(status, paint).map(([name, text]) => `${paint.dim(name.padEnd(12))}${text}`),
     "",

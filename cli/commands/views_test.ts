@@ -63,6 +63,7 @@ const STATUS: NodeStatus = {
   members: 3,
   alive: 2,
   underReplicated: false,
+  votes: false,
   moves: null,
   coordinator: {
     inFlight: 0,
@@ -179,7 +180,16 @@ Deno.test("status names what needs a look", () => {
   const shown = showStatus(STATUS, plain);
   for (
     const part of [
-      ...["● serving", "2 of 3 alive", "up 1 h 1 min", "2 timeout", "memory, 5 keys", "poisoned", "1 alarm"],
+      ...[
+        "● serving",
+        "2 of 3 alive",
+        "does not vote",
+        "up 1 h 1 min",
+        "2 timeout",
+        "memory, 5 keys",
+        "poisoned",
+        "1 alarm",
+      ],
       ...[
         "255 of 256 partitions known to be whole, all within 1 min",
         "5 keys repaired",

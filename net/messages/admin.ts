@@ -40,7 +40,7 @@ export const ADMIN_BODIES: { readonly [K in Kind<OperatorProtocol>]: Shape<Body<
   join: record({ known: text(LIMITS.nameBytes, 1) }),
   replace: record({ known: text(LIMITS.nameBytes, 1), old: hexId(16) }),
   leave: nothing,
-  forceRemove: record({ id: hexId(16) }),
+  forceRemove: record({ id: hexId(16), alive: optional(flag) }),
   cancel: nothing,
   preview: record({
     kind: oneOf("join", "leave", "replace", "force-remove"),

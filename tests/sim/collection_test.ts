@@ -81,7 +81,7 @@ Deno.test("61: removed by force it is waited for no longer; what it held is coll
     for (const key of KEYS) await one.del(key, { context: (await one.get(key)).context });
     await sleep(60_000);
     assertEquals((await one.admin("status", {})).store.tombstones.collected, 0);
-    const outcome = await one.admin("forceRemove", { id: lost });
+    const outcome = await one.admin("forceRemove", { id: lost, alive: true });
     assert(outcome.ok, JSON.stringify(outcome));
     await until(async () => (await one.admin("status", {})).members === NODES);
     await until(() => areGone(one, KEYS));

@@ -164,18 +164,20 @@ Deno.test("a change asked for while another is under way is refused before its d
     const leaver = await cluster.connect({ to: [3] });
     const left = await leaver.admin("leave", {});
     assertEquals(left.ok ? null : left.code, "changing");
-    const removed = await client.admin("forceRemove", { id: cluster.node(2).id });
+    const removed = await client.admin("forceRemove", { id: cluster.node(2).id, alive: true });
     assertEquals(removed.ok ? null : removed.code, "changing");
     assertMatch(JSON.stringify(removed), /does not wait for it any more/);
   }));
 
-Deno.test("a member cannot take another's place, and says so; nor is there a plan for a node that holds data", () =>
+Deno.test("a member cannot take another's place, one that is alive is not removed, one with data cannot join: each is told", () =>
   onStage({ nodes: 3 }, async (stage) => {
     const { cluster } = stage;
     const member = await cluster.connect({ to: [1] });
     const known = cluster.node(0).address;
     const outcome = await member.admin("replace", { known, old: cluster.node(2).id });
     assertEquals(outcome.ok ? null : outcome.code, "already-member");
+    const removed = await member.admin("forceRemove", { id: cluster.node(2).id });
+    assertEquals(removed.ok ? null : removed.code, "alive");
     const { client } = await newcomer(stage);
     await client.put("k", "v");
     const preview = await client.admin("preview", { kind: "join", id: null, member: null, known });
@@ -269,7 +271,7 @@ Deno.test("59: a member that leaves stays one for as long as it keeps hints, and
     assertEquals([moves?.leaving, members], [node, 5]);
     assertEquals([store.engine.keys, hints.taken, hints.count > 0], [0, taken, true]);
     // Whoever knows better removes it, and then its process does not end well.
-    const removed = await client.admin("forceRemove", { id: node });
+    const removed = await client.admin("forceRemove", { id: node, alive: true });
     assert(removed.ok, JSON.stringify(removed));
     const { reason } = await terminated;
     assert(reason.includes("removed"), reason);
@@ -292,7 +294,7 @@ Deno.test("55: a member leaves, dies of it, and is removed by force: the change 
       const own = await cluster.connect({ to: [3] });
       assert((await own.admin("leave", {})).ok);
       cluster.kill(3);
-      const removed = await client.admin("forceRemove", { id });
+      const removed = await client.admin("forceRemove", { id, alive: true });
       assert(removed.ok, JSON.stringify(removed));
       await until(() => isAtRest(client, 3));
       return client;
