@@ -115,7 +115,7 @@ async function joinAlone(
     if (inDoubtWith !== null) await settle(options, candidacy);
     return await alreadyJoined(options, ring, known, replaces);
   }
-  if (inDoubtWith !== null && inDoubtWith !== known) {
+  if (inDoubtWith !== null && inDoubtWith !== known && !await isMemberAt(options, known)) {
     return refusal("in-doubt", `this node may be a member where ${inDoubtWith} is; ask that again first`);
   }
   const asked = replaces === null ? known : `${known} ${replaces}`;
@@ -161,9 +161,15 @@ export async function askAgain(
   if (candidacy.inDoubtWith !== null) planToAsk(context, candidacy, Math.min(2 * waitMs, AGAIN_MAX_MS));
 }
 
+/** Whether the node at `known` has this one as a member of its cluster. */
+async function isMemberAt({ administer, member }: OperatorOptions, known: string): Promise<boolean> {
+  const state = await administer.clusterState(known, ASK.timeoutMs).catch(() => null);
+  return state !== null && state.members.some(({ id }) => id === member.id);
+}
+
 /**
  * A node of another cluster came to this one, which is alone. If it is a member there, then its directory is a copy
- * from before it was let in, or it never heard that it was; it moves in.
+ * from before it was let in, or it never heard that it was, and whom it asked may have gone; it moves in.
  */
 export async function rejoin(
   options: OperatorOptions,
@@ -171,13 +177,12 @@ export async function rejoin(
   candidacy: Candidacy,
   known: string,
 ): Promise<void> {
-  const { administer, member } = options;
-  if (isCandidate(candidacy) || candidacy.admitting > 0) return;
+  if (candidacy.isAsking || candidacy.admitting > 0) return;
   candidacy.isAsking = true; // one at a time
-  const state = await administer.clusterState(known, ASK.timeoutMs).catch(() => null);
+  const isMember = await isMemberAt(options, known);
   candidacy.isAsking = false;
-  if (state === null || !state.members.some(({ id }) => id === member.id)) return;
-  const outcome = await join(options, context, candidacy, known);
+  if (!isMember) return;
+  const outcome = await join(options, context, candidacy, known, candidacy.replaces);
   const what = "another cluster has this node as a member";
   if (outcome.ok) context.log.warn(`${what}: it moves there`, { known, epoch: outcome.epoch });
   else context.log.error(`${what}, and it cannot move there`, { known, why: outcome.message });

@@ -217,6 +217,29 @@ Deno.test("a node that loses its power while it joins is let in when it asks aga
   }
 });
 
+Deno.test("whom a node asked to let it in is gone, and it does not know that it was: others tell it (985002168)", async () => {
+  let inDoubt = 0;
+  for (let delayMs = 0; delayMs < 6; delayMs += 0.4) {
+    await onStage({ nodes: 3 }, async (stage) => {
+      const { cluster, world, sleep, until } = stage;
+      const { client } = await loner(stage, 4001);
+      await sleep(1_000);
+      const joining = join(client, cluster.node(2).address).catch((error: Error) => error);
+      await sleep(delayMs);
+      world.killNode("loner4001");
+      await joining;
+      cluster.kill(2);
+      await sleep(1_000);
+      if (await members(await cluster.connect({ to: [0] })) === 3) return;
+      const { client: again } = await loner(stage, 4001);
+      if (await members(again) === 1) inDoubt++;
+      await until(async () => await members(again) === 4);
+      await until(() => again.put("k", "v", { timeoutMs: 1_000 }).then(() => true, () => false));
+    });
+  }
+  assert(inDoubt > 0, "it always knew");
+});
+
 Deno.test("planted and found: a member that says it holds no data lets a join lose it", () =>
   onStage({
     nodes: 2,
