@@ -88,7 +88,10 @@ function refusalOf(ring: Ring, outcome: ProposalOutcome): Refusal | null {
   if (outcome.kind !== "unreachable") return null;
   const name = (id: NodeId) => ring.members.find((member) => member.id === id)?.address ?? id;
   const who = outcome.missing.map(name).join(", ");
-  return refusal("unreachable", `most members must agree; these do not: ${who} (away, or ${VOTELESS})`);
+  return refusal(
+    "unreachable",
+    `most members must agree, and most of those that will be left; these do not: ${who} (away, or ${VOTELESS})`,
+  );
 }
 
 function outcomeOf(agreed: { readonly ok: true; readonly ring: Ring } | Refusal): ChangeOutcome {

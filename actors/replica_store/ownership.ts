@@ -59,8 +59,9 @@ export class Ownership {
     this.takeRing(ring);
   }
 
-  /** Go by another ring. */
-  takeRing(ring: Ring): void {
+  /** Go by another ring; the partitions that the node has a part in by it, and had none in before. */
+  takeRing(ring: Ring): number[] {
+    const had = this.#owned;
     const isSame = ring.clusterId === this.ring.clusterId && ring.epoch === this.ring.epoch;
     const isNext = ring.clusterId === this.ring.clusterId && ring.epoch === this.ring.epoch + 1;
     const before = this.#parts;
@@ -75,6 +76,7 @@ export class Ownership {
     this.ring = ring;
     this.incoming = this.#motionsOf(incomingOf);
     this.awaited = this.#motionsOf(receiversOf);
+    return all.map((_, partition) => partition).filter((p) => this.#owned[p] === true && had[p] !== true);
   }
 
   #motionsOf(who: (ring: Ring, motion: Motion) => readonly NodeId[]): ReadonlySet<number> {

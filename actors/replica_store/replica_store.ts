@@ -393,17 +393,21 @@ class ReplicaStore {
   #takeRing(ring: Ring): void {
     const before = this.#ownership.ring;
     if (ring.epoch < before.epoch && ring.clusterId === before.clusterId) return;
-    const wasOwned = new Set(this.#engine.partitions().filter((partition) => this.#ownership.has(partition)));
-    this.#ownership.takeRing(ring);
-    this.#wholeness.takeRing(ring, this.#ownership.awaited, this.#ownership.incoming);
-    if (this.#wholeness.awaited > 0) this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
+    const gained = this.#ownership.takeRing(ring);
+    const { awaited, incoming } = this.#ownership;
+    this.#wholeness.takeRing(ring, awaited, incoming);
+    // Who copies sees every ring on the way: where one is missed this directory is older than the copy that was made.
+    const isUnseen = ring.clusterId === before.clusterId && ring.epoch > before.epoch + 1;
+    const unfetched = gained.filter((partition) => isUnseen || incoming.has(partition));
+    this.#wholeness.lack(unfetched.filter((partition) => !incoming.has(partition)));
+    if (this.#wholeness.awaited + unfetched.length > 0) {
+      this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
+    }
     for (const partition of this.#suspects.list()) {
       if (!this.#ownership.has(partition)) this.#suspects.clear(partition);
     }
     // What is left of a partition that was this node's once is older than it should be.
-    const left = this.#engine.partitions().filter((partition) =>
-      this.#ownership.incoming.has(partition) && !wasOwned.has(partition)
-    );
+    const left = this.#engine.partitions().filter((partition) => unfetched.includes(partition));
     this.#suspects.add(left);
     const self = this.#context.ref<ReplicaStoreProtocol>("replica_store");
     for (const partition of left) self.tell("resolve", { partition, isRebuilt: true });

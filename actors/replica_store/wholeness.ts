@@ -87,9 +87,14 @@ export class Wholeness {
 
   /** The store may lack anything, and that has been remembered. */
   loseAll(): void {
-    const lossId = this.#options.newLossId();
     this.#served.clear();
-    for (let p = 0; p < this.#ring.partitions; p++) if (this.#canRefill(p)) this.#losses.set(p, lossId);
+    this.lack(Array.from({ length: this.#ring.partitions }, (_, partition) => partition));
+  }
+
+  /** Partitions became this node's, and it was not this store that copied them. */
+  lack(partitions: readonly number[]): void {
+    const lossId = this.#options.newLossId();
+    for (const partition of partitions) if (this.#canRefill(partition)) this.#losses.set(partition, lossId);
   }
 
   /** Something of a partition is being lost. False when that cannot be remembered: then it must not be lost. */

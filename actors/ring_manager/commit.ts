@@ -28,6 +28,9 @@
  * A ballot carries 16 random bytes instead of its proposer's name, so that no ballot is ever used twice, not
  * even by a proposer that forgot in a crash what it had sent.
  *
+ * Where members go, most of those that are left must promise, too, when the change begins and when it ends: or whoever
+ * goes would leave a cluster behind in which no majority is there, and which could agree on nothing ever again.
+ *
  * # Joins without data
  *
  * While nobody holds data a member joins by a single vote, and nothing has to move. Such a change is proposed with
@@ -127,6 +130,14 @@ export function ballotAbove(random: Random, ...seen: readonly (Ballot | null | u
 /** How many acceptors are a majority of a ring's members. */
 export function majority(ring: Ring): number {
   return Math.floor(ring.members.length / 2) + 1;
+}
+
+/** Who is left when somebody goes: where `next` begins or ends that, as it follows `ring`. Null where it does neither. */
+export function leftBy(ring: Ring, next: Ring): NodeId[] | null {
+  const ids = next.members.map(({ id }) => id);
+  if (ids.length < ring.members.length) return ids;
+  const leaving = ring.change === null ? next.change?.leaving ?? null : null;
+  return leaving === null ? null : ids.filter((id) => id !== leaving);
 }
 
 /** The state of a member that has not voted on what follows `ring`. */

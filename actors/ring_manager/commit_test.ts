@@ -370,6 +370,35 @@ Deno.test("commit: a minority cannot change the ring", () => {
   assertEquals(step.outcome.missing, [3, 4, 5].map(id));
 });
 
+Deno.test("commit: nobody goes, or begins to, where no majority would be left (986000228)", () => {
+  const ring = ringOf(3);
+  const planned = plan(ring, { kind: "leave", id: id(3) });
+  assert(planned.ok);
+  for (const next of [planned.begun, following(ring, { kind: "leave", id: id(3) })]) {
+    const acceptors = new Map(ring.members.map((member) => [member.id, acceptorOf(ring)]));
+    const proposal = new Proposal({ ring, next, fence: false, ballot: ballot(1) });
+    assertEquals(
+      promises(acceptors, proposal, 1, 3).kind,
+      "wait",
+      "a majority of all, and one of two that stay",
+    );
+    assertEquals(promises(acceptors, proposal, 2).kind, "accept");
+  }
+  // One that takes another's place counts, though it has no vote yet; so does the removal of one that is lost.
+  for (
+    const change of [
+      { kind: "replace", id: id(3), member: member(4), isGone: true },
+      { kind: "force-remove", id: id(3) },
+    ] as const
+  ) {
+    const planned = plan(ring, change);
+    assert(planned.ok);
+    const acceptors = new Map(ring.members.map((member) => [member.id, acceptorOf(ring)]));
+    const proposal = new Proposal({ ring, next: planned.begun, fence: false, ballot: ballot(1) });
+    assertEquals(promises(acceptors, proposal, 1, 2).kind, "accept");
+  }
+});
+
 Deno.test("commit: who comes later adopts what may have been chosen", () => {
   const ring = ringOf(3);
   const acceptors = new Map(ring.members.map((member) => [member.id, acceptorOf(ring)]));

@@ -11,6 +11,7 @@ import {
   type AcceptRequest,
   type Ballot,
   compareBallots,
+  leftBy,
   majority,
   type NoVote,
   type PrepareReply,
@@ -131,11 +132,19 @@ export class Proposal {
     const { ring, next, fence } = this.#input;
     if (this.#promises.size < majority(ring)) return WAIT;
     if (this.#pending !== null) return this.#propose(this.#pending.ring);
-    if (!fence) return this.#propose(next);
+    if (!fence) return this.#leavesMajority() ? this.#propose(next) : WAIT;
     for (const [member, holdsData] of this.#promises) {
       if (holdsData) return this.#abandon({ kind: "holds-data", member });
     }
     return this.#promises.size === this.#members.size ? this.#propose(next) : WAIT;
+  }
+
+  /** Whether most of those that will be left have promised, or come with the change. */
+  #leavesMajority(): boolean {
+    const left = leftBy(this.#input.ring, this.#input.next);
+    if (left === null) return true;
+    const there = left.filter((id) => this.#promises.has(id) || !this.#members.has(id));
+    return there.length > left.length / 2;
   }
 
   /** `next` will not be proposed. Where someone may be fenced for its sake, the vote must come to an end. */

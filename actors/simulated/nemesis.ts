@@ -290,7 +290,12 @@ export class Nemesis {
     this.#starting.delete(index!);
     this.#stopping.delete(index!);
     if (kind === "replace" && heir !== undefined) {
-      return await this.#join(heir, () => members.replace(index!, heir));
+      const take = () => members.replace(index!, heir);
+      return await this.#join(heir, () =>
+        take().catch(async (error) => {
+          await this.#makeWay(error);
+          throw error;
+        }));
     }
     while (!this.#over && !await this.#remove(index!)) await this.#sleep(JOIN_MS);
   }
@@ -309,11 +314,15 @@ export class Nemesis {
     const { members } = this.#victims;
     const error = await members.forceRemove(index).then(() => null, (error: Error) => error);
     if (error === null) this.#say([index], "is removed");
-    else if (error.message.includes("another membership change")) {
-      const other = this.#everyone().find((one) => this.#isServing(one));
-      if (other !== undefined) await members.cancel(other).catch(() => {});
-    }
+    else await this.#makeWay(error);
     return error === null;
+  }
+
+  /** What an operator does who is told that another change is under way, and who knows that it waits for what is lost. */
+  async #makeWay(error: Error): Promise<void> {
+    if (!error.message.includes("another membership change")) return;
+    const other = this.#everyone().find((one) => this.#isServing(one));
+    if (other !== undefined) await this.#victims.members.cancel(other).catch(() => {});
   }
 
   async #join(index: number, ask: () => Promise<void>): Promise<void> {

@@ -433,3 +433,29 @@ Deno.test("an operator who restarts a poisoned node heeds what it says of its da
     assert(cluster.troubles.some(({ what }) => what.includes("journal is brought back")));
     assertEquals((await statusOf(stage, 2)).state, "serving");
   }));
+
+Deno.test("FAULTS 50: an older copy counted for partitions that became the node's after it was made (986000427)", () =>
+  onStage({ nodes: 4 }, async (stage) => {
+    const { cluster, world, until, sleep } = stage;
+    const backup = await withBackup(stage);
+    const client = await cluster.connect({ to: [0] });
+    const leaver = await cluster.connect({ to: [3] });
+    const { terminated } = cluster.node(3);
+    await until(async () => (await leaver.admin("leave", {})).ok);
+    await terminated;
+    const keys = Array.from({ length: 20 }, (_, n) => `k${n}`);
+    for (const key of keys) await client.put(key, "v", { w: 3 });
+    cluster.kill(2);
+    world.disk(machine(2)).restore(backup);
+    await cluster.start(2);
+    const through = await cluster.connect({ to: [2] });
+    for (let left = keys; left.length > 0; await sleep(100)) {
+      const answers = await Promise.all(left.map((key) => answerOf(stage, client, 2, key)));
+      assert(!answers.includes("missing"), "nothing of it had been fetched");
+      const reads = left.map((key) =>
+        through.get(key, { r: 1, timeoutMs: 100 }).then((got) => got.texts(), () => ["v"])
+      );
+      for (const read of await Promise.all(reads)) assertEquals(read, ["v"]);
+      left = left.filter((_, at) => answers[at] !== "found");
+    }
+  }));
