@@ -154,10 +154,11 @@ const EXIT_BY_CODE: Readonly<Record<string, number>> = {
 /** Report a failed request on standard error, as one JSON line; the result is the exit code. */
 export function reportFailure(context: Context, failure: RequestFailure): number {
   const { code, definite, answered, needed } = failure;
+  // A DenamoError's message opens with its code; one that a node passes on, with its class and somebody's name too.
+  const message = failure.message.replace("DenamoError: ", "");
   const error = {
     code,
-    // A DenamoError's message opens with its code; one that a node passes on, with its class too.
-    message: failure.message.replace("DenamoError: ", "").replace(`${code}: `, ""),
+    message: message.replace(new RegExp(`(^|: )${code}: `), "$1"),
     definite,
     ...(answered !== undefined && { answered }),
     ...(needed !== undefined && { needed }),

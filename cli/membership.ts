@@ -78,7 +78,8 @@ export async function untilOver(door: Door, { terminal }: Context, endsWith = fa
   const progress = new Progress(terminal);
   let most = 1;
   while (true) {
-    const status = await door.admin("status", {}).catch((error) => {
+    const patience = endsWith ? { timeoutMs: 1_000 } : {};
+    const status = await door.admin("status", {}, patience).catch((error) => {
       if (endsWith) return null;
       throw error;
     });

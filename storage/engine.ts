@@ -55,9 +55,9 @@ export interface ScanPage {
 export interface EngineStats {
   /** `memory`, `bitcask` or `lsm`. */
   readonly engine: string;
-  /** Live keys. */
+  /** Live keys; of `lsm` at most so many, for what was overwritten counts until it is compacted. */
   readonly keys: number;
-  /** Keys and records that are live. */
+  /** Keys and records that are live; of `lsm` at most, as above. */
   readonly liveBytes: number;
   /** Bytes on disk. */
   readonly diskBytes: number;

@@ -163,9 +163,14 @@ export class WriteQuorum {
     if (answer.ok) this.#acknowledged++;
   }
 
-  /** Replicas that acknowledged, or somebody who counts in their place did. */
+  /** Replicas that acknowledged, or somebody who counts in their place did; of two lists, of the one further off. */
   get answered(): number {
-    return this.#sloppy ? this.#count((index) => this.#isKept(index)) : this.#acknowledged;
+    const isKept = (index: number) => this.#isKept(index);
+    const ofOwners = this.#count(isKept, this.#owners);
+    if (this.#others === null) return ofOwners;
+    const { needed, indexes } = this.#others;
+    const ofOthers = indexes.filter(isKept).length;
+    return needed - ofOthers > this.#needed - ofOwners ? ofOthers : ofOwners;
   }
 
   /** Whether as many as needed acknowledged. */
@@ -190,9 +195,7 @@ export class WriteQuorum {
 
   /** Whether as many as needed of each list are such. */
   #isMet(isSuch: (index: number) => boolean): boolean {
-    let count = 0;
-    for (let index = 0; index < this.#owners; index++) if (isSuch(index)) count++;
-    if (count < this.#needed) return false;
+    if (this.#count(isSuch, this.#owners) < this.#needed) return false;
     return this.#others === null || this.#others.indexes.filter(isSuch).length >= this.#others.needed;
   }
 
@@ -214,9 +217,9 @@ export class WriteQuorum {
     return false;
   }
 
-  #count(isSuch: (index: number) => boolean): number {
+  #count(isSuch: (index: number) => boolean, among: number = this.#replicas.length): number {
     let count = 0;
-    for (let index = 0; index < this.#replicas.length; index++) if (isSuch(index)) count++;
+    for (let index = 0; index < among; index++) if (isSuch(index)) count++;
     return count;
   }
 

@@ -27,6 +27,10 @@ export const CHANGE_MS = 20_000;
 const LATER_MS = 3_000;
 /** Longest wait before another ballot. */
 export const REBALLOT_MS = 300;
+/** The refusal where one change has to wait for another one. */
+const UNDER_WAY = "change-under-way";
+/** The steps of a change take about so long, however little has to move. */
+const STEPS_MS = 3_000;
 const ASK = { timeoutMs: 5_000 };
 const WEIGH = { timeoutMs: 1_000 };
 
@@ -66,7 +70,7 @@ export async function agree(
     const wished = wish(ring);
     if (wished === "later") {
       if (clock.now() >= laterUntil) {
-        return refusal("changing", "another membership change is under way; wait for its end, or cancel it");
+        return refusal(UNDER_WAY, "another membership change is under way; wait for its end, or cancel it");
       }
       await pause(context, REBALLOT_MS + random.integer(REBALLOT_MS));
       continue;
@@ -120,8 +124,11 @@ export async function forceRemove(
     return refusal("not-itself", "a node that runs leaves; another member removes one that does not");
   }
   if (!isAliveToo && !await isAway(context, id)) {
-    const what = "that member passes for alive: it had better leave";
-    return refusal("alive", `${what}; if it has just stopped, try again once it is seen that it has`);
+    const what = "that member passes for alive, and had better leave";
+    return refusal(
+      "alive",
+      `${what}; if it has just stopped, try again in some seconds; --alive removes it anyway`,
+    );
   }
   const isDone = ({ removed, change }: Ring) =>
     removed.includes(id) || change?.leaving === id && change.gone.includes(id);
@@ -130,9 +137,9 @@ export async function forceRemove(
     const next = undone?.ok ? undone.next : giveUp(ring, id);
     return next === null ? wishFor(ring, { kind: "force-remove", id }) : { next, fence: false };
   });
-  if (agreed.ok || agreed.code !== "changing") return outcomeOf(agreed);
+  if (agreed.ok || agreed.code !== UNDER_WAY) return outcomeOf(agreed);
   return refusal(
-    "changing",
+    UNDER_WAY,
     "another membership change is under way, and does not wait for it any more; remove it when that is over, " +
       "or has been cancelled",
   );
@@ -162,7 +169,7 @@ function isWindingUp({ joining, leaving, motions }: NonNullable<Ring["change"]>)
 export function wishFor(ring: Ring, change: Change): Wish {
   const planned = plan(ring, change);
   if (planned.ok) return { next: planned.begun, fence: false };
-  return planned.code === "change-under-way" ? "later" : refusal(planned.code, planned.message);
+  return planned.code === UNDER_WAY ? "later" : refusal(planned.code, planned.message);
 }
 
 /** Whether a member is not believed alive by this node. */
@@ -185,6 +192,12 @@ async function awayFrom(context: Context): Promise<NodeId[]> {
 export async function preview(context: Context, change: Change, bytesPerS: number): Promise<Preview> {
   const ring = await currentRing(context);
   const planned = plan(ring, change);
+  if (!planned.ok && planned.code === UNDER_WAY && change.kind === "force-remove") {
+    const message =
+      "another membership change is under way: force-remove has it go on without that member, " +
+      "and can be planned when that is over";
+    return refusal(UNDER_WAY, message);
+  }
   if (!planned.ok) return refusal(planned.code, planned.message);
   const weights = await weigh(context, ring);
   const bytes = planned.moves.reduce((sum, { partition }) => sum + (weights.get(partition) ?? 0), 0);
@@ -195,7 +208,7 @@ export async function preview(context: Context, change: Change, bytesPerS: numbe
     members: planned.next.members.length,
     moves: planned.moves,
     bytes,
-    estimateMs: Math.ceil(1000 * bytes / Math.max(1, bytesPerS) / Math.max(1, receivers)),
+    estimateMs: STEPS_MS + Math.ceil(1000 * bytes / Math.max(1, bytesPerS) / Math.max(1, receivers)),
     violations: planned.violations.map(inWords),
   };
 }

@@ -284,7 +284,7 @@ async function clusterState(options: OperatorOptions, context: Context): Promise
         owns: owns[index] ?? 0,
         liveness: known?.liveness ?? "suspect",
         incarnation: known?.incarnation ?? 0,
-        silentMs: known?.silentMs ?? 0,
+        silentMs: Math.round(known?.silentMs ?? 0),
       };
     }),
   };

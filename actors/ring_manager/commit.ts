@@ -132,7 +132,7 @@ export function majority(ring: Ring): number {
   return Math.floor(ring.members.length / 2) + 1;
 }
 
-/** Who is left when somebody goes: where `next` begins or ends that, as it follows `ring`. Null where it does neither. */
+/** Who is left when somebody goes, where `next` after `ring` begins or ends that; null where it does neither. */
 export function leftBy(ring: Ring, next: Ring): NodeId[] | null {
   const ids = next.members.map(({ id }) => id);
   if (ids.length < ring.members.length) return ids;

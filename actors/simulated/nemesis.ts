@@ -318,7 +318,7 @@ export class Nemesis {
     return error === null;
   }
 
-  /** What an operator does who is told that another change is under way, and who knows that it waits for what is lost. */
+  /** What an operator does who hears that another change is under way, and knows that it waits for what is lost. */
   async #makeWay(error: Error): Promise<void> {
     if (!error.message.includes("another membership change")) return;
     const other = this.#everyone().find((one) => this.#isServing(one));

@@ -163,9 +163,9 @@ Deno.test("a change asked for while another is under way is refused before its d
     assert((await joiner.admin("join", { known }, { timeoutMs: 40_000 })).ok);
     const leaver = await cluster.connect({ to: [3] });
     const left = await leaver.admin("leave", {});
-    assertEquals(left.ok ? null : left.code, "changing");
+    assertEquals(left.ok ? null : left.code, "change-under-way");
     const removed = await client.admin("forceRemove", { id: cluster.node(2).id, alive: true });
-    assertEquals(removed.ok ? null : removed.code, "changing");
+    assertEquals(removed.ok ? null : removed.code, "change-under-way");
     assertMatch(JSON.stringify(removed), /does not wait for it any more/);
   }));
 
