@@ -384,6 +384,17 @@ Deno.test("commit: nobody goes, or begins to, where no majority would be left (9
     );
     assertEquals(promises(acceptors, proposal, 2).kind, "accept");
   }
+  // When all has moved one that has lost its vote meanwhile is no worse with one member less (987002519).
+  const { begun } = planned;
+  const proposal = new Proposal({
+    ring: begun,
+    next: following(ring, { kind: "leave", id: id(3) }),
+    fence: false,
+    ballot: ballot(1),
+  });
+  const acceptors = new Map(begun.members.map((member) => [member.id, acceptorOf(begun)]));
+  assertEquals(promises(acceptors, proposal, 1, 3).kind, "wait");
+  assertEquals(proposal.onPrepareReply(id(2), { kind: "refused", message: "no vote" }).kind, "accept");
   // One that takes another's place counts, though it has no vote yet; so does the removal of one that is lost.
   for (
     const change of [

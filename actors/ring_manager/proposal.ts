@@ -68,6 +68,8 @@ export class Proposal {
   /** Who promised, and whether it holds data. */
   readonly #promises = new Map<NodeId, boolean>();
   readonly #accepted = new Set<NodeId>();
+  /** Who is there, and has no part in the vote. */
+  readonly #abstained = new Set<NodeId>();
   /** What the promises say was accepted in the greatest ballot. */
   #pending: { readonly ballot: Ballot; readonly ring: Ring } | null = null;
   /** The ring of phase 2. */
@@ -97,6 +99,10 @@ export class Proposal {
   /** A reply to phase 1. */
   onPrepareReply(from: NodeId, reply: PrepareReply): Step {
     if (this.#isOver || this.#value !== null || !this.#members.has(from)) return WAIT;
+    if (reply.kind === "refused") {
+      this.#abstained.add(from);
+      return this.#afterPromise();
+    }
     if (reply.kind !== "promise") return this.#onNoVote(reply);
     if (compareBallots(reply.ballot, this.#input.ballot) !== 0) return WAIT;
     if (reply.accepted !== null && compareBallots(reply.accepted.ballot, this.#pending?.ballot ?? null) > 0) {
@@ -139,12 +145,14 @@ export class Proposal {
     return this.#promises.size === this.#members.size ? this.#propose(next) : WAIT;
   }
 
-  /** Whether most of those that will be left have promised, or come with the change. */
+  /** Whether most of those that will be left have promised, or come with the change; in the end to be there will do. */
   #leavesMajority(): boolean {
-    const left = leftBy(this.#input.ring, this.#input.next);
+    const { ring, next } = this.#input;
+    const left = leftBy(ring, next);
     if (left === null) return true;
-    const there = left.filter((id) => this.#promises.has(id) || !this.#members.has(id));
-    return there.length > left.length / 2;
+    const isThere = (id: NodeId) =>
+      this.#promises.has(id) || !this.#members.has(id) || ring.change !== null && this.#abstained.has(id);
+    return left.filter(isThere).length > left.length / 2;
   }
 
   /** `next` will not be proposed. Where someone may be fenced for its sake, the vote must come to an end. */

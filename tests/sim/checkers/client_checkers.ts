@@ -45,7 +45,8 @@ export function acknowledgedWritesAreKept({ keys }: Case): Violation[] {
  * unknown, a retry may make it again after it was replaced ({@link KeyHistory.settled}); `lateRetries` counts those.
  */
 export function siblingsAreConcurrent({ keys }: Case): Violation[] {
-  return eachRead(keys, (read, history) => {
+  return eachRead(keys, (read, whole) => {
+    const history = read.isFinal ? whole.healed : whole;
     const shown = history.shown(read);
     if ((history.stale(read) & shown) === NONE) return [];
     return history.listed(shown | history.known(read)).flatMap((write) =>

@@ -21,6 +21,9 @@ import type { Evidence } from "./evidence.ts";
 /** A set of a key's writes, a bit for each: unions are what all this is made of. */
 export type Writes = bigint;
 
+/** Nobody tries a write again before so long. */
+const AGAIN_MS = 5;
+
 /** No write. */
 export const NONE: Writes = 0n;
 
@@ -28,6 +31,8 @@ export const NONE: Writes = 0n;
 export type Terms = Pick<Evidence, "n" | "losses" | "restores" | "sloppy"> & {
   /** Whether a write is taken for one version even while nobody knew its outcome; see {@link KeyHistory.settled}. */
   readonly strict?: boolean;
+  /** Whether those who stood in for replicas have given back what they took: see the same. */
+  readonly healed?: boolean;
 };
 
 /** One key's operations. */
@@ -37,6 +42,7 @@ export class KeyHistory {
   /** Writes, whatever became of them. */
   readonly writes: readonly Operation[];
   readonly #terms: Terms;
+  #healed: KeyHistory | null = null;
   /** A write's value, to its place in `writes`. */
   readonly #byValue = new Map<string, number>();
   /** Answered reads by id. */
@@ -57,6 +63,11 @@ export class KeyHistory {
       if (this.#byValue.has(value)) throw new TypeError(`two writes of the same value: ${value}`);
       this.#byValue.set(value, index);
     }
+  }
+
+  /** The same history, as it must look once everything has healed. */
+  get healed(): KeyHistory {
+    return this.#healed ??= new KeyHistory([...this.reads, ...this.writes], { ...this.#terms, healed: true });
   }
 
   /** Which write a value comes from. */
@@ -111,12 +122,16 @@ export class KeyHistory {
   /**
    * Writes that were acknowledged before a read began. Any other may still be retried by whoever is in doubt about
    * it, under its request id but as another version, of which a context that was read before knows nothing. DESIGN
-   * promises at most one sibling for it, and leaves open whether a write of unknown outcome is there.
+   * promises at most one sibling for it, and leaves open whether a write of unknown outcome is there. With sloppy
+   * quorums one that may have been tried twice can have been acknowledged as two versions, by replicas and by those
+   * who stand in for them, and is one again once these have given back what they took (987004059).
    */
   settled(read: Operation): Writes {
-    return this.#where(({ outcome, endMs }) =>
-      this.#terms.strict === true || outcome === "ok" && endMs < read.startMs
-    );
+    const { strict = false, sloppy = false, healed = false } = this.#terms;
+    return this.#where(({ outcome, startMs, endMs }) => {
+      const isOnce = !sloppy || healed || endMs - startMs < AGAIN_MS;
+      return strict || outcome === "ok" && endMs < read.startMs && isOnce;
+    });
   }
 
   /** Writes that the context of a read certainly covers. */

@@ -42,6 +42,19 @@ Deno.test("convicted: a value beside the one that replaced it", () => {
   });
 });
 
+Deno.test("sloppy: a write that may have been tried twice is two versions until those who stood in gave it back (987004059)", () => {
+  const told = (endMs: number, last: readonly string[]) => (k: Story) => {
+    k.put("a", { atMs: [0, endMs] });
+    k.put("b", { after: k.get(["a"], { quorum: 1 }) });
+    k.get(["a", "b"], { quorum: 1 });
+    k.final(last);
+  };
+  verdict([], told(500, ["b"]), { sloppy: true });
+  verdict([SIBLING], told(500, ["b"]));
+  verdict([SIBLING], told(2, ["b"]), { sloppy: true });
+  verdict([SIBLING], told(500, ["a", "b"]), { sloppy: true });
+});
+
 Deno.test("convicted: a context that does not cover what was acknowledged before its read", () => {
   const story = (r: number) => (k: Story) => {
     k.put("a");

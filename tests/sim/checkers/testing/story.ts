@@ -34,6 +34,8 @@ export interface Cast {
   readonly losses?: boolean;
   /** See {@link Evidence.restores}. Default false. */
   readonly restores?: boolean;
+  /** See {@link Evidence.sloppy}. Default false. */
+  readonly sloppy?: boolean;
 }
 
 const TIMEOUT_MS = 1_000;
@@ -46,8 +48,8 @@ export class Story {
   #nowMs = 0;
 
   /** @param cast where it plays */
-  constructor({ n = 3, members = n, losses = false, restores = false }: Cast = {}) {
-    this.#cast = { n, members, losses, restores };
+  constructor({ n = 3, members = n, losses = false, restores = false, sloppy = false }: Cast = {}) {
+    this.#cast = { n, members, losses, restores, sloppy };
   }
 
   /** A value is written. */
@@ -72,11 +74,19 @@ export class Story {
 
   /** The evidence, with an honest ending: replicas hold what the last final read of each key showed. */
   evidence(): Evidence {
-    const { n, members, losses, restores } = this.#cast;
+    const { n, members, losses, restores, sloppy } = this.#cast;
     const last = new Map<string, readonly string[]>();
     for (const { isFinal, key, values } of this.operations) if (isFinal) last.set(key, values);
     const { operations } = this;
-    return { n, losses, restores, starts: members, operations, ending: honestEnding(n, members, last) };
+    return {
+      n,
+      losses,
+      restores,
+      sloppy,
+      starts: members,
+      operations,
+      ending: honestEnding(n, members, last),
+    };
   }
 
   #tell(
