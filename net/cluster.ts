@@ -24,7 +24,7 @@ import type { OperatorProtocol, Refusal } from "../actors/operator/protocol.ts";
 import type { Body } from "../actors/runtime/protocol.ts";
 import { journalDirectory } from "./node_memory.ts";
 import { settingsOf } from "./node_options.ts";
-import { untilServing } from "./recovery.ts";
+import { restartPoisoned, untilServing } from "./recovery.ts";
 
 export type { ClusterOptions };
 
@@ -316,20 +316,20 @@ export class Cluster implements AsyncDisposable {
    */
   async heal(): Promise<void> {
     this.#mustRun("heal");
-    const isUp = await this.#nemesis?.heal(HEAL_LIMIT_MS);
     const mustStart = (isUp?: boolean) => {
       if (isUp === false) throw new Error(`not all nodes start: ${this.troubles.at(-1)?.what}`);
     };
-    mustStart(isUp);
-    // A connection that has lost something is out of step, and nobody knows before a ping goes unanswered.
-    if (this.simulation !== null) await this.sleep(LIMITS.peerMuteMs);
-    await untilServing({
+    const patient = {
       running: () => Array.from(this.#nodes.keys()).filter((index) => this.#nodes[index]), // some never started
       address: addressOf,
-      connect: (index) => this.connect({ to: [index] }),
-      restart: async (index) => mustStart(await this.#nemesis?.restart(index, HEAL_LIMIT_MS)),
-      sleep: (ms) => this.sleep(ms),
-    }, HEAL_LIMIT_MS);
+      connect: (index: number) => this.connect({ to: [index] }),
+      restart: async (index: number) => mustStart(await this.#nemesis?.restart(index, HEAL_LIMIT_MS)),
+      sleep: (ms: number) => this.sleep(ms),
+    };
+    mustStart(await this.#nemesis?.heal(HEAL_LIMIT_MS, () => restartPoisoned(patient)));
+    // A connection that has lost something is out of step, and nobody knows before a ping goes unanswered.
+    if (this.simulation !== null) await this.sleep(LIMITS.peerMuteMs);
+    await untilServing(patient, HEAL_LIMIT_MS);
   }
 
   #timetable(): Fault[] {

@@ -33,14 +33,28 @@ export async function untilServing(patient: Patient, limitMs: number): Promise<v
     const running = patient.running();
     const states = await Promise.all(running.map((index) => stateOf(patient, index)));
     if (states.every((state) => SERVES.has(state))) return;
-    for (const [at, state] of states.entries()) {
-      if (state.startsWith("poisoned")) await patient.restart(running[at]!);
-    }
+    await restart(patient, running, states);
     if (waitedMs >= limitMs) {
       if (await onlyStrangersWait(patient, running, states)) return;
       throw new Error(`not all nodes serve: ${states.join(", ")}`);
     }
     await patient.sleep(POLL_MS);
+  }
+}
+
+/** Restart every node that says that it needs to be. */
+export async function restartPoisoned(patient: Patient): Promise<void> {
+  const running = patient.running();
+  await restart(patient, running, await Promise.all(running.map((index) => stateOf(patient, index))));
+}
+
+async function restart(
+  patient: Patient,
+  running: readonly number[],
+  states: readonly string[],
+): Promise<void> {
+  for (const [at, state] of states.entries()) {
+    if (state.startsWith("poisoned")) await patient.restart(running[at]!);
   }
 }
 

@@ -184,14 +184,18 @@ export class Nemesis {
     this.#cuts = new Map();
   }
 
-  /** {@link Nemesis.stop}, and every node starts that should run; false when they do not within `limitMs`. */
-  async heal(limitMs: number): Promise<boolean> {
+  /**
+   * {@link Nemesis.stop}, and every node starts that should run, and who is lost is removed; false when that is not
+   * done within `limitMs`. `tend` sees to nodes that run and cannot vote.
+   */
+  async heal(limitMs: number, tend: () => Promise<void> = () => Promise.resolve()): Promise<boolean> {
     this.stop();
     this.#say([], "everything heals");
     if (!await this.#untilUp(limitMs)) return false;
     for (const index of this.#lost) {
       for (let waitedMs = 0; !await this.#remove(index); waitedMs += JOIN_MS) {
         if (waitedMs >= limitMs) return false;
+        await tend();
         await this.#sleep(JOIN_MS);
       }
     }
