@@ -113,6 +113,8 @@ export class Trees {
     before: EncodedObject | null,
     after: EncodedObject | null,
   ): void {
+    // What was left out may have been just this: the next read of it may well be sound.
+    if (before !== null && this.#leftOut.has(partition)) return this.doubt(partition, key);
     const { objectHash, changeTree } = this.#desk.core;
     const tree = this.#of(partition);
     changeTree(tree, key, before && objectHash(key, before), after && objectHash(key, after));

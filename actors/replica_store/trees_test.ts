@@ -1,4 +1,5 @@
-import { encodeUtf8 } from "../runtime/bytes.ts";
+import { encodeUtf8, equalBytes } from "../runtime/bytes.ts";
+import { EngineError } from "../../storage/engine.ts";
 import { assertEquals } from "../runtime/testing/assert.ts";
 import { encodeDigest } from "../repair/hash_tree.ts";
 import { objectOf, TestSide } from "../repair/testing/side.ts";
@@ -31,4 +32,25 @@ Deno.test("trees: a partition that could not be dropped is surveyed anew", async
   assertEquals(trees.root(LEFT), null);
   while (await trees.survey() === "more");
   assertEquals([trees.root(LEFT), trees.describe().wrong], [before, 0]);
+});
+
+Deno.test("trees: what a bad read left out and a better one finds is not taken away twice (989001934)", async () => {
+  const { engine } = await twoPartitions();
+  const [lost, other] = ["key", "other"].map(encodeUtf8) as [Uint8Array, Uint8Array];
+  void engine.write([{ partition: LEFT, key: other, record: objectOf(1, 2) }]);
+  const scan = engine.scan.bind(engine);
+  engine.scan = async (options) => {
+    const page = await scan(options);
+    if (options.partition !== LEFT) return page;
+    options.onDamaged!(new EngineError("corrupt", "a bad read"));
+    return { ...page, entries: page.entries.filter(({ key }) => !equalBytes(key, lost)) };
+  };
+  const side = await TestSide.open(engine);
+  await side.settle();
+  engine.scan = scan;
+  const sound = await TestSide.open();
+  for (const [counter, key] of [[1, lost], [2, other]] as const) sound.write(LEFT, key, objectOf(1, counter));
+  for (const one of [side, sound]) one.write(LEFT, lost, objectOf(2, 1));
+  await side.settle();
+  assertEquals([side.trees.root(LEFT), side.trees.describe().wrong], [sound.trees.root(LEFT), 0]);
 });
