@@ -126,6 +126,11 @@ export class Manifest {
     return this.#journal.damageAtOpen;
   }
 
+  /** Why it takes no more edits, null while it does. */
+  get refusing(): string | null {
+    return this.#journal.refusing;
+  }
+
   /** Bytes and files on disk. */
   get size(): { readonly sizeBytes: number; readonly files: number } {
     return { sizeBytes: this.#journal.sizeBytes, files: this.#journal.files };

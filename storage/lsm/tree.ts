@@ -89,8 +89,10 @@ export class Tree {
 
   /** Why nothing is written any more, null while something is. A full log is another matter: that passes. */
   get refusal(): EngineError | null {
-    const ofLog = this.wal.refusing;
-    return this.#refusal ?? (ofLog?.startsWith("poisoned") ? new EngineError("poisoned", ofLog) : null);
+    if (this.#refusal !== null) return this.#refusal;
+    // What the log takes can never be flushed where the manifest takes nothing.
+    const reason = [this.wal.refusing, this.manifest.refusing].find((one) => one?.startsWith("poisoned"));
+    return reason ? new EngineError("poisoned", reason) : null;
   }
 
   /** Apply changes that the log has. */
