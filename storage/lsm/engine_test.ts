@@ -735,20 +735,3 @@ Deno.test("lsm: rubbish of a crash is removed, and a table that cannot be remove
   for (let n = 0; n < 120; n++) assertEquals(engine.get(n % 3, key(n)), record(n));
   await world.settle(engine.close());
 });
-
-Deno.test("lsm: a manifest that takes no more edits is the end of writing, and is said at once (989006663)", async () => {
-  const world = simulatedWorld(1);
-  const engine = await open(world, { manifestBytes: 1 });
-  let isBad = true;
-  world.disk.beforeEach = (operation, path) => {
-    if (!isBad || operation !== "syncDirectory" || !path.endsWith("/manifest")) return;
-    isBad = false;
-    throw new DiskError("io", path, "input/output error");
-  };
-  for (let n = 0; isBad; n++) await put(world, engine, n, n + 1, 1000);
-  world.disk.beforeEach = null;
-  await world.runFor(1000);
-  assert(engine.stats().refusing?.startsWith("poisoned"), `${engine.stats().refusing}`);
-  assertThrows(() => engine.write([{ partition: 0, key: key(0), record: record(0) }]), EngineError);
-  await world.settle(engine.close()).catch(() => {});
-});

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { DiskError } from "../../actors/runtime/environment.ts";
 import { assert, assertEquals, assertRejects } from "../../actors/runtime/testing/assert.ts";
 import { EngineError } from "../engine.ts";
 import { openJournal } from "../journal.ts";
@@ -217,4 +218,19 @@ Deno.test("version: edits one by one come to the same as all at once", () => {
       assertEquals(shown(new Version(version.asWhole(99), null)), shown(version));
     });
   }));
+});
+
+Deno.test("manifest: edits that could not be removed for good are the end of it, though the last one counts (989006663)", async () => {
+  const world = simulatedWorld(1);
+  const manifest = await open(world, 1);
+  let isRemoved = false;
+  world.disk.beforeEach = (operation, path) => {
+    isRemoved ||= operation === "remove";
+    if (isRemoved && operation === "syncDirectory") throw new DiskError("io", path, "input/output error");
+  };
+  await addTables(world, manifest, 1);
+  world.disk.beforeEach = null;
+  assert(isRemoved && manifest.version.has(1));
+  assert(manifest.refusing?.startsWith("poisoned"), `${manifest.refusing}`);
+  await assertRejects(() => addTables(world, manifest, 1), EngineError);
 });
