@@ -35,7 +35,7 @@ const ASK = { timeoutMs: 5_000 };
 const WEIGH = { timeoutMs: 1_000 };
 
 /** Why a member may not vote that is there: see `RingManagerOptions.mayVote`. */
-export const VOTELESS = "without a vote since an older copy of its directory was put back";
+export const VOTELESS = "without a vote, for it may have forgotten a promise";
 
 /** A refusal. */
 export function refusal(code: string, message: string): Refusal {
@@ -174,14 +174,12 @@ export function wishFor(ring: Ring, change: Change): Wish {
 
 /** Whether a member is not believed alive by this node. */
 export async function isAway(context: Context, id: NodeId): Promise<boolean> {
-  const news = await context.ref<GossiperProtocol>("gossiper").ask("describe", {}, ASK);
-  return news.find(({ node }) => node === id)?.liveness !== "alive";
+  return !(await believedAlive(context)).has(id);
 }
 
-/** Members that this node does not believe alive. */
-async function awayFrom(context: Context): Promise<NodeId[]> {
+async function believedAlive(context: Context): Promise<ReadonlySet<NodeId>> {
   const news = await context.ref<GossiperProtocol>("gossiper").ask("describe", {}, ASK);
-  return news.filter(({ liveness }) => liveness !== "alive").map(({ node }) => node);
+  return new Set(news.filter(({ liveness }) => liveness === "alive").map(({ node }) => node));
 }
 
 /**
@@ -235,7 +233,8 @@ export async function movesView(context: Context): Promise<MovesView | null> {
   const isGone = leaving !== null && gone.includes(leaving);
   const settling = motions.length - copying.length;
   const hintsLeft = leaving === null || isGone ? null : await hintsAt(context, leaving);
-  const away = (await awayFrom(context)).filter((id) => !gone.includes(id));
+  const alive = await believedAlive(context);
+  const away = ring.members.map(({ id }) => id).filter((id) => !alive.has(id) && !gone.includes(id));
   return { since, joining, leaving, isGone, copying: copying.length, settling, bytesLeft, hintsLeft, away };
 }
 

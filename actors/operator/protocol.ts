@@ -109,7 +109,7 @@ export interface NodeStatus {
   readonly alive: number;
   /** See {@link ClusterState.underReplicated}. */
   readonly underReplicated: boolean;
-  /** Whether it votes on the next ring: not after an older copy of its directory was put back. */
+  /** Whether it votes on the next ring: not once its journal may have forgotten a promise, damaged or an older copy. */
   readonly votes: boolean;
   /** The membership change under way; null: there is none. */
   readonly moves: MovesView | null;

@@ -22,7 +22,7 @@ export interface Step {
 export interface CollectionStatus extends Said {
   /** Who leads; null while members change. */
   readonly leader: NodeId | null;
-  /** What it is doing, or why the last round ended, for people; empty where it does not lead. */
+  /** What it is doing, or why the last round ended, or that it does not lead; for people. */
   readonly says: string;
   /** Members that keep it from collecting; as far as the leader knows. */
   readonly waitedFor: readonly NodeId[];

@@ -145,7 +145,7 @@ class Collector {
       this.#leader = this.#options.core.leaderOf(ring);
       if (this.#leader !== this.#options.node) {
         this.#waitedFor = [];
-        this.#says = "led by another member";
+        this.#says = this.#leader === null ? "nobody leads while members change" : "led by another member";
       } else this.#says = await this.#round(ring);
     } catch (error) {
       if (!(error instanceof Ended) && !(error instanceof AskError)) throw error;

@@ -398,16 +398,16 @@ class ReplicaStore {
     this.#wholeness.takeRing(ring, awaited, incoming);
     // Who copies sees every ring on the way: where one is missed this directory is older than the copy that was made.
     const isUnseen = ring.clusterId === before.clusterId && ring.epoch > before.epoch + 1;
-    const unfetched = gained.filter((partition) => isUnseen || incoming.has(partition));
-    this.#wholeness.lack(unfetched.filter((partition) => !incoming.has(partition)));
-    if (this.#wholeness.awaited + unfetched.length > 0) {
+    const unfetched = new Set(gained.filter((partition) => isUnseen || incoming.has(partition)));
+    this.#wholeness.lack([...unfetched].filter((partition) => !incoming.has(partition)));
+    if (this.#wholeness.awaited + unfetched.size > 0) {
       this.#context.ref<RefillerProtocol>("refiller").tell("refill", {});
     }
     for (const partition of this.#suspects.list()) {
       if (!this.#ownership.has(partition)) this.#suspects.clear(partition);
     }
     // What is left of a partition that was this node's once is older than it should be.
-    const left = this.#engine.partitions().filter((partition) => unfetched.includes(partition));
+    const left = this.#engine.partitions().filter((partition) => unfetched.has(partition));
     this.#suspects.add(left);
     const self = this.#context.ref<ReplicaStoreProtocol>("replica_store");
     for (const partition of left) self.tell("resolve", { partition, isRebuilt: true });

@@ -36,7 +36,7 @@ export function showStatus(status: NodeStatus, paint: Paint): string {
     `up ${duration(status.uptimeMs)}  denamo ${status.version}`,
     `${status.cluster}  ${alive(`${status.alive} of ${status.members} alive`)}  ring epoch ${status.epoch}` +
     (status.underReplicated ? `  ${paint.yellow("under-replicated")}` : "") +
-    (status.votes ? "" : `  ${paint.yellow("does not vote: an older copy of its directory was put back")}`),
+    (status.votes ? "" : `  ${paint.yellow("does not vote: it may have forgotten a promise")}`),
     "",
     ...facts(status, paint).map(([name, text]) => `${paint.dim(name.padEnd(12))}${text}`),
     "",

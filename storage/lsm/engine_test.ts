@@ -735,3 +735,30 @@ Deno.test("lsm: rubbish of a crash is removed, and a table that cannot be remove
   for (let n = 0; n < 120; n++) assertEquals(engine.get(n % 3, key(n)), record(n));
   await world.settle(engine.close());
 });
+
+Deno.test("lsm: a manifest that takes no more edits is the end of writing, and is said at once (989006663)", async () => {
+  /** Compact; the disk fails at the end of the edit of this number. How many edits there were. */
+  const compacted = async (failsAt: number) => {
+    const world = simulatedWorld(1);
+    const engine = await open(world, { manifestBytes: 1 });
+    await put(world, engine, 0, 20);
+    await world.settle(engine.compact(() => {}));
+    await put(world, engine, 20, 40);
+    let edits = 0;
+    let isRemoved = false;
+    world.disk.beforeEach = (operation, path) => {
+      if (operation === "remove" && path.includes("/manifest/")) [edits, isRemoved] = [edits + 1, true];
+      if (operation !== "syncDirectory" || !isRemoved) return;
+      isRemoved = false;
+      if (edits === failsAt) throw new DiskError("io", path, "input/output error");
+    };
+    await world.settle(engine.compact(() => {}));
+    world.disk.beforeEach = null;
+    return { edits, refusing: engine.stats().refusing, world, engine };
+  };
+  const well = await compacted(0);
+  assertEquals(well.refusing, null);
+  const { refusing, engine } = await compacted(well.edits); // nothing comes after it that would find it out
+  assert(refusing?.startsWith("poisoned"), `${refusing}`);
+  assertThrows(() => engine.write([{ partition: 0, key: key(0), record: record(0) }]), EngineError);
+});
