@@ -356,6 +356,65 @@ Deno.test("a change that waits for a member that is away can be given up, and an
     assertEquals(lost, []);
   }));
 
+/** How many members pass for down at whom is asked. */
+async function down(client: Client): Promise<number> {
+  const { members } = await client.admin("clusterState", {});
+  return members.filter(({ liveness }) => liveness === "down").length;
+}
+
+Deno.test("55: the network parts while a node joins: what was copied stays, and the rest follows when it is mended", () =>
+  onStage({ nodes: 4 }, async (stage) => {
+    const { cluster, world, until, sleep } = stage;
+    const { lost } = await underLoad(stage, async (client) => {
+      const large = new Uint8Array(20_000);
+      for (const key of KEYS) await client.put(`large ${key}`, large);
+      const { client: joiner } = await newcomer(stage);
+      await joiner.admin("background", { set: { mostBytesPerS: 300_000, isPaused: false } });
+      const leftNow = async () => (await client.admin("status", {})).moves?.copying ?? 0;
+      const known = cluster.node(0).address;
+      const outcome = await joiner.admin("join", { known }, { timeoutMs: 40_000 });
+      assert(outcome.ok, JSON.stringify(outcome));
+      const all = await leftNow();
+      await until(async () => await leftNow() < all);
+      world.network.partition([machine(3), "newcomer4001"], [0, 1, 2].map(machine));
+      await until(async () => await down(client) === 2);
+      const left = await leftNow();
+      assert(0 < left && left < all, `${left} of ${all} are left`);
+      await sleep(5_000);
+      assertEquals(await leftNow(), left, "none changes its owners without them");
+      world.heal();
+      await until(async () => await isAtRest(client, 5) && await isAtRest(joiner, 5));
+      assertEquals((await joiner.admin("status", {})).store.notWhole, 0);
+      return joiner;
+    });
+    assertEquals(lost, []);
+  }));
+
+Deno.test("55: a member leaves while another one is down: it serves and waits for it, and goes once it is back", () =>
+  onStage({ nodes: 4 }, async (stage) => {
+    const { cluster, until, sleep } = stage;
+    const { lost, failures } = await underLoad(stage, async (client) => {
+      const away = cluster.node(2).id;
+      cluster.kill(2);
+      await until(async () => await down(client) === 1);
+      const { terminated } = cluster.node(3);
+      let isGone = false;
+      void terminated.then(() => isGone = true);
+      const leaver = await cluster.connect({ to: [3] });
+      const left = await leaver.admin("leave", {}, { timeoutMs: 40_000 });
+      assert(left.ok, JSON.stringify(left));
+      await sleep(5_000);
+      const { moves, members } = await client.admin("status", {});
+      assertEquals([isGone, members, moves?.away], [false, 4, [away]]);
+      await cluster.start(2);
+      const { reason } = await terminated;
+      assert(reason.includes("left"), reason);
+      await until(() => isAtRest(client, 3));
+      return client;
+    });
+    assertEquals([lost, failures], [[], []]);
+  }));
+
 Deno.test("a hint for a partition that moves goes to the owners that are there; for others it is kept by name", () =>
   onStage({ nodes: 5 }, async (stage) => {
     const { cluster, until } = stage;
