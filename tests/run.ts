@@ -1,6 +1,6 @@
 /**
- * `deno task test`: every test and every example in the documentation, and at the end the counts in one line.
- * Arguments go to `deno test`.
+ * `deno task test`: every test and every example in the documentation, as many files at once as there are cores, and
+ * at the end the counts in one line. Arguments go to `deno test`.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export function countsLine({ passed, failed, skipped }: Counts): string {
 
 if (import.meta.main) {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--doc", ...PERMISSIONS, ...Deno.args],
+    args: ["test", "--doc", "--parallel", ...PERMISSIONS, ...Deno.args],
     env: { DENO_NO_UPDATE_CHECK: "1", ...(Deno.stdout.isTerminal() && { FORCE_COLOR: "1" }) },
     stdout: "piped",
   }).spawn();
