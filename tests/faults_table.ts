@@ -144,7 +144,9 @@ function writeTable(): void {
   const lines = allRows().map(({ fault, name, path }) => `| ${fault} | ${escaped(name)} | \`${path}\` |\n`);
   const planted = ANCESTORS.map(([bug, test, path]) => `| ${bug} | ${test} | \`${path}\` |\n`);
   Deno.writeTextFileSync(TABLE, [HEAD, ...lines, ANCESTORS_HEAD, ...planted].join(""));
-  new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", TABLE.pathname] }).outputSync();
+  const { success } = new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", TABLE.pathname] })
+    .outputSync();
+  if (!success) throw new Error("the table was written, and could not be formatted");
 }
 
 if (import.meta.main) writeTable();

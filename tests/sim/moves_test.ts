@@ -81,6 +81,12 @@ async function isAtRest(client: Client, members: number): Promise<boolean> {
   return status.moves === null && status.members === members;
 }
 
+/** How many members pass for down at whom is asked. */
+async function down(client: Client): Promise<number> {
+  const { members } = await client.admin("clusterState", {});
+  return members.filter(({ liveness }) => liveness === "down").length;
+}
+
 /** A cluster with data, and a client that writes while `change` happens. */
 async function underLoad(
   stage: Stage,
@@ -356,12 +362,6 @@ Deno.test("a change that waits for a member that is away can be given up, and an
     assertEquals(lost, []);
   }));
 
-/** How many members pass for down at whom is asked. */
-async function down(client: Client): Promise<number> {
-  const { members } = await client.admin("clusterState", {});
-  return members.filter(({ liveness }) => liveness === "down").length;
-}
-
 Deno.test("55: the network parts while a node joins: what was copied stays, and the rest follows when it is mended", () =>
   onStage({ nodes: 4 }, async (stage) => {
     const { cluster, world, until, sleep } = stage;
@@ -421,10 +421,7 @@ Deno.test("a hint for a partition that moves goes to the owners that are there; 
     const [back, away] = [cluster.node(3).id, cluster.node(4).id];
     for (const index of [3, 4]) cluster.kill(index);
     const client = await cluster.connect({ to: [0] });
-    await until(async () => {
-      const { members } = await client.admin("clusterState", {});
-      return members.filter(({ liveness }) => liveness === "down").length === 2;
-    });
+    await until(async () => await down(client) === 2);
     for (const key of KEYS) await client.put(key, "first");
     const targets = async () => {
       const clients = await Promise.all([0, 1, 2].map((index) => cluster.connect({ to: [index] })));
@@ -453,10 +450,7 @@ Deno.test("while a partition settles, hints from before do not stand for new own
       const client = await cluster.connect({ to: [0] });
       for (const key of KEYS) await client.put(key, "old");
       cluster.kill(3);
-      await until(async () => {
-        const { members } = await client.admin("clusterState", {});
-        return members.some(({ liveness }) => liveness === "down");
-      });
+      await until(async () => await down(client) === 1);
       for (const key of KEYS) await client.put(key, "kept", await client.get(key));
       // The hints of that stay where they are.
       for (const index of [0, 1, 2]) {
